@@ -1,0 +1,18 @@
+"""Reviews as integers: sources (generated, imdb, table), encoding and its cache."""
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from rnnexp.data.source import Dataset, Source
+
+__all__ = ["Dataset", "Source", "load"]
+
+
+def load(config: DictConfig) -> Dataset:
+    """The encoded data of a ``data`` config.
+
+    Raises:
+        DataError: If the settings or the data can't work; lists every fault.
+    """
+    source: Source = instantiate(config)
+    return source.load()

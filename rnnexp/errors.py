@@ -1,0 +1,41 @@
+"""The errors that a user can cause.
+
+RnnexpError
+├── ConfigError      what was asked for can't be done; lists every fault found
+│   └── DataError    the data can't be read or encoded
+└── SweepFailed      the sweep ran, but no trial of it can be used
+
+All of them are Hydra's ``CompactHydraException``, so that Hydra prints their
+message without a traceback and ends with exit code 1.
+"""
+
+from collections.abc import Sequence
+
+from hydra.errors import CompactHydraException
+
+
+class RnnexpError(CompactHydraException):
+    """Base of this project's errors."""
+
+
+class ConfigError(RnnexpError):
+    """Input that can't work, found before any work began.
+
+    Args:
+        faults: One message per fault: what was given, why it can't be, what would do.
+    """
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        lines = [f"{count} in the input, nothing was started:"]
+        lines += [f"  {number}. {fault}" for number, fault in enumerate(self.faults, start=1)]
+        super().__init__("\n".join(lines))
+
+
+class DataError(ConfigError):
+    """Data that can't be read or encoded."""
+
+
+class SweepFailed(RnnexpError):
+    """A sweep that ended without a usable trial, or was stopped by its failures."""

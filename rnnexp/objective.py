@@ -1,0 +1,39 @@
+"""The one rule of "better", read by everything that compares values."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a search optimizes.
+
+    Attributes:
+        monitor: Name of the value in Keras's epoch logs, such as ``val_loss``.
+        mode: ``min`` or ``max``.
+    """
+
+    monitor: str
+    mode: Literal["min", "max"]
+
+    def is_better(self, value: float, than: float | None) -> bool:
+        """Whether ``value`` improves on ``than``; NaN never does, anything improves on None."""
+        if math.isnan(value):
+            return False
+        if than is None:
+            return True
+        return value < than if self.mode == "min" else value > than
+
+    def best(self, values: Mapping[int, float]) -> tuple[int, float] | None:
+        """The first epoch with the best value, and that value; None if there is none.
+
+        Args:
+            values: Monitored value by epoch; epochs may be missing, values may be NaN.
+        """
+        best: tuple[int, float] | None = None
+        for epoch, value in values.items():
+            if self.is_better(value, best[1] if best else None):
+                best = epoch, value
+        return best

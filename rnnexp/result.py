@@ -1,0 +1,31 @@
+"""What came out of a trial, as a value that can cross processes."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """How a trial ended; the names are those of Optuna's ``TrialState``."""
+
+    COMPLETE = "COMPLETE"
+    PRUNED = "PRUNED"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outcome of one trial.
+
+    Attributes:
+        state: How the trial ended.
+        value: The monitored value of the best epoch; None for a failed trial.
+        best_epoch: The epoch, counted from 0, at which that value was reached.
+        run_id: The trial's MLflow run.
+        reason: Why the trial was pruned or failed; empty when it completed.
+    """
+
+    state: State
+    value: float | None = None
+    best_epoch: int | None = None
+    run_id: str | None = None
+    reason: str = ""

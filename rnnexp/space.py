@@ -1,0 +1,214 @@
+"""Hydra's sweep grammar <-> Optuna's distributions.
+
+| override                         | distribution                                        |
+|----------------------------------|-----------------------------------------------------|
+| ``a=x,y`` or ``a=choice(x,y)``   | categorical                                         |
+| ``a=range(1,10,3)``              | int 1, 4, 7 (the end is exclusive, as in Python)     |
+| ``a=range(0.1,0.5,0.1)``         | float 0.1, 0.2, 0.3, 0.4                            |
+| ``a=interval(1,10)``             | float 1.0 to 10.0, both included                    |
+| ``a=int(interval(1,10))``        | int 1 to 10, both included                          |
+| ``a=float(range(1,4))``          | float 1.0, 2.0, 3.0                                 |
+| ``a=tag(log,interval(...))``     | the same, sampled by its logarithm                  |
+| anything else                    | not searched: the same for every trial              |
+
+Grammar: https://hydra.cc/docs/advanced/override_grammar/extended/. The readings of it
+are those of Hydra's own Optuna sweeper.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import (
+    FloatRange,
+    IntervalSweep,
+    Override,
+    QuotedString,
+    RangeSweep,
+    Sweep,
+    Transformer,
+)
+from hydra.errors import HydraException
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+Value = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One searched key.
+
+    Attributes:
+        key: The config key or group, with its prefix (``+``) if it was given one.
+        distribution: What its values are drawn from.
+        texts: For a categorical, how each choice is written in an override.
+    """
+
+    key: str
+    distribution: BaseDistribution
+    texts: Mapping[Value, str] = field(default_factory=dict)
+
+    def text(self, value: Value) -> str:
+        """``value`` as written in an override, exact to the last digit."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            return self.texts[value]
+        if isinstance(self.distribution, FloatDistribution) and self.distribution.step:
+            # Optuna computes low + k * step in floats: 0.1 + 2 * 0.1 is not 0.3.
+            low, step = self.distribution.low, self.distribution.step
+            steps = round((float(value or 0) - low) / step)
+            value = float(Decimal(str(low)) + steps * Decimal(str(step)))
+        return str(value)
+
+    def override(self, value: Value) -> str:
+        """The override that sets this key to ``value``."""
+        return f"{self.key}={self.text(value)}"
+
+    def probes(self) -> list[Value]:
+        """The values that stand for all: every choice, or both ends of a range."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            return list(self.distribution.choices)
+        if isinstance(self.distribution, IntDistribution | FloatDistribution):
+            low, high = self.distribution.low, self.distribution.high
+            return [low] if low == high else [low, high]
+        raise TypeError(f"no probes for {self.distribution!r}")
+
+
+@dataclass(frozen=True)
+class Space:
+    """What a study searches, and what it sets for every trial.
+
+    Attributes:
+        dimensions: The searched keys, in the order given.
+        fixed: Overrides that are the same for every trial.
+    """
+
+    dimensions: tuple[Dimension, ...]
+    fixed: tuple[str, ...]
+
+    @property
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """As `optuna.Study.ask` takes them."""
+        return {dimension.key: dimension.distribution for dimension in self.dimensions}
+
+    def texts(self, params: Mapping[str, Value]) -> dict[str, str]:
+        """Searched values, by key, as written in overrides."""
+        return {d.key: d.text(params[d.key]) for d in self.dimensions if d.key in params}
+
+    def overrides(self, params: Mapping[str, Value]) -> list[str]:
+        """The overrides of the trial with these searched values."""
+        return [*self.fixed, *(f"{key}={text}" for key, text in self.texts(params).items())]
+
+
+def parse(
+    arguments: list[str], config_loader: ConfigLoader | None = None
+) -> tuple[Space, list[str]]:
+    """Read a search space from overrides.
+
+    Args:
+        arguments: Overrides in Hydra's grammar; of two for one key the later counts.
+        config_loader: Needed to expand ``glob(...)`` over the options of a group.
+
+    Returns:
+        The space of all that could be read, and a message for each override that could not.
+    """
+    parser = OverridesParser.create(config_loader)
+    dimensions: dict[str, Dimension] = {}
+    fixed: dict[str, str] = {}
+    faults: list[str] = []
+    for argument in arguments:
+        try:
+            override = parser.parse_override(argument)
+            key = override.get_key_element()
+            dimensions.pop(key, None)
+            fixed.pop(key, None)
+            if override.is_sweep_override():
+                dimensions[key] = _dimension(override)
+            else:
+                fixed[key] = argument
+        except (HydraException, ValueError) as error:
+            faults.append(f"search space: {argument!r} can't be read: {error}")
+    return Space(tuple(dimensions.values()), tuple(fixed.values())), faults
+
+
+def _dimension(override: Override) -> Dimension:
+    key = override.get_key_element()
+    sweep = override.value()
+    if isinstance(sweep, Sweep) and (unknown := sorted(sweep.tags - {"log"})):
+        raise ValueError(f"unknown tag {', '.join(unknown)}; the only tag is log")
+    if isinstance(sweep, IntervalSweep):
+        return Dimension(key, _interval(sweep))
+    if isinstance(sweep, Sweep) and "log" in sweep.tags:
+        raise ValueError("only an interval can be searched by its logarithm")
+    if isinstance(sweep, RangeSweep) and (distribution := _range(sweep)):
+        return Dimension(key, distribution)
+    return _choice(key, override)
+
+
+def _choice(key: str, override: Override) -> Dimension:
+    texts: dict[Value, str] = {}
+    for element in override.sweep_iterator(transformer=Transformer.identity):
+        text = Transformer.str(element)
+        value = _choice_value(element, str(text))
+        if value in texts:
+            # 1, 1.0 and true are equal in Python, and so they are one choice to Optuna.
+            raise ValueError(f"the choices {texts[value]} and {text} are equal")
+        texts[value] = str(text)
+    if not texts:
+        raise ValueError("there is nothing to choose from")
+    return Dimension(key, CategoricalDistribution(tuple(texts)), texts)
+
+
+def _choice_value(element: Any, text: str) -> Value:
+    if isinstance(element, QuotedString):
+        return element.text
+    return element if isinstance(element, Value) else text
+
+
+def _interval(sweep: IntervalSweep) -> BaseDistribution:
+    low, high = sweep.start, sweep.end
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError("both ends of an interval must be finite numbers")
+    if low > high:
+        raise ValueError(f"the interval begins at {low}, after its end {high}")
+    log = "log" in sweep.tags
+    if log and low <= 0:
+        raise ValueError(f"a logarithmic interval must begin above 0, not at {low}")
+    distribution: Callable[..., BaseDistribution] = FloatDistribution
+    if isinstance(low, int) and isinstance(high, int):
+        distribution = IntDistribution
+    return distribution(low, high, log=log)
+
+
+def _range(sweep: RangeSweep) -> BaseDistribution | None:
+    """The distribution of a range; None if only a list of choices is exact."""
+    if sweep.step == 0:
+        raise ValueError("a range can't have the step 0")
+    values = sweep.range()
+    if isinstance(values, range):
+        if not values:
+            raise ValueError("the range is empty: its end is exclusive")
+        low, high = sorted((values[0], values[-1]))
+        return IntDistribution(low, high, step=abs(values.step))
+    return _float_range(values)
+
+
+def _float_range(values: FloatRange) -> BaseDistribution | None:
+    start, stop, step = (Decimal(end) for end in (values.start, values.stop, values.step))
+    count = math.ceil((stop - start) / step)
+    if count < 1:
+        raise ValueError("the range is empty: its end is exclusive")
+    first, last = sorted((start, start + (count - 1) * step))
+    low, high, width = float(first), float(last), float(abs(step))
+    exact = [Decimal(str(end)) for end in (low, high, width)]
+    if (exact[1] - exact[0]) % exact[2] == 0:
+        return FloatDistribution(low, high, step=width)
+    return None

@@ -1,0 +1,76 @@
+"""Where results are stored: resolving database addresses and finding out if they can be written."""
+
+import os
+import socket
+import sqlite3
+import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+_SQLITE = "sqlite:///"
+
+
+def absolute_uri(uri: str, folder: str) -> str:
+    """``uri`` with a relative SQLite path or a plain folder made absolute.
+
+    Args:
+        uri: A database or server address, or a path.
+        folder: What relative paths are relative to.
+    """
+    if uri.startswith(_SQLITE):
+        path = uri.removeprefix(_SQLITE)
+        return uri if path in ("", ":memory:") else _SQLITE + os.path.join(folder, path)
+    if "://" not in uri and not uri.startswith(("file:", "databricks")):
+        return os.path.join(folder, uri)
+    return uri
+
+
+def write_fault(uri: str) -> str | None:
+    """Why nothing can be written to ``uri``, or None if it can.
+
+    Nothing is left behind: an existing SQLite file is locked and released, in a
+    folder a temporary file is made and removed, a server is connected to.
+
+    Args:
+        uri: An absolute address, see `absolute_uri`.
+    """
+    try:
+        if uri.startswith(_SQLITE):
+            _try_sqlite(Path(uri.removeprefix(_SQLITE)))
+        elif uri.startswith(("http://", "https://")):
+            _try_server(uri)
+        elif "://" not in uri or uri.startswith("file:"):
+            _try_folder(Path(uri.removeprefix("file://").removeprefix("file:")))
+    except (OSError, sqlite3.Error) as error:
+        return f"{uri} can't be written: {error}"
+    return None
+
+
+def _try_sqlite(path: Path) -> None:
+    if not path.exists():
+        _try_folder(path.parent)
+        return
+    connection = sqlite3.connect(path, timeout=10)
+    try:
+        # A write lock alone is not refused by a read-only file; asking for a write is.
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.rollback()
+    finally:
+        connection.close()
+
+
+def _try_folder(path: Path) -> None:
+    # MLflow and Hydra make missing folders; what counts is the first one that is there.
+    while not path.exists():
+        path = path.parent
+    with tempfile.TemporaryFile(dir=path):
+        pass
+
+
+def _try_server(uri: str) -> None:
+    parts = urlsplit(uri)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    with socket.create_connection((parts.hostname or "", port), timeout=10):
+        pass

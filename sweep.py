@@ -1,0 +1,19 @@
+"""Entry point: ``python sweep.py`` trains once, ``python sweep.py -m`` searches."""
+
+import hydra
+from omegaconf import DictConfig
+
+from rnnexp.result import Result
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+def main(config: DictConfig) -> Result:
+    """Run one trial; under ``-m`` the sweeper calls this once per trial."""
+    # Imported here: `--help` and a faulty command line need neither TensorFlow nor MLflow.
+    from rnnexp.trial import run
+
+    return run(config)
+
+
+if __name__ == "__main__":
+    main()
