@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import optuna
 
 SWEEPER = "hydra_plugins.rnnexp.sweeper.RnnexpSweeper"
-PARENT_RUN = "mlflow_run_id"
+RUN_ID = "mlflow_run_id"  # user attribute of a study, and of a trial, in Optuna
 
 
 class CurrentTrial(Protocol):
@@ -46,6 +46,9 @@ class CurrentTrial(Protocol):
     def should_prune(self) -> bool:
         """Whether the study's pruner gives up on this trial, by the values reported."""
 
+    def set_run_id(self, run_id: str) -> None:
+        """Note the trial's MLflow run in the study."""
+
 
 class Standalone:
     """Stands in for a trial outside of a sweep: reports go nowhere, nothing is pruned."""
@@ -66,6 +69,9 @@ class Standalone:
         """Never."""
         return False
 
+    def set_run_id(self, run_id: str) -> None:
+        """Do nothing."""
+
 
 class StudyTrial:
     """A trial of an Optuna study, reached through the study's storage."""
@@ -75,7 +81,7 @@ class StudyTrial:
         self.number = trial.number
         self.study_name = trial.study.study_name
         self.params = trial.params
-        self.parent_run_id: str | None = trial.study.user_attrs.get(PARENT_RUN)
+        self.parent_run_id: str | None = trial.study.user_attrs.get(RUN_ID)
 
     def report(self, value: float, step: int) -> None:
         """Store the monitored value of an epoch."""
@@ -84,6 +90,10 @@ class StudyTrial:
     def should_prune(self) -> bool:
         """Ask the study's pruner."""
         return self._trial.should_prune()
+
+    def set_run_id(self, run_id: str) -> None:
+        """Note the trial's MLflow run in the study."""
+        self._trial.set_user_attr(RUN_ID, run_id)
 
 
 @cache
@@ -109,7 +119,7 @@ def current_trial() -> CurrentTrial:
 
     import optuna
 
-    storage = _storage(absolute_uri(hydra.sweeper.storage, hydra.runtime.cwd))
+    storage = _storage(absolute_uri(hydra.sweeper.storage))
     name = hydra.sweeper.study_name
     study = optuna.load_study(
         study_name=name,

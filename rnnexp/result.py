@@ -20,12 +20,10 @@ class Result:
         state: How the trial ended.
         value: The monitored value of the best epoch; None for a failed trial.
         best_epoch: The epoch, counted from 0, at which that value was reached.
-        run_id: The trial's MLflow run.
         reason: Why the trial was pruned or failed; empty when it completed.
     """
 
     state: State
     value: float | None = None
     best_epoch: int | None = None
-    run_id: str | None = None
     reason: str = ""

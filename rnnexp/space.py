@@ -50,11 +50,13 @@ class Dimension:
     Attributes:
         key: The config key or group, with its prefix (``+``) if it was given one.
         distribution: What its values are drawn from.
+        grammar: How it was given, in Hydra's grammar.
         texts: For a categorical, how each choice is written in an override.
     """
 
     key: str
     distribution: BaseDistribution
+    grammar: str
     texts: Mapping[Value, str] = field(default_factory=dict)
 
     def text(self, value: Value) -> str:
@@ -140,20 +142,21 @@ def parse(
 
 
 def _dimension(override: Override) -> Dimension:
-    key = override.get_key_element()
+    key, grammar = override.get_key_element(), override.get_value_string()
     sweep = override.value()
     if isinstance(sweep, Sweep) and (unknown := sorted(sweep.tags - {"log"})):
         raise ValueError(f"unknown tag {', '.join(unknown)}; the only tag is log")
     if isinstance(sweep, IntervalSweep):
-        return Dimension(key, _interval(sweep))
+        return Dimension(key, _interval(sweep), grammar)
     if isinstance(sweep, Sweep) and "log" in sweep.tags:
         raise ValueError("only an interval can be searched by its logarithm")
     if isinstance(sweep, RangeSweep) and (distribution := _range(sweep)):
-        return Dimension(key, distribution)
-    return _choice(key, override)
+        return Dimension(key, distribution, grammar)
+    texts = _choices(override)
+    return Dimension(key, CategoricalDistribution(tuple(texts)), grammar, texts)
 
 
-def _choice(key: str, override: Override) -> Dimension:
+def _choices(override: Override) -> dict[Value, str]:
     texts: dict[Value, str] = {}
     for element in override.sweep_iterator(transformer=Transformer.identity):
         text = Transformer.str(element)
@@ -164,7 +167,7 @@ def _choice(key: str, override: Override) -> Dimension:
         texts[value] = str(text)
     if not texts:
         raise ValueError("there is nothing to choose from")
-    return Dimension(key, CategoricalDistribution(tuple(texts)), texts)
+    return texts
 
 
 def _choice_value(element: Any, text: str) -> Value:

@@ -1,27 +1,30 @@
 """Where results are stored: resolving database addresses and finding out if they can be written."""
 
-import os
 import socket
 import sqlite3
 import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from hydra.utils import to_absolute_path
+
 _SQLITE = "sqlite:///"
 
 
-def absolute_uri(uri: str, folder: str) -> str:
-    """``uri`` with a relative SQLite path or a plain folder made absolute.
+def absolute_uri(uri: str) -> str:
+    """``uri`` with a relative SQLite path, or a plain folder, made absolute.
+
+    Relative paths begin where the command was started, also in a job that Hydra
+    moved to its own folder.
 
     Args:
         uri: A database or server address, or a path.
-        folder: What relative paths are relative to.
     """
     if uri.startswith(_SQLITE):
         path = uri.removeprefix(_SQLITE)
-        return uri if path in ("", ":memory:") else _SQLITE + os.path.join(folder, path)
+        return uri if path in ("", ":memory:") else _SQLITE + to_absolute_path(path)
     if "://" not in uri and not uri.startswith(("file:", "databricks")):
-        return os.path.join(folder, uri)
+        return to_absolute_path(uri)
     return uri
 
 

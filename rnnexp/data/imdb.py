@@ -8,6 +8,7 @@ made as for every other source: of the training part alone.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rnnexp import backend
 from rnnexp.data.source import Corpus, Source
 from rnnexp.errors import DataError
 
@@ -26,14 +27,13 @@ class Imdb(Source):
         Raises:
             DataError: If Keras has not downloaded the set yet and can't now.
         """
-        import keras
-
+        datasets = backend.keras().datasets
         try:
             # No marks added, nothing left out: the ids are then those of the word index.
-            train, test = keras.datasets.imdb.load_data(
+            train, test = datasets.imdb.load_data(
                 start_char=None, oov_char=None, index_from=0, num_words=10**9
             )
-            index = keras.datasets.imdb.get_word_index()
+            index = datasets.imdb.get_word_index()
         except Exception as error:  # Keras raises a bare Exception for a failed download
             raise DataError(
                 [

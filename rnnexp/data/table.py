@@ -134,10 +134,11 @@ def _corpus(frame: "pd.DataFrame", file: str, text: str, label: str) -> Corpus:
 
 
 def _labels(values: list[Label]) -> list[Label]:
-    """Whole numbers where all are, else numbers, else text."""
-    for kind in (int, float):
-        try:
-            return [kind(value) for value in values]
-        except ValueError:
-            continue
-    return [str(value) for value in values]
+    """Whole numbers where all are, else numbers where all are, else text."""
+    try:
+        numbers = [float(value) for value in values]
+    except ValueError:
+        return [str(value) for value in values]
+    if all(number.is_integer() for number in numbers):
+        return [int(number) for number in numbers]
+    return list(numbers)

@@ -1,0 +1,1 @@
+"""Plugins that Hydra discovers: thin shells, no heavy import."""

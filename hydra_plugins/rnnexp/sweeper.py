@@ -1,0 +1,83 @@
+"""``hydra/sweeper=rnnexp``: the shell that Hydra discovers; the work is in rnnexp.study."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+
+@dataclass
+class SweeperConf:
+    """The sweeper's settings; the names are those of Hydra's own Optuna sweeper.
+
+    Attributes:
+        sampler: An Optuna sampler, as ``_target_``.
+        pruner: An Optuna pruner, as ``_target_``.
+        direction: ``minimize`` or ``maximize``.
+        storage: Optuna's storage URL; a relative SQLite path begins where the command was started.
+        study_name: Name of the study, new in its storage.
+        n_trials: How many trials to run.
+        n_jobs: How many trials to hand to the launcher at once.
+        max_failure_rate: The sweep stops when, of the last 20 trials and not less than
+            5 of them, a larger share failed.
+        params: What is searched, by config key, in Hydra's sweep grammar.
+        tracking: MLflow's tracking URI and experiment.
+        check: Import path of a function that is given composed configs before trial 0 and
+            returns what is wrong with them, as a list of messages.
+        evaluate: Import path of a function that is given the best trial's config and MLflow
+            run id at the end and returns metrics for the study's run.
+    """
+
+    _target_: str = "hydra_plugins.rnnexp.sweeper.RnnexpSweeper"
+    _recursive_: bool = False
+    sampler: Any = field(default_factory=lambda: {"_target_": "optuna.samplers.TPESampler"})
+    pruner: Any = field(default_factory=lambda: {"_target_": "optuna.pruners.NopPruner"})
+    direction: Any = "minimize"
+    storage: str = "sqlite:///optuna.db"
+    study_name: str = "${hydra.job.name}-${now:%Y-%m-%d_%H-%M-%S}"
+    n_trials: int = 20
+    n_jobs: int = 1
+    max_failure_rate: float = 0.5
+    params: dict[str, Any] = field(default_factory=dict)
+    tracking: Any = field(
+        default_factory=lambda: {"uri": None, "experiment": "${hydra.job.name}"}
+    )
+    check: str | None = None
+    evaluate: str | None = None
+
+
+ConfigStore.instance().store(
+    group="hydra/sweeper", name="rnnexp", node=SweeperConf, provider="rnnexp"
+)
+
+
+class RnnexpSweeper(Sweeper):
+    """Asks Optuna for trials, runs them with the launcher, tells Optuna what came out."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = OmegaConf.create(settings)
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        self.hydra_context = hydra_context
+        self.config = config
+        self.launcher: Launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> None:
+        # Imported here: Hydra imports every plugin at every start, `--help` included.
+        from rnnexp.study import sweep
+
+        sweep(
+            config=self.config,
+            loader=self.hydra_context.config_loader,
+            launcher=self.launcher,
+            arguments=arguments,
+        )

@@ -1,0 +1,76 @@
+"""The Keras callbacks of this project: what a trial tells MLflow and its study each epoch."""
+
+import logging
+from collections.abc import Mapping
+
+import keras
+
+from rnnexp.current import CurrentTrial
+from rnnexp.objective import Objective
+from rnnexp.result import Result, State
+from rnnexp.tracking import Run
+
+log = logging.getLogger(__name__)
+
+
+class LogEpoch(keras.callbacks.Callback):
+    """Writes every metric of an epoch to MLflow, with the learning rate, in one batch.
+
+    Args:
+        run: The trial's run.
+    """
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self._run = run
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Write the metrics at step = epoch."""
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        self._run.log_metrics({"learning_rate": rate, **(logs or {})}, step=epoch)
+
+
+class ReportToStudy(keras.callbacks.Callback):
+    """Reports the monitored value to the study, and stops a trial that the pruner gives up on.
+
+    It only sets ``stop_training``, so that ``fit`` and the other callbacks end as usual.
+
+    Args:
+        trial: The trial in its study.
+        objective: What is monitored.
+
+    Attributes:
+        values: The monitored value by epoch; epochs without one are missing.
+        pruned: The epoch at which the pruner gave up; None while it has not.
+    """
+
+    def __init__(self, trial: CurrentTrial, objective: Objective) -> None:
+        super().__init__()
+        self._trial = trial
+        self._objective = objective
+        self.values: dict[int, float] = {}
+        self.pruned: int | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Report the epoch's value, if it has one."""
+        value = (logs or {}).get(self._objective.monitor)
+        if value is None:
+            return
+        self.values[epoch] = float(value)
+        self._trial.report(float(value), epoch)
+        if self._trial.should_prune():
+            self.pruned = epoch
+            self.model.stop_training = True
+
+    def result(self) -> Result:
+        """What came out, once ``fit`` has returned: the best epoch counts, not the last."""
+        monitor = self._objective.monitor
+        best = self._objective.best(self.values)
+        if best is None:
+            return Result(State.FAIL, reason=f"{monitor} was never a number")
+        epoch, value = best
+        if self.pruned is None:
+            return Result(State.COMPLETE, value, epoch)
+        last = self.values[self.pruned]
+        reason = f"pruned at epoch {self.pruned}: {monitor} {last:.4f}, at best {value:.4f}"
+        return Result(State.PRUNED, value, epoch, reason)

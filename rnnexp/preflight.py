@@ -1,0 +1,149 @@
+"""Everything that can be wrong with a sweep, found before trial 0.
+
+What the application itself can tell of its configs is left to the function named in
+``hydra.sweeper.check``; this module knows Hydra, Optuna and the stores only.
+"""
+
+import difflib
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+from hydra.core.config_loader import ConfigLoader
+from hydra.errors import HydraException
+from hydra.utils import get_method, instantiate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from rnnexp.space import Space, parse
+from rnnexp.stores import absolute_uri, write_fault
+
+
+def preflight(
+    config: DictConfig, loader: ConfigLoader, arguments: list[str]
+) -> tuple[Space, list[str]]:
+    """The search space of a sweep, and every fault of the sweep.
+
+    Args:
+        config: Hydra's composed config of the sweep.
+        loader: Composes the configs of trials.
+        arguments: The command line's overrides; they win over ``hydra.sweeper.params``.
+    """
+    settings = config.hydra.sweeper
+    params = OmegaConf.to_container(settings.params, resolve=True)
+    space, faults = parse([*(f"{key}={value}" for key, value in params.items()), *arguments])
+    faults += [*_numbers(settings), *_optuna(settings), *_stores(settings)]
+    if not (space.dimensions or faults):
+        faults.append(
+            "nothing to search: give ranges in hydra.sweeper.params or on the command line, "
+            "such as 'model.units=choice(32,64)', or leave out -m to train once"
+        )
+    configs = list(_configs(config, loader, space, faults))
+    if settings.check and configs:
+        faults += get_method(settings.check)(configs)
+    return space, list(dict.fromkeys(faults))
+
+
+def _numbers(settings: DictConfig) -> list[str]:
+    faults = [
+        f"hydra.sweeper.{name}={settings[name]}: must be at least 1"
+        for name in ("n_trials", "n_jobs")
+        if settings[name] < 1
+    ]
+    if not 0 <= settings.max_failure_rate <= 1:
+        rate = settings.max_failure_rate
+        faults.append(f"hydra.sweeper.max_failure_rate={rate}: must be between 0 and 1")
+    return faults
+
+
+def _optuna(settings: DictConfig) -> list[str]:
+    faults = []
+    if settings.direction not in ("minimize", "maximize"):
+        direction = settings.direction
+        faults.append(f"hydra.sweeper.direction={direction}: must be minimize or maximize")
+    for name, base in (
+        ("sampler", optuna.samplers.BaseSampler),
+        ("pruner", optuna.pruners.BasePruner),
+    ):
+        try:
+            made = instantiate(settings[name])
+        except (HydraException, OmegaConfBaseException) as error:
+            faults.append(f"hydra.sweeper.{name}: {_flat(error)}")
+            continue
+        if not isinstance(made, base):
+            faults.append(f"hydra.sweeper.{name}: {made!r} is not an Optuna {name}")
+    return faults
+
+
+def _stores(settings: DictConfig) -> list[str]:
+    url = absolute_uri(settings.storage)
+    if fault := write_fault(url):
+        return [f"hydra.sweeper.storage: {fault}"]
+    try:
+        taken = not _is_new(url) and settings.study_name in optuna.get_all_study_names(url)
+    except Exception as error:  # whatever the database's driver raises
+        return [f"hydra.sweeper.storage: {url} can't be opened: {_flat(error)}"]
+    if taken:
+        return [
+            f"hydra.sweeper.study_name={settings.study_name}: there is such a study in {url} "
+            "already; give another name, or leave the name out for one with the time in it"
+        ]
+    return []
+
+
+def _is_new(url: str) -> bool:
+    path = url.removeprefix("sqlite:///")
+    return path != url and not Path(path).exists()
+
+
+def _configs(
+    config: DictConfig, loader: ConfigLoader, space: Space, faults: list[str]
+) -> Iterator[DictConfig]:
+    """Configs of trials to look at: every choice, and both ends of every range, come up once.
+
+    What can't be composed is added to ``faults`` and left out, so that the rest is still
+    looked at.
+    """
+    overrides: list[str] = []
+    for text in space.fixed:
+        if _compose(config, loader, [*overrides, text], faults):
+            overrides.append(text)
+    if base := _compose(config, loader, overrides, faults):
+        yield base
+    for dimension in space.dimensions:
+        first = None
+        for text in map(dimension.override, dimension.probes()):
+            if composed := _compose(config, loader, [*overrides, text], faults):
+                first = first or text
+                yield composed
+        overrides += [first] if first else []
+
+
+def _compose(
+    config: DictConfig, loader: ConfigLoader, overrides: list[str], faults: list[str]
+) -> DictConfig | None:
+    try:
+        return loader.load_sweep_config(config, overrides)
+    except (HydraException, OmegaConfBaseException) as error:
+        key = overrides[-1].partition("=")[0] if overrides else ""
+        faults.append(_unknown_key(config, key) or f"{overrides[-1]}: {_flat(error)}")
+        return None
+
+
+def _unknown_key(config: DictConfig, key: str) -> str | None:
+    """What to say if the config has no such key: where it ends, and what there is instead."""
+    node, path = config, ""
+    for name in key.split("."):
+        if not isinstance(node, DictConfig):
+            return f"{key} is not in the config: {path} is a value and has no keys"
+        if name not in node:
+            keys = [str(known) for known in node if known != "hydra"]
+            near = difflib.get_close_matches(name, keys, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            return f"{key} is not in the config: {path or 'it'} has {', '.join(keys)}{hint}"
+        node, path = node._get_node(name), f"{path}.{name}".lstrip(".")
+    return None
+
+
+def _flat(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,99 @@
+"""What a study has found so far, for people: log lines, the study's run, the summary."""
+
+from pathlib import Path
+
+import optuna
+from omegaconf import OmegaConf
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from rnnexp.current import RUN_ID
+from rnnexp.result import Result, State
+from rnnexp.space import Space
+
+BEST_EPOCH, REASON = "best_epoch", "reason"  # user attributes of a trial in Optuna
+
+
+def best_trial(study: optuna.Study) -> FrozenTrial | None:
+    """The completed trial with the best value; None if no trial completed."""
+    try:
+        return study.best_trial
+    except ValueError:
+        return None
+
+
+def progress(study: optuna.Study) -> dict[str, float]:
+    """Metrics of the study's run: trials by state, and the best of them."""
+    states = [trial.state for trial in study.get_trials(deepcopy=False)]
+    metrics: dict[str, float] = {
+        f"trials_{state.name.lower()}": states.count(state)
+        for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+    }
+    if best := best_trial(study):
+        metrics |= {"best_value": best.value or 0.0, "best_trial": best.number}
+    return metrics
+
+
+def trial_line(study: optuna.Study, number: int, result: Result) -> str:
+    """One line on a trial that has ended."""
+    what = f"trial {number} {result.state}"
+    if result.state == State.COMPLETE:
+        what += f": {result.value:.4f}"
+        if result.best_epoch is not None:
+            what += f" at epoch {result.best_epoch}"
+    elif result.reason:
+        what += f": {result.reason}"
+    if best := best_trial(study):
+        what += f" (best: {best.value:.4f}, trial {best.number})"
+    return what
+
+
+def write_results(study: optuna.Study, folder: Path) -> None:
+    """Write ``optimization_results.yaml``, in the form of Hydra's own Optuna sweeper."""
+    best = study.best_trial
+    results = {"name": "optuna", "best_params": best.params, "best_value": best.value}
+    folder.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(OmegaConf.create(results), folder / "optimization_results.yaml")
+
+
+def print_summary(
+    study: optuna.Study, space: Space, scores: dict[str, float], uri: str, storage: str
+) -> None:
+    """Tell what the sweep found, and how to look further.
+
+    Args:
+        study: The study, at its end.
+        space: What was searched.
+        scores: The best trial's loss and metrics on the test part; may be empty.
+        uri: MLflow's tracking URI.
+        storage: Optuna's storage URL.
+    """
+    console = Console()
+    counts = {name.removeprefix("trials_"): int(n) for name, n in progress(study).items()}
+    ended = ", ".join(f"{counts[state]} {state}" for state in ("complete", "pruned", "fail"))
+    console.print(f"\nStudy [bold]{escape(study.study_name)}[/]: {ended}")
+    if best := best_trial(study):
+        console.print(_best_table(best, space, scores))
+        values = " ".join(f"'{text}'" for text in space.overrides(best.params))
+        console.print("\nTrain the best setting again:", style="bold")
+        console.print(f"  python sweep.py {values}", markup=False, soft_wrap=True)
+    console.print("Browse and compare the trials:", style="bold")
+    console.print(f"  mlflow ui --backend-store-uri {uri}", markup=False, soft_wrap=True)
+    console.print("The study in Optuna:", style="bold")
+    command = f"optuna trials --storage {storage} --study-name '{study.study_name}' -f table"
+    console.print(f"  {command}", markup=False, soft_wrap=True)
+
+
+def _best_table(best: FrozenTrial, space: Space, scores: dict[str, float]) -> Table:
+    table = Table(title=f"Best trial: {best.number}", title_justify="left", show_header=False)
+    for key, text in space.texts(best.params).items():
+        table.add_row(key, text)
+    table.add_section()
+    epoch = best.user_attrs.get(BEST_EPOCH)
+    table.add_row("best value", f"{best.value:.4f}" + (f" at epoch {epoch}" if epoch else ""))
+    for name, score in scores.items():
+        table.add_row(f"test {name}", f"{score:.4f}")
+    table.add_row("MLflow run with the checkpoint", best.user_attrs.get(RUN_ID, "none"))
+    return table

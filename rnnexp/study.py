@@ -1,0 +1,185 @@
+"""The sweep: ask Optuna for a trial, run it, tell Optuna what came out.
+
+    Hydra's config and command line
+        |  preflight: every fault at once, before anything is written
+        v
+    +-> ask -> overrides -> launcher -> result -> tell --+--> best trial -> evaluate -> report
+    |                                                    |
+    +----------------- until n_trials -------------------+
+
+Optuna's storage holds the trials and their values, MLflow the metrics. One parent run in
+MLflow sums up the study; it is brought up to date after every trial.
+"""
+
+import logging
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import optuna
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.utils import get_method, instantiate
+from omegaconf import DictConfig
+from optuna.trial import Trial, TrialState
+
+from rnnexp import report
+from rnnexp.current import RUN_ID
+from rnnexp.errors import ConfigError, SweepFailed
+from rnnexp.preflight import preflight
+from rnnexp.result import Result, State
+from rnnexp.space import Space
+from rnnexp.stores import absolute_uri
+from rnnexp.tracking import Run, Tracker
+
+log = logging.getLogger(__name__)
+
+FAILURE_WINDOW, FEWEST_FAILURES = 20, 5
+
+
+def sweep(
+    config: DictConfig, loader: ConfigLoader, launcher: Launcher, arguments: list[str]
+) -> None:
+    """Run a whole study.
+
+    Args:
+        config: Hydra's composed config of the sweep; the settings are ``hydra.sweeper``.
+        loader: Composes the configs of trials.
+        launcher: Runs trials.
+        arguments: The command line's overrides.
+
+    Raises:
+        ConfigError: If what was asked for can't work; nothing was started then.
+        SweepFailed: If no trial completed, or too many failed.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would announce every trial
+    space, faults = preflight(config, loader, arguments)
+    if faults:
+        raise ConfigError(faults)
+    settings = config.hydra.sweeper
+    tracker = Tracker(settings.tracking.uri, settings.tracking.experiment)
+    with tracker.run(
+        settings.study_name, tags={"study": settings.study_name}, params=_params(settings, space)
+    ) as parent:
+        study = _create_study(settings, parent)
+        scores: dict[str, float] = {}
+        interrupted = False
+        try:
+            _run_trials(study, space, settings, launcher, parent)
+        except KeyboardInterrupt:
+            interrupted = True
+            parent.end_killed()
+        if best := report.best_trial(study):
+            if settings.evaluate and not interrupted:
+                best_config = loader.load_sweep_config(config, space.overrides(best.params))
+                scores = get_method(settings.evaluate)(best_config, best.user_attrs[RUN_ID])
+                parent.log_metrics({f"test_{name}": value for name, value in scores.items()})
+            report.write_results(study, Path(config.hydra.sweep.dir))
+        report.print_summary(study, space, scores, tracker.uri, absolute_uri(settings.storage))
+        if interrupted:
+            sys.exit(130)
+        if not best:
+            raise SweepFailed("no trial completed; the traceback of each is in its MLflow run")
+
+
+def _params(settings: DictConfig, space: Space) -> dict[str, object]:
+    searched = {f"search.{dimension.key}": dimension.grammar for dimension in space.dimensions}
+    return searched | {
+        "n_trials": settings.n_trials,
+        "direction": settings.direction,
+        "sampler": settings.sampler["_target_"],
+        "pruner": settings.pruner["_target_"],
+        "fixed": " ".join(space.fixed),
+    }
+
+
+def _create_study(settings: DictConfig, parent: Run) -> optuna.Study:
+    study = optuna.create_study(
+        study_name=settings.study_name,
+        storage=absolute_uri(settings.storage),
+        sampler=instantiate(settings.sampler),
+        pruner=instantiate(settings.pruner),
+        direction=settings.direction,
+    )
+    study.set_user_attr(RUN_ID, parent.id)
+    return study
+
+
+def _run_trials(
+    study: optuna.Study, space: Space, settings: DictConfig, launcher: Launcher, parent: Run
+) -> None:
+    """Ask, launch and tell until ``n_trials`` have ended, ``n_jobs`` at a time."""
+    # A job composes its own config, and the default name has the time in it.
+    name = QuotedString(study.study_name, Quote.single).with_quotes()
+    ended: list[State] = []
+    while (left := settings.n_trials - len(ended)) > 0:
+        trials = [study.ask(space.distributions) for _ in range(min(settings.n_jobs, left))]
+        try:
+            returns = launcher.launch(
+                [
+                    [*space.overrides(trial.params), f"hydra.sweeper.study_name={name}"]
+                    for trial in trials
+                ],
+                initial_job_idx=trials[0].number,
+            )
+            results = [to_result(job) for job in returns]
+        except BaseException:
+            for trial in trials:
+                _tell(study, trial, Result(State.FAIL, reason="interrupted"))
+            raise
+        for trial, result in zip(trials, results, strict=True):
+            _tell(study, trial, result)
+            ended.append(result.state)
+            log.info(report.trial_line(study, trial.number, result))
+        parent.log_metrics(report.progress(study), step=len(ended))
+        if too_many_failed(ended, settings.max_failure_rate):
+            raise SweepFailed(
+                f"stopped after {len(ended)} trials: {ended[-FAILURE_WINDOW:].count(State.FAIL)} "
+                f"of the last {len(ended[-FAILURE_WINDOW:])} failed, more than "
+                f"max_failure_rate={settings.max_failure_rate}; the traceback of each is in its "
+                "MLflow run"
+            )
+
+
+def to_result(job: JobReturn) -> Result:
+    """A job's outcome; a job may also return a number or raise `optuna.TrialPruned`."""
+    try:
+        value = job.return_value
+    except optuna.TrialPruned as pruned:
+        return Result(State.PRUNED, reason=str(pruned))
+    except Exception as error:
+        return Result(State.FAIL, reason=f"{type(error).__name__}: {error}")
+    if isinstance(value, Result):
+        return value
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return Result(State.FAIL, reason=f"the job returned {value!r}, which is not a number")
+    if not math.isfinite(number):
+        return Result(State.FAIL, reason=f"the job returned {number}")
+    return Result(State.COMPLETE, number)
+
+
+def too_many_failed(ended: Sequence[State], max_failure_rate: float) -> bool:
+    """Whether a sweep should stop: of its last 20 trials, too large a share and at least 5 failed.
+
+    Args:
+        ended: How its trials ended, in that order.
+        max_failure_rate: The largest share that is still borne.
+    """
+    recent = ended[-FAILURE_WINDOW:]
+    failures = recent.count(State.FAIL)
+    return failures >= FEWEST_FAILURES and failures / len(recent) > max_failure_rate
+
+
+def _tell(study: optuna.Study, trial: Trial, result: Result) -> None:
+    if result.best_epoch is not None:
+        trial.set_user_attr(report.BEST_EPOCH, result.best_epoch)
+    if result.reason:
+        trial.set_user_attr(report.REASON, result.reason)
+    # Optuna itself gives a pruned trial its last reported value, and wants none.
+    value = result.value if result.state == State.COMPLETE else None
+    study.tell(trial, value, state=TrialState[result.state])

@@ -1,0 +1,148 @@
+"""All MLflow calls: explicit run ids, no global state, one request an epoch."""
+
+import logging
+import os
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient, get_tracking_uri
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+from rnnexp.stores import absolute_uri
+
+# MLflow reports every step of making a new SQLite store, and draws a bar for every download.
+for _name in ("alembic", "mlflow.store.db.utils"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+
+class Run:
+    """An MLflow run that is being written.
+
+    Attributes:
+        id: MLflow's run id.
+    """
+
+    def __init__(self, client: MlflowClient, run_id: str, experiment_id: str) -> None:
+        self._client = client
+        self.id = run_id
+        self.experiment_id = experiment_id
+        self._status = "FINISHED"
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        """Write metrics in one request.
+
+        Args:
+            metrics: Values by name; NaN and infinity are stored as such.
+            step: For metrics of an epoch, the epoch counted from 0.
+        """
+        now = int(time.time() * 1000)
+        batch = [Metric(name, float(value), now, step) for name, value in metrics.items()]
+        self._client.log_batch(self.id, metrics=batch)
+
+    def log_params(self, params: Mapping[str, object]) -> None:
+        """Write params in one request."""
+        batch = [Param(name, str(value)) for name, value in params.items()]
+        self._client.log_batch(self.id, params=batch)
+
+    def set_tags(self, tags: Mapping[str, object]) -> None:
+        """Write tags in one request."""
+        batch = [RunTag(name, str(value)) for name, value in tags.items()]
+        self._client.log_batch(self.id, tags=batch)
+
+    def log_file(self, path: Path, folder: str | None = None) -> None:
+        """Store a file as artifact, in a folder of the run's artifacts."""
+        self._client.log_artifact(self.id, str(path), folder)
+
+    def log_text(self, text: str, name: str) -> None:
+        """Store a text as artifact."""
+        self._client.log_text(self.id, text, name)
+
+    def end_killed(self) -> None:
+        """Let the run end as KILLED, which is how MLflow's Optuna storage marks a pruned trial."""
+        self._status = "KILLED"
+
+    def end_failed(self, error: BaseException | str) -> None:
+        """Let the run end as FAILED, with the traceback as artifact."""
+        if isinstance(error, BaseException):
+            self.log_text("".join(traceback.format_exception(error)), "traceback.txt")
+        self._status = "FAILED"
+
+    def terminate(self) -> None:
+        """End the run."""
+        self._client.set_terminated(self.id, self._status)
+
+
+class Tracker:
+    """One experiment of one MLflow store.
+
+    Args:
+        uri: MLflow's tracking URI; None for ``MLFLOW_TRACKING_URI``, else MLflow's default.
+        experiment: The experiment's name; made when the first run is.
+    """
+
+    def __init__(self, uri: str | None, experiment: str) -> None:
+        self.uri = absolute_uri(uri or get_tracking_uri())
+        self._experiment = experiment
+
+    @contextmanager
+    def run(
+        self,
+        name: str,
+        *,
+        tags: Mapping[str, object],
+        params: Mapping[str, object],
+        parent: str | None = None,
+    ) -> Iterator[Run]:
+        """A new run that is ended however the block ends.
+
+        Args:
+            name: Its name in the UI.
+            tags: Its tags at the start.
+            params: Its params.
+            parent: Id of the run that it is nested under.
+
+        An exception ends it as FAILED with the traceback as artifact, Ctrl-C as KILLED.
+        """
+        client = MlflowClient(self.uri)
+        experiment_id = self._experiment_id(client)
+        all_tags = {key: str(value) for key, value in tags.items()}
+        if parent:
+            all_tags[MLFLOW_PARENT_RUN_ID] = parent
+        created = client.create_run(experiment_id, tags=all_tags, run_name=name)
+        run = Run(client, created.info.run_id, experiment_id)
+        try:
+            run.log_params(params)
+            yield run
+        except Exception as error:
+            run.end_failed(error)
+            raise
+        except BaseException:
+            run.end_killed()
+            raise
+        finally:
+            run.terminate()
+
+    def download(self, run_id: str, artifacts: str, folder: Path) -> list[Path]:
+        """Fetch the files in a folder of a run's artifacts; none if there is no such folder."""
+        client = MlflowClient(self.uri)
+        found = [artifact.path for artifact in client.list_artifacts(run_id, artifacts)]
+        return [Path(client.download_artifacts(run_id, path, str(folder))) for path in found]
+
+    def _experiment_id(self, client: MlflowClient) -> str:
+        found = client.get_experiment_by_name(self._experiment)
+        if found:
+            return str(found.experiment_id)
+        try:
+            return str(client.create_experiment(self._experiment))
+        except MlflowException:
+            # Made by another process a moment ago.
+            found = client.get_experiment_by_name(self._experiment)
+            if not found:
+                raise
+            return str(found.experiment_id)
