@@ -15,7 +15,8 @@ from rnnexp import backend, data
 from rnnexp.data import Dataset
 from rnnexp.errors import DataError
 from rnnexp.model import build
-from rnnexp.stores import absolute_uri, write_fault
+
+BUILT_FROM = ["data", "model", "compile", "objective", "seed"]  # what _data_and_model reads
 
 
 def check(configs: Sequence[DictConfig]) -> list[str]:
@@ -33,8 +34,8 @@ def check(configs: Sequence[DictConfig]) -> list[str]:
         if missing := _missing(config):
             faults += missing
             continue
-        faults += [*_fit(config), *_objective(config), *_tracking(config)]
-        depends_on = OmegaConf.masked_copy(config, ["data", "model", "compile", "objective", "seed"])
+        faults += [*_fit(config), *_objective(config)]
+        depends_on = OmegaConf.masked_copy(config, BUILT_FROM)
         key = json.dumps(OmegaConf.to_container(depends_on, resolve=False), sort_keys=True)
         if key not in built:
             built.add(key)
@@ -84,14 +85,6 @@ def _objective(config: DictConfig) -> list[str]:
     return [f"objective.mode={config.objective.mode}: must be min or max"]
 
 
-def _tracking(config: DictConfig) -> list[str]:
-    # Imported here: MLflow takes longer to import than all other checks of settings to run.
-    from mlflow.tracking import get_tracking_uri
-
-    fault = write_fault(absolute_uri(config.tracking.uri or get_tracking_uri()))
-    return [f"tracking.uri: {fault}"] if fault else []
-
-
 def _data_and_model(config: DictConfig) -> list[str]:
     try:
         dataset = data.load(config.data)
@@ -119,7 +112,8 @@ def _model(config: DictConfig, dataset: Dataset) -> list[str]:
             return faults
         names = list(model.evaluate(x, y, verbose=0, return_dict=True))
     except Exception as error:  # whatever Keras, or a class of the user's, raises
-        return [f"the model can't be built and evaluated: {type(error).__name__}: {error}"]
+        reason = " ".join(str(error).split())
+        return [f"the model can't be built and evaluated: {type(error).__name__}: {reason}"]
     monitors = [*names, *(f"val_{name}" for name in names)]
     if (monitor := config.objective.monitor) in monitors:
         return []

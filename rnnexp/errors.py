@@ -3,7 +3,7 @@
 RnnexpError
 ├── ConfigError      what was asked for can't be done; lists every fault found
 │   └── DataError    the data can't be read or encoded
-└── SweepFailed      the sweep ran, but no trial of it can be used
+└── SweepError      the sweep ran, but no trial of it can be used
 
 All of them are Hydra's ``CompactHydraException``, so that Hydra prints their
 message without a traceback and ends with exit code 1.
@@ -37,5 +37,5 @@ class DataError(ConfigError):
     """Data that can't be read or encoded."""
 
 
-class SweepFailed(RnnexpError):
+class SweepError(RnnexpError):
     """A sweep that ended without a usable trial, or was stopped by its failures."""

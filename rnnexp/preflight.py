@@ -12,11 +12,12 @@ import optuna
 from hydra.core.config_loader import ConfigLoader
 from hydra.errors import HydraException
 from hydra.utils import get_method, instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.space import Space, parse
 from rnnexp.stores import absolute_uri, write_fault
+from rnnexp.tracking import Tracker
 
 
 def preflight(
@@ -30,9 +31,10 @@ def preflight(
         arguments: The command line's overrides; they win over ``hydra.sweeper.params``.
     """
     settings = config.hydra.sweeper
-    params = OmegaConf.to_container(settings.params, resolve=True)
-    space, faults = parse([*(f"{key}={value}" for key, value in params.items()), *arguments])
-    faults += [*_numbers(settings), *_optuna(settings), *_stores(settings)]
+    params = [f"{key!s}={value}" for key, value in settings.params.items()]
+    space, faults = parse([*params, *arguments])
+    faults += [*_numbers(settings), *_optuna(settings), *_storage(settings)]
+    faults += Tracker(settings.tracking.uri, settings.tracking.experiment).faults()
     if not (space.dimensions or faults):
         faults.append(
             "nothing to search: give ranges in hydra.sweeper.params or on the command line, "
@@ -75,7 +77,7 @@ def _optuna(settings: DictConfig) -> list[str]:
     return faults
 
 
-def _stores(settings: DictConfig) -> list[str]:
+def _storage(settings: DictConfig) -> list[str]:
     url = absolute_uri(settings.storage)
     if fault := write_fault(url):
         return [f"hydra.sweeper.storage: {fault}"]
@@ -132,7 +134,8 @@ def _compose(
 
 def _unknown_key(config: DictConfig, key: str) -> str | None:
     """What to say if the config has no such key: where it ends, and what there is instead."""
-    node, path = config, ""
+    node: object = config
+    path = ""
     for name in key.split("."):
         if not isinstance(node, DictConfig):
             return f"{key} is not in the config: {path} is a value and has no keys"

@@ -1,5 +1,6 @@
 """What a study has found so far, for people: log lines, the study's run, the summary."""
 
+import shlex
 from pathlib import Path
 
 import optuna
@@ -59,7 +60,7 @@ def write_results(study: optuna.Study, folder: Path) -> None:
 
 
 def print_summary(
-    study: optuna.Study, space: Space, scores: dict[str, float], uri: str, storage: str
+    study: optuna.Study, space: Space, scores: dict[str, float], browse: str, storage: str
 ) -> None:
     """Tell what the sweep found, and how to look further.
 
@@ -67,7 +68,7 @@ def print_summary(
         study: The study, at its end.
         space: What was searched.
         scores: The best trial's loss and metrics on the test part; may be empty.
-        uri: MLflow's tracking URI.
+        browse: How to look at the runs in MLflow.
         storage: Optuna's storage URL.
     """
     console = Console()
@@ -76,11 +77,11 @@ def print_summary(
     console.print(f"\nStudy [bold]{escape(study.study_name)}[/]: {ended}")
     if best := best_trial(study):
         console.print(_best_table(best, space, scores))
-        values = " ".join(f"'{text}'" for text in space.overrides(best.params))
+        values = shlex.join(space.overrides(best.params))
         console.print("\nTrain the best setting again:", style="bold")
         console.print(f"  python sweep.py {values}", markup=False, soft_wrap=True)
     console.print("Browse and compare the trials:", style="bold")
-    console.print(f"  mlflow ui --backend-store-uri {uri}", markup=False, soft_wrap=True)
+    console.print(f"  {browse}", markup=False, soft_wrap=True)
     console.print("The study in Optuna:", style="bold")
     command = f"optuna trials --storage {storage} --study-name '{study.study_name}' -f table"
     console.print(f"  {command}", markup=False, soft_wrap=True)

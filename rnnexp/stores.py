@@ -44,15 +44,18 @@ def write_fault(uri: str) -> str | None:
             _try_server(uri)
         elif "://" not in uri or uri.startswith("file:"):
             _try_folder(Path(uri.removeprefix("file://").removeprefix("file:")))
-    except (OSError, sqlite3.Error) as error:
+    except OSError as error:
+        return f"{uri} can't be written: {error.strerror or error}"
+    except sqlite3.Error as error:
         return f"{uri} can't be written: {error}"
     return None
 
 
 def _try_sqlite(path: Path) -> None:
     if not path.exists():
-        _try_folder(path.parent)
-        return
+        # SQLite makes the file, but not the folder that it is in.
+        with tempfile.TemporaryFile(dir=path.parent):
+            return
     connection = sqlite3.connect(path, timeout=10)
     try:
         # A write lock alone is not refused by a read-only file; asking for a write is.

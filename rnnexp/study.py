@@ -28,7 +28,7 @@ from optuna.trial import Trial, TrialState
 
 from rnnexp import report
 from rnnexp.current import RUN_ID
-from rnnexp.errors import ConfigError, SweepFailed
+from rnnexp.errors import ConfigError, SweepError
 from rnnexp.preflight import preflight
 from rnnexp.result import Result, State
 from rnnexp.space import Space
@@ -53,7 +53,7 @@ def sweep(
 
     Raises:
         ConfigError: If what was asked for can't work; nothing was started then.
-        SweepFailed: If no trial completed, or too many failed.
+        SweepError: If no trial completed, or too many failed.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would announce every trial
     space, faults = preflight(config, loader, arguments)
@@ -78,11 +78,13 @@ def sweep(
                 scores = get_method(settings.evaluate)(best_config, best.user_attrs[RUN_ID])
                 parent.log_metrics({f"test_{name}": value for name, value in scores.items()})
             report.write_results(study, Path(config.hydra.sweep.dir))
-        report.print_summary(study, space, scores, tracker.uri, absolute_uri(settings.storage))
+        report.print_summary(
+            study, space, scores, tracker.how_to_browse(parent), absolute_uri(settings.storage)
+        )
         if interrupted:
             sys.exit(130)
         if not best:
-            raise SweepFailed("no trial completed; the traceback of each is in its MLflow run")
+            raise SweepError("no trial completed; the traceback of each is in its MLflow run")
 
 
 def _params(settings: DictConfig, space: Space) -> dict[str, object]:
@@ -136,7 +138,7 @@ def _run_trials(
             log.info(report.trial_line(study, trial.number, result))
         parent.log_metrics(report.progress(study), step=len(ended))
         if too_many_failed(ended, settings.max_failure_rate):
-            raise SweepFailed(
+            raise SweepError(
                 f"stopped after {len(ended)} trials: {ended[-FAILURE_WINDOW:].count(State.FAIL)} "
                 f"of the last {len(ended[-FAILURE_WINDOW:])} failed, more than "
                 f"max_failure_rate={settings.max_failure_rate}; the traceback of each is in its "

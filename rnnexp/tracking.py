@@ -13,12 +13,14 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient, get_tracking_uri
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from rnnexp.stores import absolute_uri
+from rnnexp.stores import absolute_uri, write_fault
 
 # MLflow reports every step of making a new SQLite store, and draws a bar for every download.
 for _name in ("alembic", "mlflow.store.db.utils"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+DEFAULT_URI = "sqlite:///mlflow.db"  # where a bare `mlflow ui` looks
 
 
 class Run:
@@ -26,6 +28,7 @@ class Run:
 
     Attributes:
         id: MLflow's run id.
+        experiment_id: MLflow's id of the experiment that it belongs to.
     """
 
     def __init__(self, client: MlflowClient, run_id: str, experiment_id: str) -> None:
@@ -90,10 +93,15 @@ class Tracker:
         self.uri = absolute_uri(uri or get_tracking_uri())
         self._experiment = experiment
 
+    def faults(self) -> list[str]:
+        """Why no run can be written; empty if one can."""
+        fault = write_fault(self.uri)
+        return [f"tracking.uri: {fault}"] if fault else []
+
     @contextmanager
     def run(
         self,
-        name: str,
+        name: str | None,
         *,
         tags: Mapping[str, object],
         params: Mapping[str, object],
@@ -102,7 +110,7 @@ class Tracker:
         """A new run that is ended however the block ends.
 
         Args:
-            name: Its name in the UI.
+            name: Its name in the UI; None for one that MLflow makes up.
             tags: Its tags at the start.
             params: Its params.
             parent: Id of the run that it is nested under.
@@ -133,6 +141,14 @@ class Tracker:
         client = MlflowClient(self.uri)
         found = [artifact.path for artifact in client.list_artifacts(run_id, artifacts)]
         return [Path(client.download_artifacts(run_id, path, str(folder))) for path in found]
+
+    def how_to_browse(self, run: Run) -> str:
+        """The command, and the address, that show the runs beside this one."""
+        page = f"#/experiments/{run.experiment_id}/runs"
+        if self.uri.startswith("http"):
+            return f"open {self.uri}/{page}"
+        where = "" if self.uri == absolute_uri(DEFAULT_URI) else f" --backend-store-uri {self.uri}"
+        return f"mlflow ui{where}    and open http://127.0.0.1:5000/{page}"
 
     def _experiment_id(self, client: MlflowClient) -> str:
         found = client.get_experiment_by_name(self._experiment)

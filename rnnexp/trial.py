@@ -35,12 +35,13 @@ def run(config: DictConfig) -> Result:
     """
     trial = current_trial()
     alone = trial.number is None
-    if alone and (faults := check([config])):
+    tracker = _tracker(config)
+    if alone and (faults := [*check([config]), *tracker.faults()]):
         raise ConfigError(faults)
     tags: dict[str, object] = {"state": "RUNNING"}
     if not alone:
         tags |= {"study": trial.study_name, "trial": trial.number}
-    with _tracker(config).run(
+    with tracker.run(
         run_name(trial.params), tags=tags, params=trial.params, parent=trial.parent_run_id
     ) as mlflow_run:
         trial.set_run_id(mlflow_run.id)
@@ -108,7 +109,7 @@ def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
     model.fit(
         *dataset.train(),
         callbacks=[*callbacks.values(), LogEpoch(mlflow_run), report],
-        **OmegaConf.to_container(config.fit, resolve=True),
+        **config.fit,
     )
     checkpoint = OmegaConf.select(config, "callbacks.model_checkpoint.filepath")
     if checkpoint and Path(checkpoint).exists():

@@ -5,10 +5,9 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
-from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 
 @dataclass
@@ -44,9 +43,7 @@ class SweeperConf:
     n_jobs: int = 1
     max_failure_rate: float = 0.5
     params: dict[str, Any] = field(default_factory=dict)
-    tracking: Any = field(
-        default_factory=lambda: {"uri": None, "experiment": "${hydra.job.name}"}
-    )
+    tracking: Any = field(default_factory=lambda: {"uri": None, "experiment": "${hydra.job.name}"})
     check: str | None = None
     evaluate: str | None = None
 
@@ -60,24 +57,21 @@ class RnnexpSweeper(Sweeper):
     """Asks Optuna for trials, runs them with the launcher, tells Optuna what came out."""
 
     def __init__(self, **settings: Any) -> None:
-        self.settings = OmegaConf.create(settings)
+        """Take the settings, of which the study reads its own from the config."""
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         self.hydra_context = hydra_context
         self.config = config
-        self.launcher: Launcher = Plugins.instance().instantiate_launcher(
+        self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
     def sweep(self, arguments: list[str]) -> None:
+        if not (self.config and self.hydra_context and self.launcher):
+            raise RuntimeError("Hydra calls setup before sweep")
         # Imported here: Hydra imports every plugin at every start, `--help` included.
         from rnnexp.study import sweep
 
-        sweep(
-            config=self.config,
-            loader=self.hydra_context.config_loader,
-            launcher=self.launcher,
-            arguments=arguments,
-        )
+        sweep(self.config, self.hydra_context.config_loader, self.launcher, arguments)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -33,7 +32,7 @@ def get(key: Mapping[str, object], encode: Callable[[Path], None]) -> Path:
     draft = Path(tempfile.mkdtemp(dir=root, prefix="draft-"))
     try:
         encode(draft)
-        os.rename(draft, folder)
+        draft.rename(folder)
     except OSError:
         # Another process was faster: what it wrote is the same.
         if not folder.exists():

@@ -27,7 +27,7 @@ class _Punctuation(dict[int, str]):
         return self[codepoint]
 
 
-_PUNCTUATION = _Punctuation({ord("’"): "'"})
+_PUNCTUATION = _Punctuation({0x2019: "'"})  # the typographic apostrophe
 
 
 def tokenize(text: str, split: str) -> list[str]:

@@ -30,7 +30,7 @@ class Imdb(Source):
         datasets = backend.keras().datasets
         try:
             # No marks added, nothing left out: the ids are then those of the word index.
-            train, test = datasets.imdb.load_data(
+            (x_train, y_train), (x_test, y_test) = datasets.imdb.load_data(
                 start_char=None, oov_char=None, index_from=0, num_words=10**9
             )
             index = datasets.imdb.get_word_index()
@@ -43,7 +43,7 @@ class Imdb(Source):
                     "use your own files with data=table, or data=generated"
                 ]
             ) from error
-        return from_keras(*train, index), from_keras(*test, index)
+        return from_keras(x_train, y_train, index), from_keras(x_test, y_test, index)
 
 
 def from_keras(

@@ -146,12 +146,10 @@ def _classes(train: Corpus, test: Corpus) -> list[Label]:
         for part, corpus in (("training", train), ("test", test))
         if not corpus.texts
     ]
-    classes: list[Label] = sorted(set(train.labels))  # type: ignore[type-var]
+    classes: list[Label] = sorted(set(train.labels))
     if len(classes) == 1:
-        faults.append(
-            f"every training label is {classes[0]!r}; there must be at least two classes"
-        )
-    if train.texts and (unknown := sorted(set(test.labels) - set(classes))):  # type: ignore[type-var]
+        faults.append(f"every training label is {classes[0]!r}; there must be at least two classes")
+    if train.texts and (unknown := sorted(set(test.labels) - set(classes))):
         faults.append(
             f"the test part has labels that the training part has not: {_shortened(unknown)}; "
             f"known are {_shortened(classes)}"
