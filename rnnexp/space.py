@@ -24,9 +24,9 @@ from typing import Any
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import (
-    FloatRange,
     IntervalSweep,
     Override,
+    Quote,
     QuotedString,
     RangeSweep,
     Sweep,
@@ -150,8 +150,8 @@ def _dimension(override: Override) -> Dimension:
         return Dimension(key, _interval(sweep), grammar)
     if isinstance(sweep, Sweep) and "log" in sweep.tags:
         raise ValueError("only an interval can be searched by its logarithm")
-    if isinstance(sweep, RangeSweep) and (distribution := _range(sweep)):
-        return Dimension(key, distribution, grammar)
+    if isinstance(sweep, RangeSweep):
+        return Dimension(key, _range(sweep), grammar)
     texts = _choices(override)
     return Dimension(key, CategoricalDistribution(tuple(texts)), grammar, texts)
 
@@ -159,21 +159,29 @@ def _dimension(override: Override) -> Dimension:
 def _choices(override: Override) -> dict[Value, str]:
     texts: dict[Value, str] = {}
     for element in override.sweep_iterator(transformer=Transformer.identity):
-        text = Transformer.str(element)
-        value = _choice_value(element, str(text))
+        value, text = _choice(element)
         if value in texts:
             # 1, 1.0 and true are equal in Python, and so they are one choice to Optuna.
             raise ValueError(f"the choices {texts[value]} and {text} are equal")
-        texts[value] = str(text)
+        texts[value] = text
     if not texts:
         raise ValueError("there is nothing to choose from")
     return texts
 
 
-def _choice_value(element: Any, text: str) -> Value:
+def _choice(element: Any) -> tuple[Value, str]:
+    """A choice as a value for Optuna, and as written in an override."""
     if isinstance(element, QuotedString):
-        return element.text
-    return element if isinstance(element, Value) else text
+        element = element.text
+    text = str(Transformer.str(element))
+    if not isinstance(element, str):
+        return (element if isinstance(element, Value) else text), text
+    # Hydra has taken the quotes off; they are still needed where it reads another value without.
+    try:
+        as_is = OverridesParser.create().parse_override(f"key={text}").value()
+    except HydraException:
+        as_is = None
+    return element, text if as_is == element else QuotedString(element, Quote.single).with_quotes()
 
 
 def _interval(sweep: IntervalSweep) -> BaseDistribution:
@@ -191,27 +199,18 @@ def _interval(sweep: IntervalSweep) -> BaseDistribution:
     return distribution(low, high, log=log)
 
 
-def _range(sweep: RangeSweep) -> BaseDistribution | None:
-    """The distribution of a range; None if only a list of choices is exact."""
-    if sweep.step == 0:
+def _range(sweep: RangeSweep) -> BaseDistribution:
+    start, stop, step = sweep.start, sweep.stop, sweep.step
+    if start is None or stop is None:
+        raise ValueError("a range must have a start and an end")
+    if step == 0:
         raise ValueError("a range can't have the step 0")
-    values = sweep.range()
-    if isinstance(values, range):
-        if not values:
-            raise ValueError("the range is empty: its end is exclusive")
-        low, high = sorted((values[0], values[-1]))
-        return IntDistribution(low, high, step=abs(values.step))
-    return _float_range(values)
-
-
-def _float_range(values: FloatRange) -> BaseDistribution | None:
-    start, stop, step = (Decimal(end) for end in (values.start, values.stop, values.step))
-    count = math.ceil((stop - start) / step)
+    # As decimals, since 0.9 is more than 3 * 0.3 in floats: the end would be included.
+    first, end, width = (Decimal(str(number)) for number in (start, stop, step))
+    count = math.ceil((end - first) / width)
     if count < 1:
         raise ValueError("the range is empty: its end is exclusive")
-    first, last = sorted((start, start + (count - 1) * step))
-    low, high, width = float(first), float(last), float(abs(step))
-    exact = [Decimal(str(end)) for end in (low, high, width)]
-    if (exact[1] - exact[0]) % exact[2] == 0:
-        return FloatDistribution(low, high, step=width)
-    return None
+    low, high = sorted((first, first + (count - 1) * width))
+    if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int):
+        return IntDistribution(int(low), int(high), step=abs(step))
+    return FloatDistribution(float(low), float(high), step=float(abs(width)))

@@ -1,0 +1,101 @@
+"""Fixtures: the real config, shrunk until a trial takes a second."""
+
+import io
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+import pytest
+from hydra import compose, initialize_config_dir
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+from omegaconf import DictConfig
+
+import sweep
+
+ROOT = Path(__file__).parents[1]
+TINY = (
+    "data.n_train=120",
+    "data.n_test=40",
+    "data.maxlen=8",
+    "model.embedding_size=4",
+    "model.units=4",
+    "fit.epochs=2",
+)
+
+
+@dataclass
+class Ended:
+    """A command that has ended, and the folder that it was started in."""
+
+    path: Path
+    code: int
+    out: str
+    err: str
+
+    @property
+    def client(self) -> MlflowClient:
+        return MlflowClient(f"sqlite:///{self.path}/mlflow.db")
+
+    def runs(self) -> list[Run]:
+        """The study's run first, then its trials by number."""
+        experiment = self.client.get_experiment_by_name("rnnexp")
+        runs = self.client.search_runs([experiment.experiment_id])
+        return sorted(runs, key=lambda run: int(run.data.tags.get("trial", -1)))
+
+    def study(self) -> optuna.Study:
+        return optuna.load_study(study_name=None, storage=f"sqlite:///{self.path}/optuna.db")
+
+    def files(self) -> set[str]:
+        return {file.name for file in self.path.iterdir()}
+
+
+Command = Callable[..., Ended]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
+    """Runs ``python sweep.py ...`` in this process, in a new folder or a given one.
+
+    A process of its own would spend ten seconds on importing TensorFlow.
+    """
+
+    def run(*arguments: str, path: Path | None = None, tiny: bool = True) -> Ended:
+        path = path or tmp_path_factory.mktemp("folder")
+        out, err, code = io.StringIO(), io.StringIO(), 0
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            patch.chdir(path)
+            patch.setattr(sys, "argv", ["sweep.py", *(TINY if tiny else ()), *arguments])
+            try:
+                sweep.main()
+            except SystemExit as end:
+                code = int(end.code or 0)
+        return Ended(path, code, out.getvalue(), err.getvalue())
+
+    return run
+
+
+@pytest.fixture
+def composed() -> Callable[..., DictConfig]:
+    """Composes the real config, shrunk, with overrides."""
+
+    def make(*overrides: str) -> DictConfig:
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            return compose("config", overrides=[*TINY, *overrides])
+
+    return make
