@@ -26,7 +26,7 @@ class LogEpoch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Write the metrics at step = epoch."""
-        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        rate = float(self.model.optimizer.learning_rate)
         self._run.log_metrics({"learning_rate": rate, **(logs or {})}, step=epoch)
 
 

@@ -31,7 +31,7 @@ def preflight(
         arguments: The command line's overrides; they win over ``hydra.sweeper.params``.
     """
     settings = config.hydra.sweeper
-    params = [f"{key!s}={value}" for key, value in settings.params.items()]
+    params = [f"{key!s}={value}" for key, value in (settings.params or {}).items()]
     space, faults = parse([*params, *arguments])
     faults += [*_numbers(settings), *_optuna(settings), *_storage(settings)]
     faults += Tracker(settings.tracking.uri, settings.tracking.experiment).faults()

@@ -5,9 +5,10 @@ import os
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, chdir, contextmanager
 from pathlib import Path
 
+from hydra.utils import to_absolute_path
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient, get_tracking_uri
@@ -90,7 +91,8 @@ class Tracker:
     """
 
     def __init__(self, uri: str | None, experiment: str) -> None:
-        self.uri = absolute_uri(uri or get_tracking_uri())
+        with _start_folder():
+            self.uri = absolute_uri(uri or get_tracking_uri())
         self._experiment = experiment
 
     def faults(self) -> list[str]:
@@ -155,10 +157,16 @@ class Tracker:
         if found:
             return str(found.experiment_id)
         try:
-            return str(client.create_experiment(self._experiment))
+            with _start_folder():
+                return str(client.create_experiment(self._experiment))
         except MlflowException:
             # Made by another process a moment ago.
             found = client.get_experiment_by_name(self._experiment)
             if not found:
                 raise
             return str(found.experiment_id)
+
+
+def _start_folder() -> AbstractContextManager[None]:
+    """MLflow's defaults are relative to the working folder, which Hydra may have changed."""
+    return chdir(to_absolute_path("."))

@@ -1,20 +1,20 @@
 """Fixtures: the real config, shrunk until a trial takes a second."""
 
 import io
+import runpy
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
+import absl.logging
 import optuna
 import pytest
 from hydra import compose, initialize_config_dir
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from omegaconf import DictConfig
-
-import sweep
 
 ROOT = Path(__file__).parents[1]
 TINY = (
@@ -61,6 +61,9 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        # Hydra closes all handlers when it sets up logging, and absl's, which TensorFlow
+        # brings along, then closes a stream that is pytest's.
+        patch.setattr(absl.logging.get_absl_handler().python_handler, "stream", sys.__stderr__)
         yield
 
 
@@ -72,6 +75,8 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
     """
 
     def run(*arguments: str, path: Path | None = None, tiny: bool = True) -> Ended:
+        flags = [argument for argument in arguments if argument.startswith("-")]
+        overrides = [*(TINY if tiny else ()), *(text for text in arguments if text not in flags)]
         path = path or tmp_path_factory.mktemp("folder")
         out, err, code = io.StringIO(), io.StringIO(), 0
         with (
@@ -80,9 +85,9 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
             redirect_stderr(err),
         ):
             patch.chdir(path)
-            patch.setattr(sys, "argv", ["sweep.py", *(TINY if tiny else ()), *arguments])
+            patch.setattr(sys, "argv", ["sweep.py", *flags, *overrides])
             try:
-                sweep.main()
+                runpy.run_path(str(ROOT / "sweep.py"), run_name="__main__")
             except SystemExit as end:
                 code = int(end.code or 0)
         return Ended(path, code, out.getvalue(), err.getvalue())

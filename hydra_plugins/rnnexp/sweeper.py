@@ -42,7 +42,7 @@ class SweeperConf:
     n_trials: int = 20
     n_jobs: int = 1
     max_failure_rate: float = 0.5
-    params: dict[str, Any] = field(default_factory=dict)
+    params: dict[str, Any] | None = None
     tracking: Any = field(default_factory=lambda: {"uri": None, "experiment": "${hydra.job.name}"})
     check: str | None = None
     evaluate: str | None = None

@@ -1,0 +1,117 @@
+"""Bad input ends before trial 0: every fault in one message, exit code 1, nothing left behind."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Command, Ended
+
+THREE = "text,label\ngood film,a\nbad film,b\nso so,c\ngood one,a\nbad one,b\n"
+
+
+def assert_refused(ended: Ended, *faults: str) -> None:
+    assert ended.code == 1
+    noun = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+    assert f"{noun} in the input, nothing was started:" in ended.err
+    for fault in faults:
+        assert fault in ended.err
+    assert "Traceback" not in ended.err
+    left = {name for name in ended.files() if not name.endswith(".csv")}
+    assert left <= {"outputs"}  # Hydra's own folder of a single run
+
+
+def test_all_faults_come_at_once(command: Command) -> None:
+    ended = command(
+        "-m",
+        "model.unitz=choice(32,64)",
+        "fit.batch_size=choice(0,32)",
+        "objective.monitor=val_acc",
+        "fit.validation_split=1.5",
+        "compile.optimizer.learning_rate=tag(log,interval(0,1))",
+        "model.units=range(3,3)",
+        "hydra.sweeper.n_trials=0",
+        "hydra.sweeper.storage=sqlite:///nowhere/optuna.db",
+        "tracking.uri=http://127.0.0.1:9",
+    )
+    assert_refused(
+        ended,
+        "model.unitz is not in the config: model has embedding_size, units, input_dim, network; "
+        "did you mean units?",
+        "fit.batch_size=0: must be a whole number, at least 1",
+        "objective.monitor=val_acc: no metric has this name; there are accuracy, loss, "
+        "val_accuracy, val_loss",
+        "fit.validation_split=1.5: must be between 0 and 1",
+        "must begin above 0",
+        "the range is empty",
+        "hydra.sweeper.n_trials=0: must be at least 1",
+        "nowhere/optuna.db can't be written: No such file or directory",
+        "tracking.uri: http://127.0.0.1:9 can't be written: Connection refused",
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["fit.validation_split=0.0"], "fit.validation_split=0.0: must be between"),
+        (["fit.validation_split=0.999"], "of 120 training reviews leaves none to train on"),
+        (["fit.epochs=0"], "fit.epochs=0: must be a whole number"),
+        (["fit.batch_size=1.5"], "fit.batch_size=1.5: must be a whole number"),
+        (["data.maxlen=0"], "data.maxlen=0: must be at least 1"),
+        (["data.noise=0.7"], "data.noise=0.7: must be at least 0 and below 0.5"),
+        (["data=table", "~data.maxlen"], "data"),
+        (["model=choice(simple_rnn,foo)"], "Could not find 'model/foo' Available options"),
+        (["model.units=choice(-1,4)"], "expected a positive integer, got -1"),
+        (["compile.loss=keras.losses.Nothing"], "the model can't be built"),
+        (["sampler._target_=optuna.samplers.NoSampler"], "hydra.sweeper.sampler: "),
+        (["pruner=none", "pruner._target_=builtins.dict"], "{} is not an Optuna pruner"),
+        (["objective.mode=up"], "hydra.sweeper.direction=upimize"),
+        (["hydra.sweeper.params=null"], "nothing to search"),
+        (["hydra.sweeper.max_failure_rate=2"], "must be between 0 and 1"),
+    ],
+)  # fmt: skip
+def test_settings(command: Command, arguments: list[str], fault: str) -> None:
+    tiny = "data=table" not in arguments
+    ended = command("-m", *arguments, tiny=tiny)
+    assert ended.code == 1
+    assert "in the input, nothing was started:" in ended.err
+    assert fault in ended.err
+    assert ended.files() == set()
+
+
+@pytest.mark.parametrize(
+    ("train", "options", "fault"),
+    [
+        (THREE, [], "is for two classes, but data.label has 3 (a, b, c)"),
+        ("text,label\ngood,1\nfine,1\n", [], "every training label is 1"),
+        ("text,label\n", [], "has no rows"),
+        ("", [], "can't be read"),
+        (THREE, ["data.text=review"], "has no column 'review'; it has: text, label"),
+        (THREE, ["model.network.layers.3.units=2", "compile.loss=sparse_categorical_crossentropy"],
+         "the model has 2 outputs for 3 classes"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("mode", [["-m"], []])
+def test_tables(
+    command: Command, tmp_path: Path, mode: list[str], train: str, options: list[str], fault: str
+) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text(train)
+    ended = command(
+        *mode, "data=table", f"data.train={file}", f"data.test={file}", *options, tiny=False,
+        path=tmp_path,
+    )  # fmt: skip
+    assert ended.code == 1
+    assert fault in ended.err
+    assert ended.files() <= {"a.csv", "outputs"}
+
+
+def test_what_is_not_given(command: Command) -> None:
+    ended = command("-m", "data=table", tiny=False)
+    assert_refused(ended, "data.train is not given", "data.test is not given")
+
+
+def test_a_single_run_is_checked_alike(command: Command) -> None:
+    ended = command(
+        "objective.monitor=val_acc", "fit.batch_size=0", "tracking.uri=http://127.0.0.1:9"
+    )
+    assert_refused(ended, "objective.monitor=val_acc", "fit.batch_size=0", "Connection refused")

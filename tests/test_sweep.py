@@ -1,0 +1,240 @@
+"""Whole sweeps through the real Hydra, Keras, Optuna and MLflow, read back by their clients."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from mlflow.entities import Run
+from omegaconf import DictConfig, OmegaConf
+from optuna.trial import TrialState
+
+from rnnexp import data
+from tests.conftest import TINY, Command, Ended
+
+# Prunes every trial that reaches epoch 2, and only those.
+PRUNE_AT_2 = (
+    "pruner=none",
+    "pruner._target_=optuna.pruners.ThresholdPruner",
+    "+pruner.upper=0",
+    "+pruner.n_warmup_steps=2",
+)
+
+
+@pytest.fixture(scope="module")
+def swept(command: Command) -> Ended:
+    """Six trials: of 1 or 2 epochs, which complete, and of 4, which are pruned at epoch 2."""
+    return command(
+        "-m",
+        *PRUNE_AT_2,
+        "hydra.sweeper.n_trials=6",
+        "hydra.sweeper.study_name=six",
+        "sampler=random",
+        "fit.epochs=choice(1,2,4)",
+        "model.units=choice(4,5)",
+    )
+
+
+def metrics(ended: Ended, run: Run, name: str) -> list[tuple[int, float]]:
+    history = ended.client.get_metric_history(run.info.run_id, name)
+    return [(metric.step, metric.value) for metric in history]
+
+
+def artifacts(ended: Ended, run: Run) -> set[str]:
+    return {item.path for item in ended.client.list_artifacts(run.info.run_id)}
+
+
+def test_it_ends_well_and_leaves_what_is_documented(swept: Ended) -> None:
+    assert swept.code == 0, swept.err
+    assert swept.files() == {"mlflow.db", "mlruns", "multirun", "optuna.db"}
+    folders = {path.name for path in (swept.path / "multirun" / "six").iterdir()}
+    assert folders == {"0", "1", "2", "3", "4", "5", "optimization_results.yaml"}
+
+
+def test_a_trial_is_pruned_where_the_pruner_said(swept: Ended) -> None:
+    trials = swept.study().trials
+    assert len(trials) == 6
+    assert {trial.state for trial in trials} == {TrialState.COMPLETE, TrialState.PRUNED}
+    for trial in trials:
+        pruned = trial.params["fit.epochs"] == 4
+        assert trial.state == (TrialState.PRUNED if pruned else TrialState.COMPLETE)
+        epochs = 3 if pruned else trial.params["fit.epochs"]
+        assert sorted(trial.intermediate_values) == list(range(epochs))
+
+
+def test_mlflow_and_optuna_agree_on_every_trial(swept: Ended) -> None:
+    parent, *children = swept.runs()
+    ends = {"COMPLETE": "FINISHED", "PRUNED": "KILLED"}
+    for trial, run in zip(swept.study().trials, children, strict=True):
+        tags = run.data.tags
+        assert tags["mlflow.parentRunId"] == parent.info.run_id
+        assert (tags["study"], tags["trial"]) == ("six", str(trial.number))
+        assert tags["state"] == trial.state.name
+        assert run.info.status == ends[trial.state.name]
+        assert bool(tags["reason"]) == (trial.state == TrialState.PRUNED)
+        assert run.info.run_id == trial.user_attrs["mlflow_run_id"]
+        assert dict(metrics(swept, run, "val_loss")) == pytest.approx(trial.intermediate_values)
+
+
+def test_a_run_has_its_params_metrics_and_artifacts(swept: Ended) -> None:
+    for trial, run in zip(swept.study().trials, swept.runs()[1:], strict=True):
+        assert run.data.params == {key: str(value) for key, value in trial.params.items()}
+        assert set(trial.params) >= {"compile.optimizer.learning_rate", "fit.batch_size"}
+        epochs = sorted(trial.intermediate_values)
+        for name in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"):
+            assert [step for step, _ in metrics(swept, run, name)] == epochs
+        rate = trial.params["compile.optimizer.learning_rate"]
+        assert run.data.metrics["learning_rate"] == pytest.approx(rate, rel=1e-6)
+        best = min(trial.intermediate_values, key=trial.intermediate_values.__getitem__)
+        assert run.data.metrics["best_epoch"] == best
+        value = trial.intermediate_values[best]
+        assert run.data.metrics["best_value"] == pytest.approx(value)
+        if trial.state == TrialState.COMPLETE:
+            assert trial.value == pytest.approx(value)
+        assert artifacts(swept, run) == {"checkpoint", "config.yaml", "overrides.yaml", "sweep.log"}
+
+
+def test_a_run_says_with_what_it_was_trained(swept: Ended, tmp_path: Path) -> None:
+    for trial, run in zip(swept.study().trials, swept.runs()[1:], strict=True):
+
+        def fetch(name: str, run: Run = run) -> Path:
+            return Path(swept.client.download_artifacts(run.info.run_id, name, str(tmp_path)))
+
+        config = OmegaConf.load(fetch("config.yaml"))
+        assert config.model.network.layers[2].units == trial.params["model.units"]
+        assert config.fit.batch_size == trial.params["fit.batch_size"]
+        assert config.model.input_dim == config.model.network.layers[1].input_dim > 3
+        overrides = OmegaConf.load(fetch("overrides.yaml"))
+        assert f"model.units={trial.params['model.units']}" in overrides
+        assert set(TINY) - {"model.units=4", "fit.epochs=2", "model.embedding_size=4"} <= set(
+            overrides
+        )
+        # What Keras prints of an epoch is in the trial's log, not on the terminal.
+        assert "val_accuracy" in fetch("sweep.log").read_text()
+    assert "val_accuracy" not in swept.out
+
+
+def test_the_study_run_counts_and_has_the_test_result_of_the_best(
+    swept: Ended, composed: Callable[..., DictConfig], tmp_path: Path
+) -> None:
+    study, (parent, *_) = swept.study(), swept.runs()
+    shown = parent.data.metrics
+    states = [trial.state for trial in study.trials]
+    assert shown["trials_complete"] == states.count(TrialState.COMPLETE)
+    assert shown["trials_pruned"] == states.count(TrialState.PRUNED)
+    assert shown["trials_fail"] == 0
+    assert shown["best_trial"] == study.best_trial.number
+    assert shown["best_value"] == pytest.approx(study.best_value)
+    assert parent.info.status == "FINISHED"
+    assert parent.data.params["search.model.units"] == "choice(4,5)"
+
+    # The checkpoint is the model of the best epoch: it gives the monitored value again,
+    # and what the parent says of the test part.
+    best = study.best_trial.user_attrs["mlflow_run_id"]
+    path = swept.client.download_artifacts(best, "checkpoint/best.keras", str(tmp_path))
+    model = keras.models.load_model(path)
+    dataset = data.load(composed().data)
+    x, y = dataset.train()
+    validation = model.evaluate(x[96:], y[96:], verbose=0, return_dict=True)
+    assert validation["loss"] == pytest.approx(study.best_value, rel=1e-5)
+    test = model.evaluate(*dataset.test(), verbose=0, return_dict=True)
+    assert shown["test_loss"] == pytest.approx(test["loss"], rel=1e-5)
+    assert shown["test_accuracy"] == pytest.approx(test["accuracy"])
+
+
+def test_the_user_is_told(swept: Ended) -> None:
+    study, parent = swept.study(), swept.runs()[0]
+    best = study.best_trial
+    for told in (
+        "Study six",
+        f"Best trial: {best.number}",
+        str(best.params["compile.optimizer.learning_rate"]),
+        best.user_attrs["mlflow_run_id"],
+        f"{parent.data.metrics['test_accuracy']:.4f}",
+        "mlflow ui ",
+        f"#/experiments/{parent.info.experiment_id}/runs",
+        "python sweep.py ",
+        "--study-name 'six'",
+    ):
+        assert told in swept.out
+
+
+def test_a_study_is_not_continued_by_accident(command: Command, swept: Ended) -> None:
+    again = command("-m", "hydra.sweeper.study_name=six", path=swept.path)
+    assert again.code == 1
+    assert "there is such a study" in again.err
+    assert len(swept.study().trials) == 6
+
+
+def test_a_trial_that_fails_fails_alone(command: Command) -> None:
+    ended = command(
+        "-m",
+        "sampler=random",
+        "hydra.sweeper.n_trials=4",
+        "model.units=choice(4,5)",
+        "+callbacks.fail={_target_:tests.failing.FailAt,epoch:1,units:5}",
+    )
+    assert ended.code == 0, ended.err
+    study = ended.study()
+    assert {trial.params["model.units"] for trial in study.trials} == {4, 5}
+    for trial, run in zip(study.trials, ended.runs()[1:], strict=True):
+        failed = trial.params["model.units"] == 5
+        assert trial.state == (TrialState.FAIL if failed else TrialState.COMPLETE)
+        assert run.info.status == ("FAILED" if failed else "FINISHED")
+        assert [step for step, _ in metrics(ended, run, "loss")] == [0, 1][: 1 if failed else 2]
+        if failed:
+            assert run.data.tags["reason"] == "RuntimeError: out of luck"
+            text = ended.client.download_artifacts(run.info.run_id, "traceback.txt")
+            assert "in on_epoch_end" in Path(text).read_text()
+    assert study.best_trial.params["model.units"] == 4
+
+
+def test_too_many_failures_stop_the_sweep(command: Command) -> None:
+    ended = command(
+        "-m",
+        "hydra.sweeper.n_trials=9",
+        "model.units=choice(4,5)",
+        "+callbacks.fail4={_target_:tests.failing.FailAt,epoch:0,units:4}",
+        "+callbacks.fail5={_target_:tests.failing.FailAt,epoch:0,units:5}",
+    )
+    assert ended.code == 1
+    assert "5 of the last 5 failed" in ended.err
+    assert [trial.state for trial in ended.study().trials] == [TrialState.FAIL] * 5
+    assert ended.runs()[0].info.status == "FAILED"
+
+
+def test_the_same_seed_gives_the_same_search(command: Command) -> None:
+    arguments = ("-m", "hydra.sweeper.n_trials=3", "fit.epochs=1")
+    first, second = command(*arguments), command(*arguments)
+    other = command(*arguments, "seed=7")
+    params = [[trial.params for trial in ended.study().trials] for ended in (first, second, other)]
+    assert params[0] == params[1] != params[2]
+    values = [[trial.value for trial in ended.study().trials] for ended in (first, second)]
+    assert np.allclose(*values)
+
+
+def test_trials_can_be_handed_to_the_launcher_in_batches(command: Command) -> None:
+    ended = command("-m", "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=2", "fit.epochs=1")
+    assert ended.code == 0
+    assert [trial.state for trial in ended.study().trials] == [TrialState.COMPLETE] * 3
+    assert [run.data.tags["trial"] for run in ended.runs()[1:]] == ["0", "1", "2"]
+
+
+def test_a_job_may_change_its_folder(command: Command) -> None:
+    ended = command("-m", "hydra.sweeper.n_trials=2", "fit.epochs=1", "hydra.job.chdir=true")
+    assert ended.code == 0, ended.err
+    assert ended.files() == {"mlflow.db", "mlruns", "multirun", "optuna.db"}
+    assert [trial.state for trial in ended.study().trials] == [TrialState.COMPLETE] * 2
+
+
+def test_maximizing_accuracy(command: Command) -> None:
+    ended = command(
+        "-m", "hydra.sweeper.n_trials=3", "objective.monitor=val_accuracy", "objective.mode=max"
+    )
+    study = ended.study()
+    assert study.direction.name == "MAXIMIZE"
+    for trial in study.trials:
+        if trial.state == TrialState.COMPLETE:
+            assert trial.value == pytest.approx(max(trial.intermediate_values.values()))
+    assert study.best_value == max(t.value for t in study.trials if t.value is not None)

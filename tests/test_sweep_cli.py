@@ -1,0 +1,34 @@
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_help_imports_neither_tensorflow_nor_mlflow(tmp_path: Path) -> None:
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = [{str(ROOT / 'sweep.py')!r}, '--help']\n"
+        "try:\n"
+        "    runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "finally:\n"
+        "    print('IMPORTED', *sorted({name.partition('.')[0] for name in sys.modules}))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    imported = set(ended.stdout.rpartition("IMPORTED")[2].split())
+    assert "hydra" in imported
+    assert not imported & {"tensorflow", "keras", "mlflow", "optuna", "pandas"}
+    for group in ("callbacks", "compile", "data", "fit", "model", "pruner", "sampler", "sweeps"):
+        assert f"\n{group}: " in ended.stdout
+
+
+def test_an_unknown_sweep_file_is_answered_with_those_there_are(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, ROOT / "sweep.py", "-m", "sweeps=nothing"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert "Could not find 'sweeps/nothing'" in ended.stderr
+    assert "default" in ended.stderr

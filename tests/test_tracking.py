@@ -1,0 +1,79 @@
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from rnnexp.tracking import DEFAULT_URI, Tracker
+
+
+@pytest.fixture(scope="module")
+def tracker(tmp_path_factory: pytest.TempPathFactory) -> Tracker:
+    return Tracker(f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db", "test")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "traceback"),
+    [
+        (None, "FINISHED", False),
+        (ValueError("no"), "FAILED", True),
+        (KeyboardInterrupt(), "KILLED", False),
+    ],
+)
+def test_a_run_ends_however_its_block_ends(
+    tracker: Tracker, tmp_path: Path, error: BaseException | None, status: str, traceback: bool
+) -> None:
+    client = MlflowClient(tracker.uri)
+    with (
+        pytest.raises(type(error)) if error else nullcontext(),
+        tracker.run("a", tags={"state": "RUNNING"}, params={"x": 1}) as run,
+    ):
+        assert client.get_run(run.id).info.status == "RUNNING"
+        if error:
+            raise error
+    ended = client.get_run(run.id)
+    assert ended.info.status == status
+    assert ended.data.params == {"x": "1"}
+    files = [item.path for item in client.list_artifacts(run.id)]
+    assert ("traceback.txt" in files) is traceback
+    if traceback:
+        path = client.download_artifacts(run.id, "traceback.txt", str(tmp_path))
+        assert "ValueError: no" in Path(path).read_text()
+
+
+def test_a_nested_run_knows_its_parent(tracker: Tracker) -> None:
+    with (
+        tracker.run("study", tags={}, params={}) as parent,
+        tracker.run("trial", tags={}, params={}, parent=parent.id) as child,
+    ):
+        pass
+    tags = MlflowClient(tracker.uri).get_run(child.id).data.tags
+    assert tags["mlflow.parentRunId"] == parent.id
+
+
+def test_download_gives_the_files_or_none(tracker: Tracker, tmp_path: Path) -> None:
+    with tracker.run("a", tags={}, params={}) as run:
+        run.log_text("content", "folder/file.txt")
+    (file,) = tracker.download(run.id, "folder", tmp_path)
+    assert file.read_text() == "content"
+    assert tracker.download(run.id, "nothing", tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        (DEFAULT_URI, "mlflow ui    and open http://127.0.0.1:5000/#/experiments/"),
+        ("sqlite:////there/m.db", "mlflow ui --backend-store-uri sqlite:////there/m.db "),
+        ("http://server:5000", "open http://server:5000/#/experiments/"),
+    ],
+)
+def test_how_to_browse(tracker: Tracker, uri: str, told: str) -> None:
+    with tracker.run("a", tags={}, params={}) as run:
+        pass
+    assert Tracker(uri, "test").how_to_browse(run).startswith(told)
+
+
+def test_the_environment_chooses_the_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/other.db")
+    assert Tracker(None, "test").uri == f"sqlite:///{tmp_path}/other.db"
+    assert Tracker("http://configured", "test").uri == "http://configured"
