@@ -22,6 +22,7 @@ from rnnexp.tracking import Run, Tracker
 log = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint"  # folder of a run's artifacts
+SHORT_NAMES = {"learning_rate": "lr", "embedding_size": "embedding", "batch_size": "batch"}
 
 
 def run(config: DictConfig) -> Result:
@@ -83,13 +84,12 @@ def evaluate(config: DictConfig, run_id: str) -> dict[str, float]:
 
 
 def run_name(params: dict[str, object]) -> str | None:
-    """What was searched, in short: ``learning_rate=0.0031 units=64``; None if nothing was."""
-    parts = [
-        f"{key.rpartition('.')[2]}={value:.3g}"
-        if isinstance(value, float)
-        else f"{key.rpartition('.')[2]}={value}"
-        for key, value in params.items()
-    ]
+    """What was searched, in short: ``lr=0.0031 units=64``; None if nothing was."""
+    parts = []
+    for key, value in params.items():
+        name = key.rpartition(".")[2]
+        short = f"{value:.3g}" if isinstance(value, float) else str(value)
+        parts.append(f"{SHORT_NAMES.get(name, name)}={short}")
     return " ".join(parts) or None
 
 

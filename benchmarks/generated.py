@@ -1,0 +1,78 @@
+"""What can be reached on the generated reviews: the ceiling, bags of words, the tutorial's model.
+
+    pip install -e '.[benchmark]' && python benchmarks/generated.py
+
+Prints test accuracies as a Markdown table. All models learn from the same training reviews;
+the bags of words also from ten times as many, to show that it is not for want of data.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from rnnexp.data.generated import Generated, generate
+
+ROOT = Path(__file__).parents[1]
+SEED, NOISE = 0, 0.05
+
+
+def reviews(n_train: int) -> tuple[list[str], list[int], list[str], list[int]]:
+    """Training texts and labels, and those of the default test part."""
+    source = Generated(
+        n_train=n_train, n_test=2000, noise=NOISE, num_words=None, maxlen=30,
+        split="whitespace", seed=SEED,
+    )  # fmt: skip
+    train, test = source.read()
+    return list(train.texts), list(train.labels), list(test.texts), list(test.labels)
+
+
+def bag_of_words(n_train: int, longest: int) -> float:
+    """Test accuracy of logistic regression on counts of up to ``longest`` words in a row."""
+    x_train, y_train, x_test, y_test = reviews(n_train)
+    bags = CountVectorizer(ngram_range=(1, longest))
+    model = make_pipeline(bags, LogisticRegression(max_iter=2000)).fit(x_train, y_train)
+    return float(model.score(x_test, y_test))
+
+
+def ceiling() -> float:
+    """Share of the default test part whose label was not turned over."""
+    stream = np.random.SeedSequence(SEED).spawn(2)[1]
+    _, labels, truth = generate(2000, NOISE, np.random.default_rng(stream))
+    return float(np.mean(np.array(labels) == np.array(truth)))
+
+
+def tutorial() -> float:
+    """Test accuracy that `python sweep.py` prints."""
+    with tempfile.TemporaryDirectory() as folder:
+        ended = subprocess.run(
+            [sys.executable, ROOT / "sweep.py", f"seed={SEED}"],
+            cwd=folder, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    found = re.search(r"^loss [\d.]+, accuracy ([\d.]+)$", ended.stdout, re.MULTILINE)
+    return float(found[1]) if found else float("nan")
+
+
+def main() -> None:
+    """Measure and print."""
+    rows = {
+        f"ceiling, expected (1 - noise = {1 - NOISE})": 1 - NOISE,
+        "ceiling, on the 2,000 test reviews": ceiling(),
+        "bag of words, 6,000 training reviews": bag_of_words(6000, 1),
+        "bag of words, 60,000 training reviews": bag_of_words(60_000, 1),
+        "bag of words and word pairs, 6,000 training reviews": bag_of_words(6000, 2),
+        "the tutorial's model (python sweep.py)": tutorial(),
+    }
+    print("| | test accuracy |\n|---|---|")
+    for name, accuracy in rows.items():
+        print(f"| {name} | {accuracy:.3f} |")
+
+
+if __name__ == "__main__":
+    main()
