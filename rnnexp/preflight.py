@@ -15,13 +15,14 @@ from hydra.utils import get_method, instantiate
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from rnnexp.jobs import Jobs
 from rnnexp.space import Space, parse
 from rnnexp.stores import absolute_uri, write_fault
 from rnnexp.tracking import Tracker
 
 
 def preflight(
-    config: DictConfig, loader: ConfigLoader, arguments: list[str]
+    config: DictConfig, loader: ConfigLoader, arguments: list[str], jobs: Jobs
 ) -> tuple[Space, list[str]]:
     """The search space of a sweep, and every fault of the sweep.
 
@@ -29,6 +30,7 @@ def preflight(
         config: Hydra's composed config of the sweep.
         loader: Composes the configs of trials.
         arguments: The command line's overrides; they win over ``hydra.sweeper.params``.
+        jobs: Where the application's own check runs.
     """
     settings = config.hydra.sweeper
     params = [f"{key!s}={value}" for key, value in (settings.params or {}).items()]
@@ -42,7 +44,7 @@ def preflight(
         )
     configs = list(_configs(config, loader, space, faults))
     if settings.check and configs:
-        faults += get_method(settings.check)(configs)
+        faults += jobs.call(get_method(settings.check), configs).result()
     return space, list(dict.fromkeys(faults))
 
 
@@ -50,7 +52,7 @@ def _numbers(settings: DictConfig) -> list[str]:
     faults = [
         f"hydra.sweeper.{name}={settings[name]}: must be at least 1"
         for name in ("n_trials", "n_jobs")
-        if settings[name] < 1
+        if settings[name] is not None and settings[name] < 1
     ]
     if not 0 <= settings.max_failure_rate <= 1:
         rate = settings.max_failure_rate

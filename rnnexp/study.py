@@ -3,9 +3,9 @@
     Hydra's config and command line
         |  preflight: every fault at once, before anything is written
         v
-    +-> ask -> overrides -> launcher -> result -> tell --+--> best trial -> evaluate -> report
-    |                                                    |
-    +----------------- until n_trials -------------------+
+    +-> ask -> overrides -> submit -> result -> tell --+--> best trial -> evaluate -> report
+    |         (as many at once as there are slots)     |
+    +---------------- until n_trials ------------------+
 
 Optuna's storage holds the trials and their values, MLflow the metrics. One parent run in
 MLflow sums up the study; it is brought up to date after every trial.
@@ -15,7 +15,9 @@ import logging
 import math
 import sys
 from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from pathlib import Path
+from typing import Any
 
 import optuna
 from hydra.core.config_loader import ConfigLoader
@@ -29,6 +31,7 @@ from optuna.trial import Trial, TrialState
 from rnnexp import report
 from rnnexp.current import RUN_ID
 from rnnexp.errors import ConfigError, SweepError
+from rnnexp.jobs import Jobs, jobs_of
 from rnnexp.preflight import preflight
 from rnnexp.result import Result, State
 from rnnexp.space import Space
@@ -38,6 +41,7 @@ from rnnexp.tracking import Run, Tracker
 log = logging.getLogger(__name__)
 
 FAILURE_WINDOW, FEWEST_FAILURES = 20, 5
+DIED = "its worker process died"
 
 
 def sweep(
@@ -56,9 +60,15 @@ def sweep(
         SweepError: If no trial completed, or too many failed.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would announce every trial
-    space, faults = preflight(config, loader, arguments)
-    if faults:
-        raise ConfigError(faults)
+    settings = config.hydra.sweeper
+    with jobs_of(launcher, settings.n_jobs) as jobs:
+        space, faults = preflight(config, loader, arguments, jobs)
+        if faults:
+            raise ConfigError(faults)
+        _run_study(config, loader, space, jobs)
+
+
+def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Jobs) -> None:
     settings = config.hydra.sweeper
     tracker = Tracker(settings.tracking.uri, settings.tracking.experiment)
     with tracker.run(
@@ -68,14 +78,15 @@ def sweep(
         scores: dict[str, float] = {}
         interrupted = False
         try:
-            _run_trials(study, space, settings, launcher, parent)
+            _run_trials(study, space, settings, jobs, tracker, parent)
         except KeyboardInterrupt:
             interrupted = True
             parent.end_killed()
         if best := report.best_trial(study):
             if settings.evaluate and not interrupted:
                 best_config = loader.load_sweep_config(config, space.overrides(best.params))
-                scores = get_method(settings.evaluate)(best_config, best.user_attrs[RUN_ID])
+                evaluate = get_method(settings.evaluate)
+                scores = jobs.call(evaluate, best_config, best.user_attrs[RUN_ID]).result()
                 parent.log_metrics({f"test_{name}": value for name, value in scores.items()})
             report.write_results(study, Path(config.hydra.sweep.dir))
         report.print_summary(
@@ -111,51 +122,61 @@ def _create_study(settings: DictConfig, parent: Run) -> optuna.Study:
 
 
 def _run_trials(
-    study: optuna.Study, space: Space, settings: DictConfig, launcher: Launcher, parent: Run
+    study: optuna.Study,
+    space: Space,
+    settings: DictConfig,
+    jobs: Jobs,
+    tracker: Tracker,
+    parent: Run,
 ) -> None:
-    """Ask, launch and tell until ``n_trials`` have ended, ``n_jobs`` at a time."""
+    """Ask, submit and tell until ``n_trials`` have ended; a free slot gets its next trial at once.
+
+    Raises:
+        SweepError: If too many failed.
+    """
     # A job composes its own config, and the default name has the time in it.
     name = QuotedString(study.study_name, Quote.single).with_quotes()
+    asked: dict[int, Trial] = {}  # not told yet
+    running: dict[Future[JobReturn], int] = {}
     ended: list[State] = []
-    while (left := settings.n_trials - len(ended)) > 0:
-        trials = [study.ask(space.distributions) for _ in range(min(settings.n_jobs, left))]
-        try:
-            returns = launcher.launch(
-                [
-                    [*space.overrides(trial.params), f"hydra.sweeper.study_name={name}"]
-                    for trial in trials
-                ],
-                initial_job_idx=trials[0].number,
-            )
-            results = [to_result(job) for job in returns]
-        except BaseException:
-            for trial in trials:
-                _tell(study, trial, Result(State.FAIL, reason="interrupted"))
-            raise
-        for trial, result in zip(trials, results, strict=True):
-            _tell(study, trial, result)
-            ended.append(result.state)
-            log.info(report.trial_line(study, trial.number, result))
-        parent.log_metrics(report.progress(study), step=len(ended))
-        if too_many_failed(ended, settings.max_failure_rate):
-            raise SweepError(
-                f"stopped after {len(ended)} trials: {ended[-FAILURE_WINDOW:].count(State.FAIL)} "
-                f"of the last {len(ended[-FAILURE_WINDOW:])} failed, more than "
-                f"max_failure_rate={settings.max_failure_rate}; the traceback of each is in its "
-                "MLflow run"
-            )
+    try:
+        while len(ended) < settings.n_trials:
+            while len(asked) < min(jobs.n_jobs, settings.n_trials - len(ended)):
+                trial = study.ask(space.distributions)
+                asked[trial.number] = trial
+                overrides = [*space.overrides(trial.params), f"hydra.sweeper.study_name={name}"]
+                running[jobs.submit(overrides, trial.number)] = trial.number
+            jobs.flush()
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                number = running.pop(future)
+                result = to_result(future)
+                _tell(study, asked.pop(number), result, tracker)
+                ended.append(result.state)
+                log.info(report.trial_line(study, number, result))
+                parent.log_metrics(report.progress(study), step=len(ended))
+            _stop_if_too_many_failed(ended, settings.max_failure_rate)
+    except BaseException:
+        jobs.interrupt()
+        wait(running)
+        for trial in asked.values():
+            _tell(study, trial, Result(State.FAIL, reason="interrupted"), tracker)
+        raise
 
 
-def to_result(job: JobReturn) -> Result:
+def to_result(future: Future[JobReturn]) -> Result:
     """A job's outcome; a job may also return a number or raise `optuna.TrialPruned`."""
     try:
-        value = job.return_value
+        value = future.result().return_value
     except optuna.TrialPruned as pruned:
         return Result(State.PRUNED, reason=str(pruned))
+    except BrokenExecutor:
+        return Result(State.FAIL, reason=DIED)
     except Exception as error:
         return Result(State.FAIL, reason=f"{type(error).__name__}: {error}")
-    if isinstance(value, Result):
-        return value
+    return value if isinstance(value, Result) else _of_number(value)
+
+
+def _of_number(value: Any) -> Result:
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -163,6 +184,16 @@ def to_result(job: JobReturn) -> Result:
     if not math.isfinite(number):
         return Result(State.FAIL, reason=f"the job returned {number}")
     return Result(State.COMPLETE, number)
+
+
+def _stop_if_too_many_failed(ended: Sequence[State], max_failure_rate: float) -> None:
+    if too_many_failed(ended, max_failure_rate):
+        recent = ended[-FAILURE_WINDOW:]
+        raise SweepError(
+            f"stopped after {len(ended)} trials: {recent.count(State.FAIL)} of the last "
+            f"{len(recent)} failed, more than max_failure_rate={max_failure_rate}; the "
+            "traceback of each is in its MLflow run"
+        )
 
 
 def too_many_failed(ended: Sequence[State], max_failure_rate: float) -> bool:
@@ -177,11 +208,14 @@ def too_many_failed(ended: Sequence[State], max_failure_rate: float) -> bool:
     return failures >= FEWEST_FAILURES and failures / len(recent) > max_failure_rate
 
 
-def _tell(study: optuna.Study, trial: Trial, result: Result) -> None:
+def _tell(study: optuna.Study, trial: Trial, result: Result, tracker: Tracker) -> None:
     if result.best_epoch is not None:
         trial.set_user_attr(report.BEST_EPOCH, result.best_epoch)
     if result.reason:
         trial.set_user_attr(report.REASON, result.reason)
     # Optuna itself gives a pruned trial its last reported value, and wants none.
     value = result.value if result.state == State.COMPLETE else None
-    study.tell(trial, value, state=TrialState[result.state])
+    told = study.tell(trial, value, state=TrialState[result.state])
+    if result.reason == DIED and (run_id := told.user_attrs.get(RUN_ID)):
+        # Nobody else is left to end its run.
+        tracker.end(run_id, "FAILED", {"state": State.FAIL, "reason": DIED})

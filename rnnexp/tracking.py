@@ -138,6 +138,12 @@ class Tracker:
         finally:
             run.terminate()
 
+    def end(self, run_id: str, status: str, tags: Mapping[str, object]) -> None:
+        """End a run whose own process can't do it any more."""
+        client = MlflowClient(self.uri)
+        client.log_batch(run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
+        client.set_terminated(run_id, status)
+
     def download(self, run_id: str, artifacts: str, folder: Path) -> list[Path]:
         """Fetch the files in a folder of a run's artifacts; none if there is no such folder."""
         client = MlflowClient(self.uri)

@@ -76,7 +76,8 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
 
     def run(*arguments: str, path: Path | None = None, tiny: bool = True) -> Ended:
         flags = [argument for argument in arguments if argument.startswith("-")]
-        overrides = [*(TINY if tiny else ()), *(text for text in arguments if text not in flags)]
+        fixed = ["hydra/launcher=in_process", *(TINY if tiny else ())]
+        overrides = [*fixed, *(text for text in arguments if text not in flags)]
         path = path or tmp_path_factory.mktemp("folder")
         out, err, code = io.StringIO(), io.StringIO(), 0
         with (

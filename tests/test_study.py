@@ -1,4 +1,6 @@
 import math
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 
 import optuna
 import pytest
@@ -28,10 +30,18 @@ def test_too_many_failed(ended: list[State], rate: float, stop: bool) -> None:
     assert too_many_failed(ended, rate) is stop
 
 
-def job(value: object, status: JobStatus = JobStatus.COMPLETED) -> JobReturn:
+def job(value: object, status: JobStatus = JobStatus.COMPLETED) -> Future[JobReturn]:
     returned = JobReturn(overrides=[], status=status)
     returned.return_value = value
-    return returned
+    future: Future[JobReturn] = Future()
+    future.set_result(returned)
+    return future
+
+
+def broken() -> Future[JobReturn]:
+    future: Future[JobReturn] = Future()
+    future.set_exception(BrokenProcessPool("gone"))
+    return future
 
 
 @pytest.mark.parametrize(
@@ -45,8 +55,11 @@ def job(value: object, status: JobStatus = JobStatus.COMPLETED) -> JobReturn:
         (job(None), State.FAIL, None, "the job returned None, which is not a number"),
         (job(OSError("disk"), JobStatus.FAILED), State.FAIL, None, "OSError: disk"),
         (job(optuna.TrialPruned("slow"), JobStatus.FAILED), State.PRUNED, None, "slow"),
+        (broken(), State.FAIL, None, "its worker process died"),
     ],
 )
-def test_to_result(returned: JobReturn, state: State, value: float | None, reason: str) -> None:
+def test_to_result(
+    returned: Future[JobReturn], state: State, value: float | None, reason: str
+) -> None:
     result = to_result(returned)
     assert (result.state, result.value, result.reason) == (state, value, reason)

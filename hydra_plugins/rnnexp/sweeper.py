@@ -21,7 +21,8 @@ class SweeperConf:
         storage: Optuna's storage URL; a relative SQLite path begins where the command was started.
         study_name: Name of the study, new in its storage.
         n_trials: How many trials to run.
-        n_jobs: How many trials to hand to the launcher at once.
+        n_jobs: How many trials at once; null for one a core with this project's launchers,
+            and for one after the other with Hydra's.
         max_failure_rate: The sweep stops when, of the last 20 trials and not less than
             5 of them, a larger share failed.
         params: What is searched, by config key, in Hydra's sweep grammar.
@@ -40,7 +41,7 @@ class SweeperConf:
     storage: str = "sqlite:///optuna.db"
     study_name: str = "${hydra.job.name}-${now:%Y-%m-%d_%H-%M-%S}"
     n_trials: int = 20
-    n_jobs: int = 1
+    n_jobs: int | None = None
     max_failure_rate: float = 0.5
     params: dict[str, Any] | None = None
     tracking: Any = field(default_factory=lambda: {"uri": None, "experiment": "${hydra.job.name}"})

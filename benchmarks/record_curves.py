@@ -1,0 +1,90 @@
+"""Record full learning curves of random settings, to replay pruners on: `benchmarks/curves.csv`.
+
+    python benchmarks/record_curves.py TRAIN TEST [--settings 60] [--seeds 1 2] [--out FILE]
+
+TRAIN and TEST are CSV files with the columns text and label, such as the IMDB reviews; the first
+5,000 training reviews are used. For each seed a sweep with the random sampler and without pruning
+runs in a process of its own on a core of its own: 12 epochs at most, EarlyStopping with patience
+5, as in every sweep. The file has a row per setting and epoch; `study` is the seed.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import optuna
+import pandas as pd
+
+ROOT = Path(__file__).parents[1]
+REVIEWS, MAXLEN, EPOCHS = 5000, 100, 12
+
+
+def start(folder: Path, data: list[str], settings: int, seed: int, core: int) -> subprocess.Popen:
+    """Begin one sweep."""
+    return subprocess.Popen(
+        [
+            sys.executable, ROOT / "sweep.py", "-m", "data=table", *data, f"data.maxlen={MAXLEN}",
+            f"fit.epochs={EPOCHS}", "sampler=random", "pruner=none", f"sampler.seed={seed}",
+            f"hydra.sweeper.n_trials={settings}", f"hydra.sweeper.study_name=curves-{seed}",
+            "hydra.sweeper.n_jobs=1",
+        ],
+        cwd=folder,
+        preexec_fn=lambda: os.sched_setaffinity(0, {core}),  # noqa: PLW1509
+        stdout=(folder / f"{seed}.log").open("w"),
+        stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def rows(storage: str, seed: int) -> list[dict[str, object]]:
+    """The curves of a sweep, a row per setting and epoch."""
+    study = optuna.load_study(study_name=f"curves-{seed}", storage=storage)
+    return [
+        {
+            "study": seed,
+            "setting": trial.number,
+            **{key.rpartition(".")[2]: value for key, value in trial.params.items()},
+            "epoch": epoch,
+            "val_loss": round(value, 6),
+        }
+        for trial in study.trials
+        for epoch, value in sorted(trial.intermediate_values.items())
+    ]
+
+
+def main() -> None:
+    """Record and write the file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("train", type=Path)
+    parser.add_argument("test", type=Path)
+    parser.add_argument("--settings", type=int, default=60)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "curves.csv")
+    options = parser.parse_args()
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in ("train", "test"):
+            frame = pd.read_csv(getattr(options, part), dtype=str, keep_default_na=False)
+            frame.head(REVIEWS).to_csv(folder / f"{part}.csv", index=False)
+        data = [f"data.{part}={folder}/{part}.csv" for part in ("train", "test")]
+        storage = f"sqlite:///{folder}/optuna.db"
+        optuna.study.get_all_study_names(storage)  # makes the tables, which two can't do at once
+        cores = os.cpu_count() or 1
+        sweeps = []
+        for number, seed in enumerate(options.seeds):
+            home = folder / str(seed)
+            home.mkdir()
+            database = [*data, f"hydra.sweeper.storage={storage}"]
+            sweeps.append(start(home, database, options.settings, seed, number % cores))
+        for sweep, seed in zip(sweeps, options.seeds, strict=True):
+            if sweep.wait():
+                sys.exit((folder / str(seed) / f"{seed}.log").read_text())
+        table = pd.DataFrame([row for seed in options.seeds for row in rows(storage, seed)])
+        table.to_csv(options.out, index=False)
+
+
+if __name__ == "__main__":
+    main()

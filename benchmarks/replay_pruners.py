@@ -1,0 +1,134 @@
+"""Replay pruners on recorded learning curves: epochs spent, and how much worse the best kept is.
+
+    python benchmarks/replay_pruners.py [--curves FILE] [--studies 1 2] [--all]
+
+Each pruner sees 20 random orders of 40 settings, one after another, as a study with one worker
+would. Epochs are those spent against no pruning; the loss is how much worse the best completed
+trial is than the best of all 40, on average and at worst. `--all` replays a grid of settings of
+Optuna's pruners, to find out what they can reach.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pandas as pd
+from optuna import pruners
+from optuna.trial import TrialState
+
+from rnnexp.pruning import EarlyStoppingPruner
+
+ORDERS, TRIALS, EPOCHS = 20, 40, 12
+Curve = list[tuple[int, float]]
+Make = Callable[[], pruners.BasePruner]
+
+
+def curves(file: Path, studies: list[int]) -> list[Curve]:
+    """The recorded curves, each a list of epoch and value."""
+    table = pd.read_csv(file)
+    table = table[table.study.isin(studies)]
+    return [
+        list(zip(rows.epoch, rows.val_loss, strict=True))
+        for _, rows in table.groupby(["study", "setting"])
+    ]
+
+
+def replay(order: list[Curve], pruner: pruners.BasePruner) -> tuple[int, float]:
+    """Epochs spent and best value of a completed trial."""
+    study = optuna.create_study(pruner=pruner, sampler=optuna.samplers.RandomSampler(seed=0))
+    spent, kept = 0, np.inf
+    for curve in order:
+        trial = study.ask()
+        for epoch, value in curve:
+            spent += 1
+            trial.report(value, epoch)
+            if trial.should_prune():
+                study.tell(trial, state=TrialState.PRUNED)
+                break
+        else:
+            best = min(value for _, value in curve)
+            kept = min(kept, best)
+            study.tell(trial, best)
+    return spent, kept
+
+
+def measure(recorded: list[Curve], make: Make) -> tuple[float, float, float]:
+    """Share of epochs, mean and worst loss over all orders."""
+    rng = np.random.default_rng(0)
+    shares, losses = [], []
+    for _ in range(ORDERS):
+        order = [recorded[i] for i in rng.permutation(len(recorded))[:TRIALS]]
+        spent, kept = replay(order, make())
+        shares.append(spent / sum(map(len, order)))
+        best = min(value for curve in order for _, value in curve)
+        losses.append(kept / best - 1)
+    return float(np.mean(shares)), float(np.mean(losses)), float(np.max(losses))
+
+
+def defaults() -> dict[str, Make]:
+    """This project's rule and Optuna's, at settings a user would begin with."""
+    return {
+        "no pruning": pruners.NopPruner,
+        "early stopping, patience 1": lambda: EarlyStoppingPruner(patience=1),
+        "early stopping, patience 2": lambda: EarlyStoppingPruner(patience=2),
+        "early stopping, patience 3": lambda: EarlyStoppingPruner(patience=3),
+        "median": pruners.MedianPruner,
+        "median, 2 warm-up epochs": lambda: pruners.MedianPruner(n_warmup_steps=2),
+        "percentile 25": lambda: pruners.PercentilePruner(25.0),
+        "successive halving": pruners.SuccessiveHalvingPruner,
+        "hyperband": lambda: pruners.HyperbandPruner(max_resource=EPOCHS),
+    }
+
+
+def grid() -> Iterator[tuple[str, Make]]:
+    """Settings of Optuna's pruners."""
+    for share, start, warm, patience in product(
+        (25.0, 33.0, 50.0, 66.0, 75.0), (5, 10), (0, 1, 2, 3, 4), (0, 1, 2)
+    ):
+
+        def make(share: float = share, start: int = start, warm: int = warm,
+                 patience: int = patience) -> pruners.BasePruner:  # fmt: skip
+            inner = pruners.PercentilePruner(share, n_startup_trials=start, n_warmup_steps=warm)
+            return pruners.PatientPruner(inner, patience) if patience else inner
+
+        yield f"percentile {share:.0f}, start {start}, warm-up {warm}, patient {patience}", make
+    for least, factor, late in product((1, 2, 3, 4), (2, 3, 4), (0, 1, 2)):
+        yield (
+            f"halving, min_resource {least}, factor {factor}, rate {late}",
+            lambda least=least, factor=factor, late=late: pruners.SuccessiveHalvingPruner(
+                min_resource=least, reduction_factor=factor, min_early_stopping_rate=late
+            ),
+        )
+    for least, factor in product((1, 2, 3), (2, 3, 4)):
+        yield (
+            f"hyperband, min_resource {least}, factor {factor}",
+            lambda least=least, factor=factor: pruners.HyperbandPruner(
+                min_resource=least, max_resource=EPOCHS, reduction_factor=factor
+            ),
+        )
+
+
+def main() -> None:
+    """Replay and print a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--curves", type=Path, default=Path(__file__).with_name("curves.csv"))
+    parser.add_argument("--studies", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--all", action="store_true")
+    options = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+    recorded = curves(options.curves, options.studies)
+    rows = {name: measure(recorded, make) for name, make in defaults().items()}
+    if options.all:
+        rows |= {name: measure(recorded, make) for name, make in grid()}
+    print(f"{len(recorded)} curves, {sum(map(len, recorded))} epochs\n")
+    print("| pruner | epochs | worse, mean | worse, worst |\n|---|---|---|---|")
+    for name, (share, mean, worst) in rows.items():
+        print(f"| {name} | {share:.0%} | {mean:.2%} | {worst:.1%} |")
+
+
+if __name__ == "__main__":
+    main()

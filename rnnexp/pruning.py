@@ -1,0 +1,162 @@
+"""Pruning in the manner of EarlyStopping: a trial is held against its peers, epoch by epoch.
+
+Keras's EarlyStopping stops a training that no longer improves on itself. This pruner stops
+one that stays behind the others, with the same knobs: ``patience``, ``min_delta``,
+``start_from_epoch``. It is a median stopping rule (Golovin et al., "Google Vizier", KDD
+2017, section 3.2.2) that has to hold for several epochs in a row.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+import numpy.typing as npt
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Where a trial stands at its last reported epoch.
+
+    Attributes:
+        epoch: That epoch.
+        value: Its value there; may be NaN.
+        best: Its best value so far; infinite if there was none but NaN.
+        bar: The quantile of the peers' best so far; None if there were too few peers.
+        peers: How many peers have a value at that epoch.
+        behind: For how many epochs in a row it is behind, counted up to the patience.
+    """
+
+    epoch: int
+    value: float
+    best: float
+    bar: float | None
+    peers: int
+    behind: int
+
+
+class EarlyStoppingPruner(optuna.pruners.BasePruner):
+    """Prunes a trial that is behind its peers for ``patience`` epochs in a row.
+
+    A trial is behind at an epoch when its best value so far is worse, by more than
+    ``min_delta``, than the ``quantile`` of its peers' best values up to that same epoch.
+    Peers are all other trials with a value at that epoch, whatever became of them. Catching
+    up once sets the count back. NaN counts as behind; for a peer, it counts as no value.
+    Epochs without a value (``validation_freq``) are skipped.
+
+    The rule reads the study's stored values alone, so it gives the same answer in every
+    process and after a resume. It works in any study with one objective.
+
+    Args:
+        patience: Epochs in a row, at least 1, that a trial has to be behind.
+        min_delta: How much worse than the bar a trial may be, in units of the value.
+        start_from_epoch: The first epoch that is judged, counted from 0.
+        quantile: Which of the peers are the bar: 0.5 is their median, less is stricter.
+        n_startup_trials: An epoch is judged only if so many peers have a value at it.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        patience: int = 2,
+        min_delta: float = 0.0,
+        start_from_epoch: int = 0,
+        quantile: float = 0.5,
+        n_startup_trials: int = 5,
+    ) -> None:
+        faults = [
+            f"{name}={value} must be {bounds}"
+            for name, value, right, bounds in (
+                ("patience", patience, patience >= 1, "at least 1"),
+                ("min_delta", min_delta, min_delta >= 0, "at least 0"),
+                ("start_from_epoch", start_from_epoch, start_from_epoch >= 0, "at least 0"),
+                ("quantile", quantile, 0 <= quantile <= 1, "between 0 and 1"),
+                ("n_startup_trials", n_startup_trials, n_startup_trials >= 1, "at least 1"),
+            )
+            if not right
+        ]
+        if faults:
+            raise ValueError(f"EarlyStoppingPruner: {', '.join(faults)}")
+        self.patience = patience
+        self.min_delta = min_delta
+        self.start_from_epoch = start_from_epoch
+        self.quantile = quantile
+        self.n_startup_trials = n_startup_trials
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        """Whether the trial is to be pruned, by the values reported so far."""
+        verdict = self.verdict(study, trial)
+        return verdict is not None and verdict.behind >= self.patience
+
+    def verdict(self, study: optuna.Study, trial: FrozenTrial) -> Verdict | None:
+        """Where the trial stands; None if it has reported nothing."""
+        if not trial.intermediate_values:
+            return None
+        # Everything below minimizes.
+        sign = 1.0 if study.direction == StudyDirection.MINIMIZE else -1.0
+        own = _Curves([trial.intermediate_values], sign)
+        peers = _Curves(
+            [
+                other.intermediate_values
+                for other in study.get_trials(deepcopy=False)
+                if other.number != trial.number and other.intermediate_values
+            ],
+            sign,
+        )
+        last = max(trial.intermediate_values)
+        bests = peers.best_up_to(last)
+        bar = self._bar(bests)
+        return Verdict(
+            epoch=last,
+            value=trial.intermediate_values[last],
+            best=sign * float(own.best_up_to(last)[0]),
+            bar=None if bar is None else sign * bar,
+            peers=len(bests),
+            behind=self._behind(trial.intermediate_values, own, peers),
+        )
+
+    def _behind(self, values: Mapping[int, float], own: "_Curves", peers: "_Curves") -> int:
+        count = 0
+        for epoch in sorted(values, reverse=True):
+            bar = self._bar(peers.best_up_to(epoch))
+            if epoch < self.start_from_epoch or bar is None:
+                break
+            if not math.isnan(values[epoch]) and own.best_up_to(epoch)[0] <= bar + self.min_delta:
+                break
+            count += 1
+            if count == self.patience:
+                break
+        return count
+
+    def _bar(self, bests: npt.NDArray[np.float64]) -> float | None:
+        if len(bests) < self.n_startup_trials:
+            return None
+        with np.errstate(invalid="ignore"):  # between two infinities
+            bar = float(np.quantile(bests, self.quantile))
+        return math.inf if math.isnan(bar) else bar
+
+
+class _Curves:
+    """Values by epoch of some trials, laid end to end: thousands are read within milliseconds."""
+
+    def __init__(self, curves: Sequence[Mapping[int, float]], sign: float) -> None:
+        size = sum(map(len, curves))
+        values = np.fromiter(chain.from_iterable(c.values() for c in curves), np.float64, size)
+        self._values = np.where(np.isnan(values), np.inf, sign * values)
+        self._epochs = np.fromiter(chain.from_iterable(curves), np.int64, size)
+        self._starts = np.cumsum([0, *map(len, curves[:-1])])
+
+    def best_up_to(self, epoch: int) -> npt.NDArray[np.float64]:
+        """The least value up to an epoch, of each trial with a value at it; infinite for NaN."""
+        if not len(self._epochs):
+            return np.empty(0)
+        values = np.where(self._epochs <= epoch, self._values, np.inf)
+        there = np.add.reduceat(self._epochs == epoch, self._starts) > 0
+        bests: npt.NDArray[np.float64] = np.minimum.reduceat(values, self._starts)[there]
+        return bests
