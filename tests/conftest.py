@@ -76,7 +76,9 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
 
     def run(*arguments: str, path: Path | None = None, tiny: bool = True) -> Ended:
         flags = [argument for argument in arguments if argument.startswith("-")]
-        fixed = ["hydra/launcher=in_process", *(TINY if tiny else ())]
+        fixed = [*(TINY if tiny else ())]
+        if not any(text.startswith("hydra/launcher=") for text in arguments):
+            fixed.append("hydra/launcher=in_process")
         overrides = [*fixed, *(text for text in arguments if text not in flags)]
         path = path or tmp_path_factory.mktemp("folder")
         out, err, code = io.StringIO(), io.StringIO(), 0

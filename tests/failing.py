@@ -1,5 +1,9 @@
 """A callback for tests: a trial that fails on purpose."""
 
+import os
+import signal
+from pathlib import Path
+
 import keras
 
 
@@ -14,3 +18,22 @@ class FailAt(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:  # noqa: ARG002
         if epoch == self.epoch and self.model.layers[1].units == self.units:
             raise RuntimeError("out of luck")
+
+
+class KillAt(FailAt):
+    """Kills its own process instead, as the system does when memory runs out."""
+
+    def on_epoch_end(self, epoch: int, logs: object = None) -> None:  # noqa: ARG002
+        if epoch == self.epoch and self.model.layers[1].units == self.units:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Trace(keras.callbacks.Callback):
+    """Leaves a file when training ends, however it ended."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__()
+        self.folder = Path(folder)
+
+    def on_train_end(self, logs: object = None) -> None:  # noqa: ARG002
+        (self.folder / "train_end").touch()

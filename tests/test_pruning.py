@@ -1,0 +1,160 @@
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from optuna.trial import TrialState
+
+from rnnexp.pruning import EarlyStoppingPruner
+
+NAN = math.nan
+GOOD = [0.5, 0.4, 0.3, 0.2]
+Values = Sequence[float | None]
+
+
+def study_of(peers: Sequence[Values], direction: str = "minimize") -> optuna.Study:
+    study = optuna.create_study(direction=direction)
+    for values in peers:
+        curve = {epoch: v for epoch, v in enumerate(values) if v is not None}
+        study.add_trial(
+            optuna.trial.create_trial(state=TrialState.PRUNED, intermediate_values=curve)
+        )
+    return study
+
+
+def pruned_at(pruner: EarlyStoppingPruner, study: optuna.Study, values: Values) -> int | None:
+    """The epoch at which the pruner gives up on a trial that reports these values."""
+    study.pruner = pruner
+    trial = study.ask()
+    for epoch, value in enumerate(values):
+        if value is not None:
+            trial.report(value, epoch)
+            if trial.should_prune():
+                return epoch
+    return None
+
+
+@pytest.mark.parametrize(
+    ("knobs", "values", "epoch"),
+    [
+        ({"patience": 1}, [0.6, 0.4, 0.3, 0.2], 0),
+        ({"patience": 2}, [0.6, 0.5, 0.4, 0.3], 1),
+        ({"patience": 2}, [0.6, 0.4, 0.4, 0.3], 3),  # caught up at epoch 1: the count begins anew
+        ({"patience": 3}, [0.6, 0.5, 0.3, 0.3], None),
+        ({"patience": 1}, [0.5, 0.4, 0.3, 0.2], None),  # level is not behind
+        ({"patience": 1}, [0.1, 0.9, 0.9, 0.9], None),  # its best so far is still ahead
+        ({"patience": 2, "min_delta": 0.2}, [0.6, 0.6, 0.6, 0.6], 3),
+        ({"patience": 1, "min_delta": 0.5}, [0.6, 0.6, 0.6, 0.6], None),
+        ({"patience": 1, "start_from_epoch": 2}, [0.9, 0.9, 0.9, 0.9], 2),
+        ({"patience": 2, "start_from_epoch": 2}, [0.9, 0.9, 0.9, 0.9], 3),
+        ({"patience": 1, "n_startup_trials": 4}, [0.9, 0.9, 0.9, 0.9], None),
+        ({"patience": 2}, [NAN, NAN, 0.1, 0.1], 1),
+        ({"patience": 2}, [0.1, NAN, NAN, 0.1], 2),  # NaN is behind, however good it was
+        ({"patience": 2}, [0.6, None, None, 0.6], 3),  # epochs without a value don't count
+        ({"patience": 1}, [], None),
+    ],
+)
+def test_where_a_trial_is_pruned(knobs: dict[str, Any], values: Values, epoch: int | None) -> None:
+    pruner = EarlyStoppingPruner(**({"n_startup_trials": 3} | knobs))
+    assert pruned_at(pruner, study_of([GOOD] * 3), values) == epoch
+    mirrored = [[-v for v in GOOD]] * 3
+    negated = [None if v is None else -v for v in values]
+    assert pruned_at(pruner, study_of(mirrored, "maximize"), negated) == epoch
+
+
+@pytest.mark.parametrize(
+    ("quantile", "value", "behind"),
+    [
+        (0.5, 0.31, True),
+        (0.5, 0.3, False),
+        (0.0, 0.11, True),
+        (0.0, 0.1, False),
+        (1.0, 0.5, False),
+        (1.0, 0.51, True),
+        (0.25, 0.21, True),
+    ],
+)
+def test_the_bar_is_a_quantile_of_the_peers(quantile: float, value: float, behind: bool) -> None:
+    study = study_of([[0.1], [0.2], [0.3], [0.4], [0.5]])
+    pruner = EarlyStoppingPruner(patience=1, quantile=quantile)
+    assert (pruned_at(pruner, study, [value]) == 0) is behind
+
+
+def test_the_verdict_says_why() -> None:
+    study = study_of([GOOD, GOOD, [0.6], [0.5, 0.5, NAN]])
+    trial = study.ask()
+    for epoch, value in enumerate([0.9, 0.7, 0.8]):
+        trial.report(value, epoch)
+    verdict = EarlyStoppingPruner(patience=3, n_startup_trials=3).verdict(study, study.trials[-1])
+    assert verdict
+    assert (verdict.epoch, verdict.value, verdict.best) == (2, 0.8, 0.7)
+    assert (verdict.bar, verdict.peers, verdict.behind) == (0.3, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        ({"patience": 0}, "patience=0 must be at least 1"),
+        ({"quantile": 1.5, "min_delta": -1.0}, "min_delta=-1.0 .*quantile=1.5"),
+        ({"n_startup_trials": 0}, "n_startup_trials=0"),
+        ({"start_from_epoch": -1}, "start_from_epoch=-1"),
+    ],
+)
+def test_arguments_out_of_range(knobs: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        EarlyStoppingPruner(**knobs)
+
+
+def reference(pruner: EarlyStoppingPruner, peers: Sequence[Values], own: Values) -> bool:
+    """The definition, word for word: behind for `patience` judged epochs in a row."""
+    count = 0
+    for epoch, value in enumerate(own):
+        if value is None or epoch < pruner.start_from_epoch:
+            continue
+        bests = [best(p, epoch) for p in peers if epoch < len(p) and p[epoch] is not None]
+        judged = len(bests) >= pruner.n_startup_trials
+        bar = np.quantile(np.nan_to_num(bests, posinf=1e9), pruner.quantile) if judged else None
+        late = judged and (math.isnan(value) or best(own, epoch) > bar + pruner.min_delta)
+        count = count + 1 if late else 0
+    return count >= pruner.patience
+
+
+def best(values: Values, epoch: int) -> float:
+    numbers = [v for v in values[: epoch + 1] if v is not None and not math.isnan(v)]
+    return min(numbers, default=math.inf)
+
+
+curve = st.lists(st.sampled_from([None, NAN, 0.1, 0.2, 0.3, 0.4, 0.5]), min_size=1, max_size=6)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(curve, max_size=6), curve, st.integers(1, 3), st.integers(0, 2), st.integers(1, 4),
+    st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.sampled_from([0.0, 0.15]),
+)  # fmt: skip
+def test_the_definition(
+    peers: list[Values], own: Values, patience: int, start: int, startup: int, quantile: float,
+    delta: float,
+) -> None:  # fmt: skip
+    pruner = EarlyStoppingPruner(patience, delta, start, quantile, startup)
+    study = study_of([*peers, own])
+    # The reference looks at all epochs up to the last; the pruner is asked at that one.
+    last = study.trials[-1]
+    expected = reference(pruner, peers, own) and bool(last.intermediate_values)
+    assert pruner.prune(study, last) is expected
+
+
+def test_it_reads_stored_values_alone(tmp_path: Any) -> None:
+    storage = f"sqlite:///{tmp_path}/optuna.db"
+    study = optuna.create_study(storage=storage, study_name="s")
+    for values in [GOOD] * 5 + [[0.9, 0.9, 0.9]]:
+        trial = study.ask()
+        for epoch, value in enumerate(values):
+            trial.report(value, epoch)
+    again = optuna.load_study(storage=storage, study_name="s")
+    assert EarlyStoppingPruner().prune(again, again.trials[-1])
+    assert not EarlyStoppingPruner().prune(again, again.trials[0])
