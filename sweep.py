@@ -1,5 +1,7 @@
 """Entry point: ``python sweep.py`` trains once, ``python sweep.py -m`` searches."""
 
+import sys
+
 import hydra
 from omegaconf import DictConfig
 
@@ -16,4 +18,7 @@ def main(config: DictConfig) -> Result:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)  # as a shell has it; what was running has been closed

@@ -4,10 +4,13 @@ Settings are checked by rules; whether a model can be built, fits its data and p
 the monitored metric is found out by building it and evaluating two rows.
 """
 
+import inspect
 import json
+import tempfile
 from collections.abc import Sequence
 
 from hydra.errors import HydraException
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -16,7 +19,8 @@ from rnnexp.data import Dataset
 from rnnexp.errors import DataError
 from rnnexp.model import build
 
-BUILT_FROM = ["data", "model", "compile", "objective", "seed"]  # what _data_and_model reads
+# What _data_and_model reads, but for the split, which other values hardly change.
+BUILT_FROM = ["data", "model", "compile", "objective", "seed", "callbacks"]
 
 
 def check(configs: Sequence[DictConfig]) -> list[str]:
@@ -63,12 +67,15 @@ def _missing_keys(node: object, path: str = "") -> list[str]:
 
 
 def _fit(config: DictConfig) -> list[str]:
-    faults = []
+    known = inspect.signature(backend.keras().Model.fit).parameters
+    faults = [
+        f"fit.{key}: model.fit has no such argument" for key in config.fit if key not in known
+    ]
     for key in ("fit.batch_size", "fit.epochs", "evaluate.batch_size"):
         value = OmegaConf.select(config, key)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             faults.append(f"{key}={value}: must be a whole number, at least 1")
-    if not _is_share(split := config.fit.validation_split):
+    if not _is_share(split := OmegaConf.select(config, "fit.validation_split")):
         faults.append(
             f"fit.validation_split={split}: must be between 0 and 1, both excluded, such as 0.2"
         )
@@ -93,7 +100,7 @@ def _data_and_model(config: DictConfig) -> list[str]:
     except (HydraException, OmegaConfBaseException) as error:
         return [f"data: {error}"]
     faults = []
-    rows, split = len(dataset.train()[0]), config.fit.validation_split
+    rows, split = len(dataset.train()[0]), OmegaConf.select(config, "fit.validation_split")
     if _is_share(split) and not 0 < int(rows * (1 - split)) < rows:
         faults.append(
             f"fit.validation_split={split} of {rows} training reviews leaves none to train "
@@ -103,23 +110,46 @@ def _data_and_model(config: DictConfig) -> list[str]:
 
 
 def _model(config: DictConfig, dataset: Dataset) -> list[str]:
-    backend.keras()
+    keras = backend.keras()
     x, y = (array[:2] for array in dataset.train())
     try:
+        keras.utils.clear_session(free_memory=False)  # else metrics are named accuracy_1, ...
         model = build(config.copy(), dataset)
         model.run_eagerly = True  # two rows are not worth a graph
         if faults := _labels(config, int(model.output_shape[-1]), dataset):
             return faults
         names = list(model.evaluate(x, y, verbose=0, return_dict=True))
     except Exception as error:  # whatever Keras, or a class of the user's, raises
-        reason = " ".join(str(error).split())
-        return [f"the model can't be built and evaluated: {type(error).__name__}: {reason}"]
+        return [f"the model can't be built and evaluated: {type(error).__name__}: {_flat(error)}"]
     monitors = [*names, *(f"val_{name}" for name in names)]
-    if (monitor := config.objective.monitor) in monitors:
-        return []
+    try:
+        monitored = _monitored(config)
+    except Exception as error:
+        return [f"the callbacks can't be made: {_flat(error)}"]
     return [
-        f"objective.monitor={monitor}: no metric has this name; there are {', '.join(monitors)}"
+        f"{key}={monitor}: no metric has this name; there are {', '.join(monitors)}"
+        for monitor, key in monitored.items()
+        if monitor not in monitors
     ]
+
+
+def _monitored(config: DictConfig) -> dict[str, str]:
+    """What is monitored, and the first key that says so; callbacks are made, as in a trial."""
+    # Only a job has a folder; for the check any will do, since no callback writes yet.
+    folder = tempfile.gettempdir()
+    text = OmegaConf.to_yaml(config.callbacks).replace("${hydra:runtime.output_dir}", folder)
+    checked = config.copy()
+    checked.callbacks = OmegaConf.create(text)
+    made = instantiate(checked.callbacks, _convert_="all")
+    monitored = {config.objective.monitor: "objective.monitor"}
+    for name, callback in made.items():
+        if hasattr(callback, "monitor"):
+            monitored.setdefault(callback.monitor, f"callbacks.{name}.monitor")
+    return monitored
+
+
+def _flat(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _labels(config: DictConfig, width: int, dataset: Dataset) -> list[str]:

@@ -12,7 +12,7 @@ import optuna
 from hydra.core.config_loader import ConfigLoader
 from hydra.errors import HydraException
 from hydra.utils import get_method, instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.jobs import Jobs
@@ -33,8 +33,9 @@ def preflight(
         jobs: Where the application's own check runs.
     """
     settings = config.hydra.sweeper
-    params = [f"{key!s}={value}" for key, value in (settings.params or {}).items()]
-    space, faults = parse([*params, *arguments])
+    params, faults = _params(settings)
+    space, unread = parse([*params, *arguments], loader)
+    faults += unread
     faults += [*_numbers(settings), *_optuna(settings), *_storage(settings)]
     faults += Tracker(settings.tracking.uri, settings.tracking.experiment).faults()
     if not (space.dimensions or faults):
@@ -46,6 +47,20 @@ def preflight(
     if settings.check and configs:
         faults += jobs.call(get_method(settings.check), configs).result()
     return space, list(dict.fromkeys(faults))
+
+
+def _params(settings: DictConfig) -> tuple[list[str], list[str]]:
+    """``hydra.sweeper.params`` as overrides, and what of it is none."""
+    params, faults = [], []
+    for key, value in (settings.params or {}).items():
+        if isinstance(value, DictConfig | ListConfig):
+            faults.append(
+                f"hydra.sweeper.params.{key}={value}: must be one value or range in Hydra's "
+                "grammar, under the whole key, such as 'model.units: choice(32, 64)'"
+            )
+        else:
+            params.append(f"{key!s}={'null' if value is None else value}")
+    return params, faults
 
 
 def _numbers(settings: DictConfig) -> list[str]:
@@ -81,10 +96,17 @@ def _optuna(settings: DictConfig) -> list[str]:
 
 def _storage(settings: DictConfig) -> list[str]:
     url = absolute_uri(settings.storage)
+    if _path(url) in ("", ":memory:"):
+        return [
+            f"hydra.sweeper.storage={settings.storage}: each process would have a study of its "
+            "own; give a file, such as sqlite:///optuna.db"
+        ]
     if fault := write_fault(url):
         return [f"hydra.sweeper.storage: {fault}"]
     try:
-        taken = not _is_new(url) and settings.study_name in optuna.get_all_study_names(url)
+        # Looking into a file that isn't there would make it.
+        is_new = _path(url) is not None and not Path(str(_path(url))).exists()
+        taken = not is_new and settings.study_name in optuna.get_all_study_names(url)
     except Exception as error:  # whatever the database's driver raises
         return [f"hydra.sweeper.storage: {url} can't be opened: {_flat(error)}"]
     if taken:
@@ -95,9 +117,9 @@ def _storage(settings: DictConfig) -> list[str]:
     return []
 
 
-def _is_new(url: str) -> bool:
-    path = url.removeprefix("sqlite:///")
-    return path != url and not Path(path).exists()
+def _path(url: str) -> str | None:
+    """The file of an SQLite address; None for another."""
+    return url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else None
 
 
 def _configs(

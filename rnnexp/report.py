@@ -33,7 +33,7 @@ def progress(study: optuna.Study) -> dict[str, float]:
         for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
     }
     if best := best_trial(study):
-        metrics |= {"best_value": best.value or 0.0, "best_trial": best.number}
+        metrics |= {"best_value": float(str(best.value)), "best_trial": best.number}
     return metrics
 
 
@@ -51,10 +51,10 @@ def trial_line(study: optuna.Study, number: int, result: Result) -> str:
     return what
 
 
-def write_results(study: optuna.Study, folder: Path) -> None:
+def write_results(study: optuna.Study, space: Space, folder: Path) -> None:
     """Write ``optimization_results.yaml``, in the form of Hydra's own Optuna sweeper."""
     best = study.best_trial
-    results = {"name": "optuna", "best_params": best.params, "best_value": best.value}
+    results = {"name": "optuna", "best_params": space.exact(best.params), "best_value": best.value}
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(OmegaConf.create(results), folder / "optimization_results.yaml")
 
@@ -83,8 +83,8 @@ def print_summary(
     console.print("Browse and compare the trials:", style="bold")
     console.print(f"  {browse}", markup=False, soft_wrap=True)
     console.print("The study in Optuna:", style="bold")
-    command = f"optuna trials --storage {storage} --study-name '{study.study_name}' -f table"
-    console.print(f"  {command}", markup=False, soft_wrap=True)
+    command = ["optuna", "trials", "--storage", storage, "--study-name", study.study_name]
+    console.print(f"  {shlex.join(command)} -f table", markup=False, soft_wrap=True)
 
 
 def _best_table(best: FrozenTrial, space: Space, scores: dict[str, float]) -> Table:
@@ -93,8 +93,10 @@ def _best_table(best: FrozenTrial, space: Space, scores: dict[str, float]) -> Ta
         table.add_row(key, text)
     table.add_section()
     epoch = best.user_attrs.get(BEST_EPOCH)
-    table.add_row("best value", f"{best.value:.4f}" + (f" at epoch {epoch}" if epoch else ""))
+    table.add_row(
+        "best value", f"{best.value:.4f}" + ("" if epoch is None else f" at epoch {epoch}")
+    )
     for name, score in scores.items():
         table.add_row(f"test {name}", f"{score:.4f}")
-    table.add_row("MLflow run with the checkpoint", best.user_attrs.get(RUN_ID, "none"))
+    table.add_row("MLflow run", best.user_attrs.get(RUN_ID, "none"))
     return table

@@ -16,7 +16,7 @@ are those of Hydra's own Optuna sweeper.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -48,31 +48,37 @@ class Dimension:
     """One searched key.
 
     Attributes:
-        key: The config key or group, with its prefix (``+``) if it was given one.
+        key: The config key or group.
+        prefix: ``+`` or ``++`` if it was given one, else empty.
         distribution: What its values are drawn from.
         grammar: How it was given, in Hydra's grammar.
         texts: For a categorical, how each choice is written in an override.
     """
 
     key: str
+    prefix: str
     distribution: BaseDistribution
     grammar: str
     texts: Mapping[Value, str] = field(default_factory=dict)
+
+    def exact(self, value: Value) -> Value:
+        """``value`` without the error that Optuna adds: it takes 0.1 + 2 * 0.1 for 0.3."""
+        distribution = self.distribution
+        if not isinstance(distribution, FloatDistribution) or not distribution.step:
+            return value
+        low, step = distribution.low, distribution.step
+        steps = round((float(str(value)) - low) / step)
+        return float(Decimal(str(low)) + steps * Decimal(str(step)))
 
     def text(self, value: Value) -> str:
         """``value`` as written in an override, exact to the last digit."""
         if isinstance(self.distribution, CategoricalDistribution):
             return self.texts[value]
-        if isinstance(self.distribution, FloatDistribution) and self.distribution.step:
-            # Optuna computes low + k * step in floats: 0.1 + 2 * 0.1 is not 0.3.
-            low, step = self.distribution.low, self.distribution.step
-            steps = round((float(value or 0) - low) / step)
-            value = float(Decimal(str(low)) + steps * Decimal(str(step)))
-        return str(value)
+        return str(self.exact(value))
 
     def override(self, value: Value) -> str:
         """The override that sets this key to ``value``."""
-        return f"{self.key}={self.text(value)}"
+        return f"{self.prefix}{self.key}={self.text(value)}"
 
     def probes(self) -> list[Value]:
         """The values that stand for all: every choice, or both ends of a range."""
@@ -105,13 +111,17 @@ class Space:
         """Searched values, by key, as written in overrides."""
         return {d.key: d.text(params[d.key]) for d in self.dimensions if d.key in params}
 
+    def exact(self, params: Mapping[str, Value]) -> dict[str, Value]:
+        """Searched values, by key, as a trial gets them."""
+        return {d.key: d.exact(params[d.key]) for d in self.dimensions if d.key in params}
+
     def overrides(self, params: Mapping[str, Value]) -> list[str]:
         """The overrides of the trial with these searched values."""
-        return [*self.fixed, *(f"{key}={text}" for key, text in self.texts(params).items())]
+        return [*self.fixed, *(d.override(params[d.key]) for d in self.dimensions)]
 
 
 def parse(
-    arguments: list[str], config_loader: ConfigLoader | None = None
+    arguments: Sequence[str], config_loader: ConfigLoader | None = None
 ) -> tuple[Space, list[str]]:
     """Read a search space from overrides.
 
@@ -129,7 +139,7 @@ def parse(
     for argument in arguments:
         try:
             override = parser.parse_override(argument)
-            key = override.get_key_element()
+            key = override.get_key_element().lstrip("+~")
             dimensions.pop(key, None)
             fixed.pop(key, None)
             if override.is_sweep_override():
@@ -142,18 +152,20 @@ def parse(
 
 
 def _dimension(override: Override) -> Dimension:
-    key, grammar = override.get_key_element(), override.get_value_string()
+    full, grammar = override.get_key_element(), override.get_value_string()
+    key = full.lstrip("+")
+    prefix = full.removesuffix(key)
     sweep = override.value()
     if isinstance(sweep, Sweep) and (unknown := sorted(sweep.tags - {"log"})):
         raise ValueError(f"unknown tag {', '.join(unknown)}; the only tag is log")
     if isinstance(sweep, IntervalSweep):
-        return Dimension(key, _interval(sweep), grammar)
+        return Dimension(key, prefix, _interval(sweep), grammar)
     if isinstance(sweep, Sweep) and "log" in sweep.tags:
         raise ValueError("only an interval can be searched by its logarithm")
     if isinstance(sweep, RangeSweep):
-        return Dimension(key, _range(sweep), grammar)
+        return Dimension(key, prefix, _range(sweep), grammar)
     texts = _choices(override)
-    return Dimension(key, CategoricalDistribution(tuple(texts)), grammar, texts)
+    return Dimension(key, prefix, CategoricalDistribution(tuple(texts)), grammar, texts)
 
 
 def _choices(override: Override) -> dict[Value, str]:

@@ -13,9 +13,9 @@ MLflow sums up the study; it is brought up to date after every trial.
 
 import logging
 import math
-import sys
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,8 @@ def sweep(
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would announce every trial
     settings = config.hydra.sweeper
+    if settings.study_name is None:
+        settings.study_name = f"{config.hydra.job.name}-{datetime.now():%Y-%m-%d_%H-%M-%S}"
     with jobs_of(launcher, settings.n_jobs) as jobs:
         space, faults = preflight(config, loader, arguments, jobs)
         if faults:
@@ -76,24 +78,25 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
     ) as parent:
         study = _create_study(settings, parent)
         scores: dict[str, float] = {}
-        interrupted = False
+        stopped: KeyboardInterrupt | SweepError | None = None
         try:
             _run_trials(study, space, settings, jobs, tracker, parent)
-        except KeyboardInterrupt:
-            interrupted = True
-            parent.end_killed()
-        if best := report.best_trial(study):
-            if settings.evaluate and not interrupted:
+        except (KeyboardInterrupt, SweepError) as error:
+            stopped = error
+        parent.log_metrics(report.progress(study), step=len(study.get_trials(deepcopy=False)))
+        best = report.best_trial(study)
+        if best:
+            if settings.evaluate and not isinstance(stopped, KeyboardInterrupt):
                 best_config = loader.load_sweep_config(config, space.overrides(best.params))
                 evaluate = get_method(settings.evaluate)
                 scores = jobs.call(evaluate, best_config, best.user_attrs[RUN_ID]).result()
                 parent.log_metrics({f"test_{name}": value for name, value in scores.items()})
-            report.write_results(study, Path(config.hydra.sweep.dir))
+            report.write_results(study, space, Path(config.hydra.sweep.dir))
         report.print_summary(
             study, space, scores, tracker.how_to_browse(parent), absolute_uri(settings.storage)
         )
-        if interrupted:
-            sys.exit(130)
+        if stopped:
+            raise stopped
         if not best:
             raise SweepError("no trial completed; the traceback of each is in its MLflow run")
 

@@ -2,11 +2,14 @@
 
 import logging
 import os
+import re
+import shlex
 import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, chdir, contextmanager
 from pathlib import Path
+from urllib.parse import unquote
 
 from hydra.utils import to_absolute_path
 from mlflow.entities import Metric, Param, RunTag
@@ -17,10 +20,12 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from rnnexp.stores import absolute_uri, write_fault
 
 # MLflow reports every step of making a new SQLite store, and draws a bar for every download.
-for _name in ("alembic", "mlflow.store.db.utils"):
+# Matplotlib, which it imports, reports that it looks for fonts.
+for _name in ("alembic", "matplotlib", "mlflow.store.db.utils"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
+_ILLEGAL = re.compile(r"[^\w\-. :/]")  # in the name of a param, such as the @ of a package
 DEFAULT_URI = "sqlite:///mlflow.db"  # where a bare `mlflow ui` looks
 
 
@@ -51,7 +56,7 @@ class Run:
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Write params in one request."""
-        batch = [Param(name, str(value)) for name, value in params.items()]
+        batch = [Param(_ILLEGAL.sub("_", name), str(value)) for name, value in params.items()]
         self._client.log_batch(self.id, params=batch)
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
@@ -97,7 +102,14 @@ class Tracker:
 
     def faults(self) -> list[str]:
         """Why no run can be written; empty if one can."""
-        fault = write_fault(self.uri)
+        # MLflow's own default is percent-encoded.
+        fault = write_fault(unquote(self.uri) if self.uri.startswith("sqlite:") else self.uri)
+        try:
+            if not fault and not self.uri.startswith(("sqlite:", "http")):
+                self._client()
+        except MlflowException as error:
+            # Such as a scheme that it doesn't know, or a store of files, which it has given up.
+            fault = f"{self.uri} can't be used: {' '.join(str(error).split())}"
         return [f"tracking.uri: {fault}"] if fault else []
 
     @contextmanager
@@ -119,7 +131,7 @@ class Tracker:
 
         An exception ends it as FAILED with the traceback as artifact, Ctrl-C as KILLED.
         """
-        client = MlflowClient(self.uri)
+        client = self._client()
         experiment_id = self._experiment_id(client)
         all_tags = {key: str(value) for key, value in tags.items()}
         if parent:
@@ -140,13 +152,13 @@ class Tracker:
 
     def end(self, run_id: str, status: str, tags: Mapping[str, object]) -> None:
         """End a run whose own process can't do it any more."""
-        client = MlflowClient(self.uri)
+        client = self._client()
         client.log_batch(run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
         client.set_terminated(run_id, status)
 
     def download(self, run_id: str, artifacts: str, folder: Path) -> list[Path]:
         """Fetch the files in a folder of a run's artifacts; none if there is no such folder."""
-        client = MlflowClient(self.uri)
+        client = self._client()
         found = [artifact.path for artifact in client.list_artifacts(run_id, artifacts)]
         return [Path(client.download_artifacts(run_id, path, str(folder))) for path in found]
 
@@ -155,16 +167,20 @@ class Tracker:
         page = f"#/experiments/{run.experiment_id}/runs"
         if self.uri.startswith("http"):
             return f"open {self.uri}/{page}"
-        where = "" if self.uri == absolute_uri(DEFAULT_URI) else f" --backend-store-uri {self.uri}"
+        default = unquote(self.uri) == absolute_uri(DEFAULT_URI)
+        where = "" if default else f" --backend-store-uri {shlex.quote(self.uri)}"
         return f"mlflow ui{where}    and open http://127.0.0.1:5000/{page}"
+
+    def _client(self) -> MlflowClient:
+        with _start_folder():  # a new store notes where its artifacts go
+            return MlflowClient(self.uri)
 
     def _experiment_id(self, client: MlflowClient) -> str:
         found = client.get_experiment_by_name(self._experiment)
         if found:
             return str(found.experiment_id)
         try:
-            with _start_folder():
-                return str(client.create_experiment(self._experiment))
+            return str(client.create_experiment(self._experiment))
         except MlflowException:
             # Made by another process a moment ago.
             found = client.get_experiment_by_name(self._experiment)

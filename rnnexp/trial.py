@@ -42,15 +42,20 @@ def run(config: DictConfig) -> Result:
     tags: dict[str, object] = {"state": "RUNNING"}
     if not alone:
         tags |= {"study": trial.study_name, "trial": trial.number}
+    params = {key: _as_composed(config, key, value) for key, value in trial.params.items()}
     with tracker.run(
-        run_name(trial.params), tags=tags, params=trial.params, parent=trial.parent_run_id
+        run_name(params), tags=tags, params=params, parent=trial.parent_run_id
     ) as mlflow_run:
         trial.set_run_id(mlflow_run.id)
         try:
             with _job_folder(mlflow_run):
                 result = _train(config, trial, mlflow_run)
-        except Exception as error:
-            mlflow_run.set_tags({"state": State.FAIL, "reason": f"{type(error).__name__}: {error}"})
+        except BaseException as error:
+            reason = f"{type(error).__name__}: {error}"
+            interrupted = isinstance(error, KeyboardInterrupt)
+            mlflow_run.set_tags(
+                {"state": State.FAIL, "reason": "interrupted" if interrupted else reason}
+            )
             raise
         _log_result(mlflow_run, result)
         if alone:
@@ -93,6 +98,12 @@ def run_name(params: dict[str, object]) -> str | None:
     return " ".join(parts) or None
 
 
+def _as_composed(config: DictConfig, key: str, value: object) -> object:
+    """What the config has under a searched key; for the choice of a group, its name."""
+    found = OmegaConf.select(config, key)
+    return value if found is None or OmegaConf.is_config(found) else found
+
+
 def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
     keras = backend.keras()
     # Imported here: only a process that trains needs TensorFlow.
@@ -111,14 +122,18 @@ def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
         callbacks=[*callbacks.values(), LogEpoch(mlflow_run), report],
         **config.fit,
     )
-    checkpoint = OmegaConf.select(config, "callbacks.model_checkpoint.filepath")
-    if checkpoint and Path(checkpoint).exists():
-        mlflow_run.log_file(Path(checkpoint), CHECKPOINT)
+    for callback in callbacks.values():
+        if isinstance(callback, keras.callbacks.ModelCheckpoint):
+            file = Path(callback.filepath)
+            if file.exists():
+                mlflow_run.log_file(file, CHECKPOINT)
     return report.result()
 
 
 def _log_result(mlflow_run: Run, result: Result) -> None:
-    mlflow_run.set_tags({"state": result.state, "reason": result.reason})
+    mlflow_run.set_tags({"state": result.state})
+    if result.reason:
+        mlflow_run.set_tags({"reason": result.reason})
     if result.value is not None and result.best_epoch is not None:
         mlflow_run.log_metrics({"best_value": result.value, "best_epoch": result.best_epoch})
     if result.state == State.PRUNED:
@@ -133,7 +148,7 @@ def _job_folder(mlflow_run: Run) -> Iterator[None]:
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     log_file = folder / f"{hydra.job.name}.log"
-    mlflow_run.log_file(folder / str(hydra.output_subdir) / "overrides.yaml")
+    mlflow_run.log_text(OmegaConf.to_yaml(hydra.overrides.task), "overrides.yaml")
     try:
         if hydra.mode == RunMode.MULTIRUN:
             with log_file.open("a", buffering=1) as out, contextlib.redirect_stdout(out):

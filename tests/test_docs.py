@@ -20,7 +20,7 @@ REVIEWS = "review,sentiment\n" + "a good film,positive\na bad film,negative\n" *
 
 def shrink(arguments: list[str]) -> list[str]:
     size = ["data.n_train=60", "data.n_test=20"] if "data=table" not in arguments else []
-    fast = [f"{key}={value}" for key, value in (("fit.epochs", 1), ("hydra.sweeper.n_trials", 2))]
+    fast = [f"{key}={value}" for key, value in (("fit.epochs", 1), ("hydra.sweeper.n_trials", 1))]
     return [*arguments, *size, *(fast if "-m" in arguments else fast[:1])]
 
 

@@ -91,3 +91,11 @@ def test_without_a_checkpoint_there_is_nothing_to_evaluate(command: Command) -> 
     ended = command("callbacks=[early_stopping]")
     assert ended.code == 0, ended.err
     assert "has no checkpoint" in ended.out + ended.err
+
+
+def test_a_run_may_change_its_folder(command: Command) -> None:
+    ended = command("hydra.job.chdir=true", "fit.epochs=1")
+    assert ended.code == 0, ended.err
+    assert ended.files() == {"mlflow.db", "mlruns", "outputs"}
+    for experiment in ended.client.search_experiments():
+        assert experiment.artifact_location.startswith(str(ended.path / "mlruns"))

@@ -87,6 +87,15 @@ def test_later_overrides_win_and_everything_else_is_fixed() -> None:
     assert space.overrides({"a": 1, "c": 2}) == ["~d", "b=5", "a=1", "c=2"]
 
 
+@pytest.mark.parametrize("prefix", ["+", "++"])
+def test_a_prefix_is_of_the_override_not_of_the_key(prefix: str) -> None:
+    space, faults = parse(["a.b=1,2", "c=1,2", f"{prefix}a.b=3,4", f"{prefix}c=5"])
+    assert not faults
+    assert list(space.distributions) == ["a.b"]
+    assert space.fixed == (f"{prefix}c=5",)
+    assert space.overrides({"a.b": 4}) == [f"{prefix}c=5", f"{prefix}a.b=4"]
+
+
 def reread(override: str) -> object:
     return OverridesParser.create().parse_override(override).value()
 

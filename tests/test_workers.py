@@ -1,6 +1,7 @@
 """Sweeps on worker processes, and the launcher by Hydra's own tests."""
 
 import pytest
+from hydra import version
 from hydra.test_utils.launcher_common_tests import LauncherTestSuite
 from optuna.trial import TrialState
 
@@ -16,6 +17,10 @@ WORKERS = ("-m", "hydra/launcher=workers", "sampler=random", "hydra.sweeper.stud
 @pytest.mark.parametrize("overrides", [[]])
 class TestHydrasLauncherSuite(LauncherTestSuite):
     """What Hydra expects of every launcher."""
+
+    @pytest.fixture(autouse=True)
+    def _as_in_hydra_1_1(self) -> None:
+        version.setbase("1.1")  # which the suite takes for granted; sweep.py sets 1.3
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +81,7 @@ def test_a_worker_that_dies_fails_its_trial_alone(command: Command) -> None:
         died = trial.params["model.units"] == 5
         assert trial.state == (TrialState.FAIL if died else TrialState.COMPLETE)
         assert run.info.status == ("FAILED" if died else "FINISHED")
-        assert (run.data.tags["reason"] == "its worker process died") is died
+        assert (run.data.tags.get("reason") == "its worker process died") is died
 
 
 def test_bad_input_leaves_nothing_behind_with_workers_either(command: Command) -> None:

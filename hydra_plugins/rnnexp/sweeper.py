@@ -39,7 +39,7 @@ class SweeperConf:
     pruner: Any = field(default_factory=lambda: {"_target_": "optuna.pruners.NopPruner"})
     direction: Any = "minimize"
     storage: str = "sqlite:///optuna.db"
-    study_name: str = "${hydra.job.name}-${now:%Y-%m-%d_%H-%M-%S}"
+    study_name: str | None = "${hydra.job.name}-${now:%Y-%m-%d_%H-%M-%S}"
     n_trials: int = 20
     n_jobs: int | None = None
     max_failure_rate: float = 0.5
@@ -57,8 +57,11 @@ ConfigStore.instance().store(
 class RnnexpSweeper(Sweeper):
     """Asks Optuna for trials, runs them with the launcher, tells Optuna what came out."""
 
-    def __init__(self, **settings: Any) -> None:
-        """Take the settings, of which the study reads its own from the config."""
+    def __init__(self, **settings: Any) -> None:  # noqa: ARG002
+        """Take the settings; the study reads them from the config."""
+        self.hydra_context = None
+        self.config = None
+        self.launcher = None
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig

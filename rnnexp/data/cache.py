@@ -14,6 +14,11 @@ FORMAT = 1  # to be raised when encoding changes, so that nobody reads the old a
 _META = "meta.json"
 
 
+def root() -> Path:
+    """The user's cache folder for this project."""
+    return Path(platformdirs.user_cache_dir("rnnexp"))
+
+
 def get(key: Mapping[str, object], encode: Callable[[Path], None]) -> Path:
     """The folder of the data with this key; encoded now if there is none yet.
 
@@ -24,12 +29,11 @@ def get(key: Mapping[str, object], encode: Callable[[Path], None]) -> Path:
         encode: Writes the data into an empty folder.
     """
     text = json.dumps({"format": FORMAT, **key}, sort_keys=True)
-    root = Path(platformdirs.user_cache_dir("rnnexp"))
-    folder = root / hashlib.sha256(text.encode()).hexdigest()[:32]
+    folder = root() / hashlib.sha256(text.encode()).hexdigest()[:32]
     if folder.exists():
         return folder
-    root.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(dir=root, prefix="draft-"))
+    root().mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(dir=root(), prefix="draft-"))
     try:
         encode(draft)
         draft.rename(folder)

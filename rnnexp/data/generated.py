@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnexp.data.source import Corpus, Source
+from rnnexp.data.source import Corpus, Source, is_count
 
 OPENINGS = (
     "i saw it with my brother",
@@ -75,10 +75,10 @@ class Generated(Source):
         """What of the settings can't work."""
         faults = super().faults()
         for name in ("n_train", "n_test"):
-            if getattr(self, name) < 2:
-                faults.append(f"data.{name}={getattr(self, name)}: at least 2 reviews are needed")
-        if not 0 <= self.noise < 0.5:
-            faults.append(f"data.noise={self.noise}: must be at least 0 and below 0.5")
+            if not is_count(getattr(self, name)):
+                faults.append(f"data.{name}={getattr(self, name)}: must be a whole number above 0")
+        if not isinstance(self.noise, float | int) or not 0 <= self.noise < 0.5:
+            faults.append(f"data.noise={self.noise}: must be a number from 0, below 0.5")
         return faults
 
     def fingerprint(self) -> dict[str, object]:

@@ -91,8 +91,12 @@ class Source(ABC):
         faults = []
         for name in ("num_words", "maxlen"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                faults.append(f"data.{name}={value}: must be at least 1, or null for no limit")
+            if value is not None and not is_count(value):
+                faults.append(
+                    f"data.{name}={value}: must be a whole number, at least 1, or null for no limit"
+                )
+        if not isinstance(self.seed, int) or self.seed < 0:
+            faults.append(f"seed={self.seed}: must be a whole number, at least 0")
         if self.split not in SPLITS:
             faults.append(f"data.split={self.split!r}: must be one of {', '.join(SPLITS)}")
         return faults
@@ -113,7 +117,11 @@ class Source(ABC):
             "split": self.split,
             "seed": self.seed,
         }
-        folder = cache.get(key, self._encode)
+        try:
+            folder = cache.get(key, self._encode)
+        except OSError as error:
+            where = error.filename or cache.root()
+            raise DataError([f"encoded data can't be stored: {where}: {error.strerror}"]) from error
         meta = cache.read_meta(folder)
         return Dataset(folder, tuple(meta["words"]), tuple(meta["classes"]))
 
@@ -133,6 +141,11 @@ class Source(ABC):
         for name, array in arrays.items():
             np.save(folder / f"{name}.npy", array)
         cache.write_meta(folder, {"words": vocabulary.words, "classes": classes})
+
+
+def is_count(value: object) -> bool:
+    """Whether a setting is a whole number, at least 1."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def _classes(train: Corpus, test: Corpus) -> list[Label]:

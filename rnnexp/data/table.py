@@ -1,6 +1,8 @@
-"""Anybody's reviews: CSV, TSV (also compressed) or Parquet files with a text and a label column."""
+"""Anybody's reviews: CSV, TSV (also .gz) or Parquet files with a text and a label column."""
 
 import hashlib
+import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
-COMPRESSED = {".gz", ".bz2", ".xz", ".zip", ".zst"}
-ACCEPTED = "accepted are .csv and .tsv, also compressed (.gz), and .parquet"
+ACCEPTED = "accepted are .csv and .tsv, also compressed as .gz, and .parquet"
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
 @dataclass(kw_only=True)
@@ -59,7 +61,9 @@ class Table(Source):
         corpora = []
         for name, path in self._files().items():
             try:
-                corpora.append(_corpus(_frame(path), f"data.{name}={path}", self.text, self.label))
+                corpora.append(
+                    _corpus(_frame(path), f"data.{name}={path}", str(self.text), str(self.label))
+                )
             except DataError as error:
                 faults += error.faults
         if faults:
@@ -77,7 +81,7 @@ def _digest(path: Path) -> str:
 
 
 def _kind(path: Path) -> str | None:
-    suffix = path.with_suffix("").suffix if path.suffix in COMPRESSED else path.suffix
+    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     return suffix if suffix == ".parquet" or suffix in SEPARATORS else None
 
 
@@ -89,7 +93,7 @@ def _frame(path: Path) -> "pd.DataFrame":
     try:
         if kind == ".parquet":
             return pd.read_parquet(path)
-        # Everything as text: a review may well read "NA", and "01" may be a label.
+        # Everything as text: a review may well read "NA".
         return pd.read_csv(
             path,
             sep=SEPARATORS[kind or ".csv"],
@@ -105,12 +109,22 @@ def _frame(path: Path) -> "pd.DataFrame":
                 "save it as UTF-8, for example with iconv"
             ]
         ) from error
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         # pandas' parser errors and pyarrow's are ValueErrors.
         raise DataError([f"{path} can't be read: {str(error).strip()}"]) from error
 
 
 def _corpus(frame: "pd.DataFrame", file: str, text: str, label: str) -> Corpus:
+    import pandas as pd
+
+    frame.columns = frame.columns.astype(str)
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise DataError(
+            [
+                f"{file} has more fields in a row than its header has columns; a text with a "
+                "separator in it must stand in double quotes"
+            ]
+        )
     missing = [column for column in (text, label) if column not in frame.columns]
     if missing:
         columns = ", ".join(map(str, frame.columns))
@@ -135,10 +149,10 @@ def _corpus(frame: "pd.DataFrame", file: str, text: str, label: str) -> Corpus:
 
 def _labels(values: list[Label]) -> list[Label]:
     """Whole numbers where all are, else numbers where all are, else text."""
-    try:
-        numbers = [float(value) for value in values]
-    except ValueError:
-        return [str(value) for value in values]
+    texts = [str(int(value) if isinstance(value, bool) else value) for value in values]
+    if not all(NUMBER.fullmatch(text) for text in texts):
+        return list(texts)
+    numbers = [float(text) for text in texts]
     if all(number.is_integer() for number in numbers):
         return [int(number) for number in numbers]
     return list(numbers)

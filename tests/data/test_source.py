@@ -73,6 +73,8 @@ def test_texts_and_labels_stay_together() -> None:
     ("settings", "message"),
     [
         ({"maxlen": 0}, "data.maxlen=0"),
+        ({"maxlen": "abc"}, "data.maxlen=abc: must be a whole number"),
+        ({"num_words": 1.5}, "data.num_words=1.5: must be a whole number"),
         ({"num_words": -1}, "data.num_words=-1"),
         ({"split": "sentence"}, "must be one of whitespace, character"),
         ({"texts": []}, "the training part has no reviews"),
@@ -81,3 +83,9 @@ def test_texts_and_labels_stay_together() -> None:
 def test_faults(settings: dict[str, object], message: str) -> None:
     with pytest.raises(DataError, match=message):
         Listed(**({"texts": ["a", "b"]} | settings)).load()  # type: ignore[arg-type]
+
+
+def test_a_cache_that_cant_be_written_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nothing")
+    with pytest.raises(DataError, match="encoded data can't be stored: /proc/nothing"):
+        Listed(texts=["a", "b"]).load()

@@ -1,4 +1,5 @@
 import gzip
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -48,6 +49,9 @@ def test_every_kind_of_file_reads_alike(tmp_path: Path, name: str, write: object
     [
         (["neg", "pos"], ["neg", "pos"]),
         (["01", "2"], [1, 2]),
+        (["1_0", "10"], ["1_0", "10"]),
+        (["nan", "1"], ["nan", "1"]),
+        (["-1", "1"], [-1, 1]),
         (["0.5", "1"], [0.5, 1.0]),
         (["1.0", "2.0"], [1, 2]),
         (["nan?", "1"], ["nan?", "1"]),
@@ -71,6 +75,9 @@ def test_labels(tmp_path: Path, labels: list[str], expected: list[object]) -> No
         ("a.csv.gz", b"text,label\ngood,1\n", "can't be read"),
         ("a.parquet", b"PAR1 but no more", "can't be read"),
         ("a.json", b"{}", "unknown kind"),
+        ("a.csv", b"text,label\nwell, good,1\nwell, bad,0\n", "more fields in a row"),
+        ("a.csv.gz", gzip.compress(b"text,label\ngood,1\nbad,0\n" * 99)[:-9], "can't be read"),
+        ("a.csv.gz", b"\x1f\x8b\x08\x00" + b"\xff" * 40, "can't be read"),
     ],
 )
 def test_faults(tmp_path: Path, name: str, content: bytes, message: str) -> None:
@@ -79,6 +86,22 @@ def test_faults(tmp_path: Path, name: str, content: bytes, message: str) -> None
     with pytest.raises(DataError) as caught:
         table(file).load()
     assert any(message in fault for fault in caught.value.faults)
+
+
+def test_columns_may_have_numbers_for_names(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("0,1\ngood,1\nbad,0\n")
+    (train, _) = table(tmp_path / "a.csv", text=0, label=1).read()  # type: ignore[arg-type]
+    assert list(train.texts) == ["good", "bad"]
+
+
+def test_parquet_labels_of_any_type(tmp_path: Path) -> None:
+    for labels, classes in (
+        ([True, False], [1, 0]),
+        ([0.5, 1.5], [0.5, 1.5]),
+        ([date(2020, 1, 1), date(2021, 1, 2)], ["2020-01-01", "2021-01-02"]),
+    ):  # fmt: skip
+        pd.DataFrame({"text": ["a", "b"], "label": labels}).to_parquet(tmp_path / "a.parquet")
+        assert list(table(tmp_path / "a.parquet").read()[0].labels) == classes
 
 
 def test_faults_of_both_files_come_together(tmp_path: Path) -> None:
