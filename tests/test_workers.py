@@ -1,9 +1,10 @@
 """Sweeps on worker processes, and the launcher by Hydra's own tests."""
 
 import pytest
-from hydra import version
 from hydra.test_utils.launcher_common_tests import LauncherTestSuite
+from hydra.version import VersionBase
 from optuna.trial import TrialState
+from packaging.version import Version
 
 from tests.conftest import Command, Ended
 from tests.test_sweep import PRUNE_AT_2, metrics
@@ -20,7 +21,8 @@ class TestHydrasLauncherSuite(LauncherTestSuite):
 
     @pytest.fixture(autouse=True)
     def _as_in_hydra_1_1(self) -> None:
-        version.setbase("1.1")  # which the suite takes for granted; sweep.py sets 1.3
+        # The suite takes it for granted; a sweep before it has set 1.3.
+        VersionBase.instance().setbase(Version("1.1"))
 
 
 @pytest.fixture(scope="module")
