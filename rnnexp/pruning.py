@@ -17,6 +17,8 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
+FAR = 1e300  # stands for the best value of a peer that has none but NaN
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -137,9 +139,8 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
     def _bar(self, bests: npt.NDArray[np.float64]) -> float | None:
         if len(bests) < self.n_startup_trials:
             return None
-        with np.errstate(invalid="ignore"):  # between two infinities
-            bar = float(np.quantile(bests, self.quantile))
-        return math.inf if math.isnan(bar) else bar
+        # Finite, since a quantile that falls on a number beside an infinity would become NaN.
+        return float(np.quantile(np.minimum(bests, FAR), self.quantile))
 
 
 class _Curves:

@@ -84,6 +84,13 @@ def test_the_bar_is_a_quantile_of_the_peers(quantile: float, value: float, behin
     assert (pruned_at(pruner, study, [value]) == 0) is behind
 
 
+def test_a_peer_with_nothing_but_nan_is_the_worst() -> None:
+    study = study_of([[NAN], [0.1]])
+    assert pruned_at(EarlyStoppingPruner(1, quantile=0.0, n_startup_trials=1), study, [0.2]) == 0
+    study = study_of([[NAN], [0.1]])
+    assert pruned_at(EarlyStoppingPruner(1, quantile=1.0, n_startup_trials=1), study, [9.0]) is None
+
+
 def test_the_verdict_says_why() -> None:
     study = study_of([GOOD, GOOD, [0.6], [0.5, 0.5, NAN]])
     trial = study.ask()
