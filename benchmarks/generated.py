@@ -64,9 +64,9 @@ def main() -> None:
     rows = {
         f"ceiling, expected (1 - noise = {1 - NOISE})": 1 - NOISE,
         "ceiling, on the 2,000 test reviews": ceiling(),
-        "bag of words, 6,000 training reviews": bag_of_words(6000, 1),
-        "bag of words, 60,000 training reviews": bag_of_words(60_000, 1),
-        "bag of words and word pairs, 6,000 training reviews": bag_of_words(6000, 2),
+        "bag of words, 12,000 training reviews": bag_of_words(12_000, 1),
+        "bag of words, 120,000 training reviews": bag_of_words(120_000, 1),
+        "bag of words and word pairs, 12,000 training reviews": bag_of_words(12_000, 2),
         "the tutorial's model (python sweep.py)": tutorial(),
     }
     print("| | test accuracy |\n|---|---|")

@@ -67,7 +67,7 @@ class Generated(Source):
         noise: Share of labels turned over, at least 0 and below 0.5.
     """
 
-    n_train: int = 6000
+    n_train: int = 12000
     n_test: int = 2000
     noise: float = 0.05
 
