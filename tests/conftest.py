@@ -57,10 +57,11 @@ Command = Callable[..., Ended]
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.chdir(tmp_path_factory.mktemp("start"))  # where MLflow's artifacts go by default
         # Hydra closes all handlers when it sets up logging, and absl's, which TensorFlow
         # brings along, then closes a stream that is pytest's.
         patch.setattr(absl.logging.get_absl_handler().python_handler, "stream", sys.__stderr__)
