@@ -16,7 +16,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp import backend, data
 from rnnexp.data import Dataset
-from rnnexp.errors import DataError
+from rnnexp.data.source import is_count
+from rnnexp.errors import DataError, one_line
 from rnnexp.model import build
 
 # What _data_and_model reads, but for the split, which other values hardly change.
@@ -71,10 +72,11 @@ def _fit(config: DictConfig) -> list[str]:
     faults = [
         f"fit.{key}: model.fit has no such argument" for key in config.fit if key not in known
     ]
-    for key in ("fit.batch_size", "fit.epochs", "evaluate.batch_size"):
-        value = OmegaConf.select(config, key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            faults.append(f"{key}={value}: must be a whole number, at least 1")
+    faults += [
+        f"{key}={value}: must be a whole number, at least 1"
+        for key in ("fit.batch_size", "fit.epochs", "evaluate.batch_size")
+        if not is_count(value := OmegaConf.select(config, key))
+    ]
     if not _is_share(split := OmegaConf.select(config, "fit.validation_split")):
         faults.append(
             f"fit.validation_split={split}: must be between 0 and 1, both excluded, such as 0.2"
@@ -120,12 +122,14 @@ def _model(config: DictConfig, dataset: Dataset) -> list[str]:
             return faults
         names = list(model.evaluate(x, y, verbose=0, return_dict=True))
     except Exception as error:  # whatever Keras, or a class of the user's, raises
-        return [f"the model can't be built and evaluated: {type(error).__name__}: {_flat(error)}"]
+        return [
+            f"the model can't be built and evaluated: {type(error).__name__}: {one_line(error)}"
+        ]
     monitors = [*names, *(f"val_{name}" for name in names)]
     try:
         monitored = _monitored(config)
     except Exception as error:
-        return [f"the callbacks can't be made: {_flat(error)}"]
+        return [f"the callbacks can't be made: {one_line(error)}"]
     return [
         f"{key}={monitor}: no metric has this name; there are {', '.join(monitors)}"
         for monitor, key in monitored.items()
@@ -146,10 +150,6 @@ def _monitored(config: DictConfig) -> dict[str, str]:
         if hasattr(callback, "monitor"):
             monitored.setdefault(callback.monitor, f"callbacks.{name}.monitor")
     return monitored
-
-
-def _flat(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def _labels(config: DictConfig, width: int, dataset: Dataset) -> list[str]:

@@ -39,3 +39,8 @@ class DataError(ConfigError):
 
 class SweepError(RnnexpError):
     """A sweep that ended without a usable trial, or was stopped by its failures."""
+
+
+def one_line(error: BaseException) -> str:
+    """An error's message on one line, to stand in a list of faults."""
+    return " ".join(str(error).split())

@@ -93,23 +93,17 @@ class _Slot:
         return len(self._running)
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        if self._pool is None or self._tasks >= self._max_tasks:
-            self._start()
+        used_up = self._tasks >= self._max_tasks
+        pool = self._start() if self._pool is None or used_up else self._pool
         try:
-            future = self._enter(fn, *args, **kwargs)
+            future = pool.submit(_interruptible, fn, *args, **kwargs)
         except BrokenExecutor:
-            self._start()
-            future = self._enter(fn, *args, **kwargs)
+            future = self._start().submit(_interruptible, fn, *args, **kwargs)
         self._tasks += 1
         self._running.append(future)
         return future
 
-    def _enter(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        if self._pool is None:
-            raise BrokenExecutor("no worker was started")
-        return self._pool.submit(_interruptible, fn, *args, **kwargs)
-
-    def _start(self) -> None:
+    def _start(self) -> ProcessPoolExecutor:
         self.shutdown(wait=False, cancel_futures=False)
         self._tasks = 0
         self._pool = ProcessPoolExecutor(
@@ -119,6 +113,7 @@ class _Slot:
             initargs=(tuple(self._cores),),
         )
         self._pid = self._pool.submit(os.getpid)
+        return self._pool
 
     def interrupt(self) -> None:
         if self.load and self._pid and not self._pid.exception():

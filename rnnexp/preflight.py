@@ -15,6 +15,7 @@ from hydra.utils import get_method, instantiate
 from omegaconf import DictConfig, ListConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from rnnexp.errors import one_line
 from rnnexp.jobs import Jobs
 from rnnexp.space import Space, parse
 from rnnexp.stores import absolute_uri, write_fault
@@ -87,7 +88,7 @@ def _optuna(settings: DictConfig) -> list[str]:
         try:
             made = instantiate(settings[name])
         except (HydraException, OmegaConfBaseException) as error:
-            faults.append(f"hydra.sweeper.{name}: {_flat(error)}")
+            faults.append(f"hydra.sweeper.{name}: {one_line(error)}")
             continue
         if not isinstance(made, base):
             faults.append(f"hydra.sweeper.{name}: {made!r} is not an Optuna {name}")
@@ -108,7 +109,7 @@ def _storage(settings: DictConfig) -> list[str]:
         is_new = _path(url) is not None and not Path(str(_path(url))).exists()
         taken = not is_new and settings.study_name in optuna.get_all_study_names(url)
     except Exception as error:  # whatever the database's driver raises
-        return [f"hydra.sweeper.storage: {url} can't be opened: {_flat(error)}"]
+        return [f"hydra.sweeper.storage: {url} can't be opened: {one_line(error)}"]
     if taken:
         return [
             f"hydra.sweeper.study_name={settings.study_name}: there is such a study in {url} "
@@ -152,7 +153,7 @@ def _compose(
         return loader.load_sweep_config(config, overrides)
     except (HydraException, OmegaConfBaseException) as error:
         key = overrides[-1].partition("=")[0] if overrides else ""
-        faults.append(_unknown_key(config, key) or f"{overrides[-1]}: {_flat(error)}")
+        faults.append(_unknown_key(config, key) or f"{overrides[-1]}: {one_line(error)}")
         return None
 
 
@@ -170,7 +171,3 @@ def _unknown_key(config: DictConfig, key: str) -> str | None:
             return f"{key} is not in the config: {path or 'it'} has {', '.join(keys)}{hint}"
         node, path = node._get_node(name), f"{path}.{name}".lstrip(".")
     return None
-
-
-def _flat(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -32,8 +32,8 @@ def progress(study: optuna.Study) -> dict[str, float]:
         f"trials_{state.name.lower()}": states.count(state)
         for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
     }
-    if best := best_trial(study):
-        metrics |= {"best_value": float(str(best.value)), "best_trial": best.number}
+    if (best := best_trial(study)) and best.value is not None:
+        metrics |= {"best_value": best.value, "best_trial": best.number}
     return metrics
 
 

@@ -66,8 +66,10 @@ class Dimension:
         distribution = self.distribution
         if not isinstance(distribution, FloatDistribution) or not distribution.step:
             return value
+        if not isinstance(value, float):
+            raise TypeError(f"{self.key} is a float, not {value!r}")
         low, step = distribution.low, distribution.step
-        steps = round((float(str(value)) - low) / step)
+        steps = round((value - low) / step)
         return float(Decimal(str(low)) + steps * Decimal(str(step)))
 
     def text(self, value: Value) -> str:

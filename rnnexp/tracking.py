@@ -17,6 +17,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient, get_tracking_uri
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from rnnexp.errors import one_line
 from rnnexp.stores import absolute_uri, write_fault
 
 # MLflow reports every step of making a new SQLite store, and draws a bar for every download.
@@ -109,7 +110,7 @@ class Tracker:
                 self._client()
         except MlflowException as error:
             # Such as a scheme that it doesn't know, or a store of files, which it has given up.
-            fault = f"{self.uri} can't be used: {' '.join(str(error).split())}"
+            fault = f"{self.uri} can't be used: {one_line(error)}"
         return [f"tracking.uri: {fault}"] if fault else []
 
     @contextmanager
@@ -123,13 +124,13 @@ class Tracker:
     ) -> Iterator[Run]:
         """A new run that is ended however the block ends.
 
+        An exception ends it as FAILED with the traceback as artifact, Ctrl-C as KILLED.
+
         Args:
             name: Its name in the UI; None for one that MLflow makes up.
             tags: Its tags at the start.
             params: Its params.
             parent: Id of the run that it is nested under.
-
-        An exception ends it as FAILED with the traceback as artifact, Ctrl-C as KILLED.
         """
         client = self._client()
         experiment_id = self._experiment_id(client)
