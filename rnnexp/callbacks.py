@@ -41,7 +41,6 @@ class ReportToStudy(keras.callbacks.Callback):
 
     Attributes:
         values: The monitored value by epoch; epochs without one are missing.
-        pruned: The epoch at which the pruner gave up; None while it has not.
     """
 
     def __init__(self, trial: CurrentTrial, objective: Objective) -> None:
@@ -49,7 +48,6 @@ class ReportToStudy(keras.callbacks.Callback):
         self._trial = trial
         self._objective = objective
         self.values: dict[int, float] = {}
-        self.pruned: int | None = None
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Report the epoch's value, if it has one."""
@@ -57,9 +55,9 @@ class ReportToStudy(keras.callbacks.Callback):
         if value is None:
             return
         self.values[epoch] = float(value)
-        self._trial.report(float(value), epoch)
+        self._trial.report(float(value), epoch, metric=None)  # `LogEpoch` writes it
         if self._trial.should_prune():
-            self.pruned = epoch
+            log.info("%s %s", self._objective.monitor, self._trial.verdict)
             self.model.stop_training = True
 
     def result(self) -> Result:
@@ -69,8 +67,6 @@ class ReportToStudy(keras.callbacks.Callback):
         if best is None:
             return Result(State.FAIL, reason=f"{monitor} was never a number")
         epoch, value = best
-        if self.pruned is None:
+        if self._trial.verdict is None:
             return Result(State.COMPLETE, value, epoch)
-        last = self.values[self.pruned]
-        reason = f"pruned at epoch {self.pruned}: {monitor} {last:.4f}, at best {value:.4f}"
-        return Result(State.PRUNED, value, epoch, reason)
+        return Result(State.PRUNED, value, epoch, reason=f"{monitor} {self._trial.verdict}")

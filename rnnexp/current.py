@@ -1,15 +1,16 @@
 """The job's side of a study: which trial am I, and am I still wanted?
 
-Everything is read from the Hydra config of the running job, so it works in any
-process and under any launcher: the study's name, its storage and its pruner stand
-under ``hydra.sweeper``, and a job's number is its trial's number.
+A job finds its trial by its own Hydra config, so this works in any process and under any
+launcher: the study's name, its storage and its pruner stand under ``hydra.sweeper``, and a
+job's number is its trial's number.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
+from hydra.conf import HydraConf
 from hydra.utils import instantiate
 
 from rnnexp.stores import absolute_uri
@@ -17,7 +18,9 @@ from rnnexp.stores import absolute_uri
 if TYPE_CHECKING:
     import optuna
 
-SWEEPER = "hydra_plugins.rnnexp.sweeper.RnnexpSweeper"
+    from rnnexp.pruning import Verdict
+    from rnnexp.tracking import Run
+
 RUN_ID = "mlflow_run_id"  # user attribute of a study, and of a trial, in Optuna
 
 
@@ -29,94 +32,104 @@ class CurrentTrial(Protocol):
         """The trial's number in its study; None outside of a sweep."""
 
     @property
-    def study_name(self) -> str | None:
-        """The study's name; None outside of a sweep."""
-
-    @property
     def params(self) -> dict[str, Any]:
         """The searched values by config key; empty outside of a sweep."""
 
     @property
-    def parent_run_id(self) -> str | None:
-        """The study's MLflow run; None outside of a sweep."""
+    def run(self) -> "Run | None":
+        """The trial's run in MLflow; None outside of a sweep."""
 
-    def report(self, value: float, step: int) -> None:
-        """Store the monitored value of an epoch (``step``, counted from 0)."""
+    @property
+    def verdict(self) -> "Verdict | None":
+        """Why the pruner gave up on the trial; None while it has not."""
+
+    def report(self, value: float, step: int, metric: str | None = "value") -> None:
+        """Store the value to be optimized as it is after an epoch.
+
+        Args:
+            value: The value; may be NaN.
+            step: The epoch, or whatever the job counts, from 0.
+            metric: Its name in MLflow; None if the job writes it there itself.
+        """
 
     def should_prune(self) -> bool:
         """Whether the study's pruner gives up on this trial, by the values reported."""
-
-    def set_run_id(self, run_id: str) -> None:
-        """Note the trial's MLflow run in the study."""
 
 
 class Standalone:
     """Stands in for a trial outside of a sweep: reports go nowhere, nothing is pruned."""
 
     number = None
-    study_name = None
-    parent_run_id = None
+    run = None
+    verdict = None
 
     @property
     def params(self) -> dict[str, Any]:
         """Nothing was searched."""
         return {}
 
-    def report(self, value: float, step: int) -> None:
+    def report(self, value: float, step: int, metric: str | None = "value") -> None:
         """Do nothing."""
 
     def should_prune(self) -> bool:
         """Never."""
         return False
 
-    def set_run_id(self, run_id: str) -> None:
-        """Do nothing."""
-
 
 class StudyTrial:
-    """A trial of an Optuna study, reached through the study's storage."""
+    """A trial of an Optuna study, and its run in MLflow."""
 
-    def __init__(self, trial: "optuna.trial.Trial") -> None:
+    def __init__(self, trial: "optuna.trial.Trial", run: "Run | None" = None) -> None:
         self._trial = trial
         self.number = trial.number
-        self.study_name = trial.study.study_name
         self.params = trial.params
-        self.parent_run_id: str | None = trial.study.user_attrs.get(RUN_ID)
+        self.run = run
+        self.verdict: Verdict | None = None
 
-    def report(self, value: float, step: int) -> None:
-        """Store the monitored value of an epoch."""
+    def report(self, value: float, step: int, metric: str | None = "value") -> None:
+        """Store the value in the study and, under this name, in MLflow."""
         self._trial.report(value, step)
+        if self.run and metric:
+            self.run.log_metrics({metric: value}, step=step)
 
     def should_prune(self) -> bool:
-        """Ask the study's pruner."""
-        return self._trial.should_prune()
+        """Ask the study's pruner, and keep what it says."""
+        if not self._trial.should_prune():
+            return False
+        from rnnexp.pruning import verdict
 
-    def set_run_id(self, run_id: str) -> None:
-        """Note the trial's MLflow run in the study."""
-        self._trial.set_user_attr(RUN_ID, run_id)
+        study = self._trial.study
+        stored = study.get_trials(deepcopy=False)[self.number]
+        self.verdict = verdict(study, stored)
+        return True
 
 
-@cache
-def _storage(url: str) -> "optuna.storages.BaseStorage":
-    # One engine a process: opening one costs more than all reads of a short trial.
-    import optuna
-
-    return optuna.storages.get_storage(url)
+_current: CurrentTrial = Standalone()
 
 
 def current_trial() -> CurrentTrial:
     """The trial that the running Hydra job belongs to.
 
     Returns:
-        The study's trial inside a sweep of this project's sweeper, else a stand-in
-        that never prunes.
+        The study's trial inside a sweep of ``hydra/sweeper=rnnexp``, else a stand-in that
+        never prunes.
     """
-    if not HydraConfig.initialized():
-        return Standalone()
-    hydra = HydraConfig.get()
-    if hydra.mode != RunMode.MULTIRUN or hydra.sweeper.get("_target_") != SWEEPER:
-        return Standalone()
+    return _current
 
+
+@contextmanager
+def as_current(trial: CurrentTrial) -> Iterator[None]:
+    """Let this be the current trial, for a process runs one job at a time."""
+    global _current  # noqa: PLW0603
+    outer, _current = _current, trial
+    try:
+        yield
+    finally:
+        _current = outer
+
+
+def trial_of_job(hydra: HydraConf) -> "optuna.trial.Trial":
+    """The trial that a job of a sweep stands for, from the job's Hydra config."""
     import optuna
 
     storage = _storage(absolute_uri(hydra.sweeper.storage))
@@ -131,4 +144,12 @@ def current_trial() -> CurrentTrial:
     trial_id = storage.get_trial_id_from_study_id_trial_number(
         storage.get_study_id_from_name(name), hydra.job.num
     )
-    return StudyTrial(optuna.trial.Trial(study, trial_id))
+    return optuna.trial.Trial(study, trial_id)
+
+
+@cache
+def _storage(url: str) -> "optuna.storages.BaseStorage":
+    # One engine a process: opening one costs more than all reads of a short trial.
+    import optuna
+
+    return optuna.storages.get_storage(url)

@@ -8,7 +8,7 @@ one that stays behind the others, with the same knobs: ``patience``, ``min_delta
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 
 import numpy as np
@@ -28,17 +28,56 @@ class Verdict:
         epoch: That epoch.
         value: Its value there; may be NaN.
         best: Its best value so far; infinite if there was none but NaN.
-        bar: The quantile of the peers' best so far; None if there were too few peers.
-        peers: How many peers have a value at that epoch.
-        behind: For how many epochs in a row it is behind, counted up to the patience.
+        bar: What it was held against; None if there was no bar, or if it isn't known.
+        rule: The pruner, with its settings.
+        peers: How many other trials have a value at that epoch.
+        behind: For how many epochs in a row it is behind, counted up to the patience; None if
+            the rule doesn't count.
     """
 
     epoch: int
     value: float
     best: float
     bar: float | None
+    rule: str
     peers: int
-    behind: int
+    behind: int | None = None
+
+    def __str__(self) -> str:
+        """One sentence, for the log."""
+        against = "" if self.bar is None else f", the bar is {self.bar:.4f}"
+        return (
+            f"pruned at epoch {self.epoch}: {self.value:.4f}, at best {self.best:.4f}{against} "
+            f"({self.peers} peers, {self.rule})"
+        )
+
+    def tags(self) -> dict[str, object]:
+        """The same for MLflow, each with ``pruned.`` before its name; without what isn't known."""
+        told = {f"pruned.{name}": value for name, value in asdict(self).items()}
+        return {name: value for name, value in told.items() if value is not None}
+
+
+def verdict(study: optuna.Study, trial: FrozenTrial) -> Verdict | None:
+    """Where a trial of any study stands with the study's pruner; None if it reported nothing.
+
+    Optuna's own pruners tell neither their bar nor their count, only that they gave up.
+    """
+    if isinstance(study.pruner, EarlyStoppingPruner):
+        return study.pruner.verdict(study, trial)
+    if not trial.intermediate_values:
+        return None
+    epoch, value = max(trial.intermediate_values.items())
+    numbers = [number for number in trial.intermediate_values.values() if not math.isnan(number)]
+    better = min if study.direction == StudyDirection.MINIMIZE else max
+    others = (other for other in study.get_trials(deepcopy=False) if other.number != trial.number)
+    return Verdict(
+        epoch=epoch,
+        value=value,
+        best=better(numbers, default=math.nan),
+        bar=None,
+        rule=type(study.pruner).__name__,
+        peers=sum(epoch in other.intermediate_values for other in others),
+    )
 
 
 class EarlyStoppingPruner(optuna.pruners.BasePruner):
@@ -91,10 +130,14 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
         self.quantile = quantile
         self.n_startup_trials = n_startup_trials
 
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({settings})"
+
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         """Whether the trial is to be pruned, by the values reported so far."""
         verdict = self.verdict(study, trial)
-        return verdict is not None and verdict.behind >= self.patience
+        return verdict is not None and (verdict.behind or 0) >= self.patience
 
     def verdict(self, study: optuna.Study, trial: FrozenTrial) -> Verdict | None:
         """Where the trial stands; None if it has reported nothing."""
@@ -119,6 +162,7 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
             value=trial.intermediate_values[last],
             best=sign * float(own.best_up_to(last)[0]),
             bar=None if bar is None else sign * bar,
+            rule=repr(self),
             peers=len(bests),
             behind=self._behind(trial.intermediate_values, own, peers),
         )

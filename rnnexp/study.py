@@ -12,12 +12,10 @@ MLflow sums up the study; it is brought up to date after every trial.
 """
 
 import logging
-import math
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import optuna
 from hydra.core.config_loader import ConfigLoader
@@ -36,6 +34,7 @@ from rnnexp.preflight import preflight
 from rnnexp.result import Result, State
 from rnnexp.space import Space
 from rnnexp.stores import absolute_uri
+from rnnexp.task import to_result
 from rnnexp.tracking import Run, Tracker
 
 log = logging.getLogger(__name__)
@@ -152,7 +151,7 @@ def _run_trials(
             jobs.flush()
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 number = running.pop(future)
-                result = to_result(future)
+                result = ending(future)
                 _tell(study, asked.pop(number), result, tracker)
                 ended.append(result.state)
                 log.info(report.trial_line(study, number, result))
@@ -166,27 +165,14 @@ def _run_trials(
         raise
 
 
-def to_result(future: Future[JobReturn]) -> Result:
-    """A job's outcome; a job may also return a number or raise `optuna.TrialPruned`."""
+def ending(future: Future[JobReturn]) -> Result:
+    """How a job ended, when its process may have died or its function raised."""
     try:
-        value = future.result().return_value
-    except optuna.TrialPruned as pruned:
-        return Result(State.PRUNED, reason=str(pruned))
+        return to_result(future.result().return_value)
     except BrokenExecutor:
         return Result(State.FAIL, reason=DIED)
     except Exception as error:
         return Result(State.FAIL, reason=f"{type(error).__name__}: {error}")
-    return value if isinstance(value, Result) else _of_number(value)
-
-
-def _of_number(value: Any) -> Result:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return Result(State.FAIL, reason=f"the job returned {value!r}, which is not a number")
-    if not math.isfinite(number):
-        return Result(State.FAIL, reason=f"the job returned {number}")
-    return Result(State.COMPLETE, number)
 
 
 def _stop_if_too_many_failed(ended: Sequence[State], max_failure_rate: float) -> None:

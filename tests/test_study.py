@@ -2,12 +2,11 @@ import math
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 
-import optuna
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
 from rnnexp.result import Result, State
-from rnnexp.study import to_result, too_many_failed
+from rnnexp.study import ending, too_many_failed
 
 OK, PRUNED, FAIL = State.COMPLETE, State.PRUNED, State.FAIL
 
@@ -54,12 +53,11 @@ def broken() -> Future[JobReturn]:
         (job(-math.inf), State.FAIL, None, "the job returned -inf"),
         (job(None), State.FAIL, None, "the job returned None, which is not a number"),
         (job(OSError("disk"), JobStatus.FAILED), State.FAIL, None, "OSError: disk"),
-        (job(optuna.TrialPruned("slow"), JobStatus.FAILED), State.PRUNED, None, "slow"),
         (broken(), State.FAIL, None, "its worker process died"),
     ],
 )
-def test_to_result(
+def test_ending(
     returned: Future[JobReturn], state: State, value: float | None, reason: str
 ) -> None:
-    result = to_result(returned)
+    result = ending(returned)
     assert (result.state, result.value, result.reason) == (state, value, reason)

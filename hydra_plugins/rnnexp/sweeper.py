@@ -66,16 +66,18 @@ class RnnexpSweeper(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
+        # Imported here: Hydra imports every plugin at every start, `--help` included.
+        from rnnexp.task import TrialTask
+
         self.hydra_context = hydra_context
         self.config = config
         self.launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
+            hydra_context=hydra_context, task_function=TrialTask(task_function), config=config
         )
 
     def sweep(self, arguments: list[str]) -> None:
         if not (self.config and self.hydra_context and self.launcher):
             raise RuntimeError("Hydra calls setup before sweep")
-        # Imported here: Hydra imports every plugin at every start, `--help` included.
         from rnnexp.study import sweep
 
         sweep(self.config, self.hydra_context.config_loader, self.launcher, arguments)

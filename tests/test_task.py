@@ -1,6 +1,6 @@
 import pytest
 
-from rnnexp.trial import run_name
+from rnnexp.task import run_name
 
 
 @pytest.mark.parametrize(

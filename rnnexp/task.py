@@ -1,0 +1,170 @@
+"""A Hydra job as a run in MLflow: what it was given, what it wrote, how it ended.
+
+In a sweep, `TrialTask` wraps the application's task function, so that every launcher runs
+every job as its trial:
+
+    find the trial -> open its run -> the application's function -> how it ended -> end the run
+"""
+
+import contextlib
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from rnnexp.current import RUN_ID, StudyTrial, as_current, trial_of_job
+from rnnexp.result import Result, State
+from rnnexp.tracking import Run, Tracker
+
+SHORT_NAMES = {"learning_rate": "lr", "embedding_size": "embedding", "batch_size": "batch"}
+
+
+@dataclass(frozen=True)
+class TrialTask:
+    """An application's task function, run as a trial of a study.
+
+    Attributes:
+        task: The function that ``hydra.main`` decorates. It may return a number, or a
+            `Result`, or raise `optuna.TrialPruned`.
+    """
+
+    task: TaskFunction
+
+    def __call__(self, config: DictConfig) -> Result:
+        """Run the job: its trial is `rnnexp.current_trial`, its run is nested in the study's.
+
+        Raises:
+            Exception: Whatever the function raised; the run is FAILED then.
+        """
+        trial = trial_of_job(HydraConfig.get())
+        params = {key: as_composed(config, key, value) for key, value in trial.params.items()}
+        tracking = HydraConfig.get().sweeper.tracking
+        with recorded(
+            Tracker(tracking.uri, tracking.experiment),
+            config,
+            name=run_name(params),
+            tags={"study": trial.study.study_name, "trial": trial.number},
+            params=params,
+            parent=trial.study.user_attrs.get(RUN_ID),
+        ) as run:
+            trial.set_user_attr(RUN_ID, run.id)
+            current = StudyTrial(trial, run)
+            with as_current(current):
+                result = self._result(config, current)
+            log_result(run, result)
+            if current.verdict and result.state == State.PRUNED:
+                run.set_tags(current.verdict.tags())
+        return result
+
+    def _result(self, config: DictConfig, trial: StudyTrial) -> Result:
+        try:
+            return to_result(self.task(config))
+        except optuna.TrialPruned as pruned:
+            said = str(trial.verdict) if trial.verdict else "by the application"
+            return Result(State.PRUNED, reason=str(pruned) or said)
+
+
+def to_result(returned: Any) -> Result:
+    """What a job returned, as a result: a finite number is its value."""
+    if isinstance(returned, Result):
+        return returned
+    try:
+        number = float(returned)
+    except (TypeError, ValueError):
+        return Result(State.FAIL, reason=f"the job returned {returned!r}, which is not a number")
+    if not math.isfinite(number):
+        return Result(State.FAIL, reason=f"the job returned {number}")
+    return Result(State.COMPLETE, number)
+
+
+@contextlib.contextmanager
+def recorded(
+    tracker: Tracker,
+    config: DictConfig,
+    *,
+    name: str | None = None,
+    tags: Mapping[str, object] | None = None,
+    params: Mapping[str, object] | None = None,
+    parent: str | None = None,
+) -> Iterator[Run]:
+    """A run with the job's overrides, log and config as artifacts, ended however the block ends.
+
+    In a sweep, what the job prints goes to its log.
+
+    Args:
+        tracker: Where the run is written.
+        config: The job's config, stored as it is at the end of the block.
+        name: The run's name.
+        tags: Its tags, beside its state.
+        params: Its params.
+        parent: Id of the run that it is nested under.
+    """
+    hydra = HydraConfig.get()
+    log_file = Path(hydra.runtime.output_dir) / f"{hydra.job.name}.log"
+    with tracker.run(
+        name, tags={"state": "RUNNING", **(tags or {})}, params=params or {}, parent=parent
+    ) as run:
+        run.log_text(OmegaConf.to_yaml(hydra.overrides.task), "overrides.yaml")
+        try:
+            with _printing_to(log_file if hydra.mode == RunMode.MULTIRUN else None):
+                yield run
+        except BaseException as error:
+            interrupted = isinstance(error, KeyboardInterrupt)
+            reason = "interrupted" if interrupted else f"{type(error).__name__}: {error}"
+            run.set_tags({"state": State.FAIL, "reason": reason})
+            raise
+        finally:
+            run.log_text(_yaml(config), "config.yaml")
+            if log_file.exists():
+                run.log_file(log_file)
+
+
+@contextlib.contextmanager
+def _printing_to(file: Path | None) -> Iterator[None]:
+    if file is None:
+        yield
+        return
+    with file.open("a", buffering=1) as out, contextlib.redirect_stdout(out):
+        yield
+
+
+def _yaml(config: DictConfig) -> str:
+    try:
+        return OmegaConf.to_yaml(config, resolve=True)
+    except OmegaConfBaseException:  # a value that is missing, which the job never read
+        return OmegaConf.to_yaml(config)
+
+
+def log_result(run: Run, result: Result) -> None:
+    """Write how a job ended, and let its run end that way."""
+    run.set_tags({"state": result.state} | ({"reason": result.reason} if result.reason else {}))
+    found = {"best_value": result.value, "best_epoch": result.best_epoch}
+    if metrics := {name: value for name, value in found.items() if value is not None}:
+        run.log_metrics(metrics)
+    if result.state == State.PRUNED:
+        run.end_killed()
+    elif result.state == State.FAIL:
+        run.end_failed(result.reason)
+
+
+def run_name(params: Mapping[str, object]) -> str | None:
+    """What was searched, in short: ``lr=0.0031 units=64``; None if nothing was."""
+    parts = []
+    for key, value in params.items():
+        name = key.rpartition(".")[2]
+        short = f"{value:.3g}" if isinstance(value, float) else str(value)
+        parts.append(f"{SHORT_NAMES.get(name, name)}={short}")
+    return " ".join(parts) or None
+
+
+def as_composed(config: DictConfig, key: str, value: object) -> object:
+    """What the config has under a searched key; for the choice of a group, its name."""
+    found = OmegaConf.select(config, key)
+    return value if found is None or OmegaConf.is_config(found) else found
