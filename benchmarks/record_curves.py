@@ -1,6 +1,6 @@
 """Record full learning curves of random settings, to replay pruners on: `benchmarks/curves.csv`.
 
-    python benchmarks/record_curves.py TRAIN TEST [--settings 60] [--seeds 1 2] [--out FILE]
+    python benchmarks/record_curves.py TRAIN TEST [--settings 60] [--seeds 1 2 3 4 5 6] [--out FILE]
 
 TRAIN and TEST are CSV files with the columns text and label, such as the IMDB reviews; the first
 5,000 training reviews are used. For each seed a sweep with the random sampler and without pruning
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("train", type=Path)
     parser.add_argument("test", type=Path)
     parser.add_argument("--settings", type=int, default=60)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5, 6])
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "curves.csv")
     options = parser.parse_args()
 
@@ -73,15 +73,16 @@ def main() -> None:
         storage = f"sqlite:///{folder}/optuna.db"
         optuna.study.get_all_study_names(storage)  # makes the tables, which two can't do at once
         cores = os.cpu_count() or 1
-        sweeps = []
-        for number, seed in enumerate(options.seeds):
-            home = folder / str(seed)
-            home.mkdir()
-            database = [*data, f"hydra.sweeper.storage={storage}"]
-            sweeps.append(start(home, database, options.settings, seed, number % cores))
-        for sweep, seed in zip(sweeps, options.seeds, strict=True):
-            if sweep.wait():
-                sys.exit((folder / str(seed) / f"{seed}.log").read_text())
+        database = [*data, f"hydra.sweeper.storage={storage}"]
+        for first in range(0, len(options.seeds), cores):  # as many at once as there are cores
+            sweeps = {}
+            for core, seed in enumerate(options.seeds[first : first + cores]):
+                home = folder / str(seed)
+                home.mkdir()
+                sweeps[seed] = start(home, database, options.settings, seed, core)
+            for seed, sweep in sweeps.items():
+                if sweep.wait():
+                    sys.exit((folder / str(seed) / f"{seed}.log").read_text())
         table = pd.DataFrame([row for seed in options.seeds for row in rows(storage, seed)])
         table.to_csv(options.out, index=False)
 

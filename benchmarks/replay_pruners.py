@@ -1,6 +1,6 @@
 """Replay pruners on recorded learning curves: epochs spent, and how much worse the best kept is.
 
-    python benchmarks/replay_pruners.py [--curves FILE] [--studies 1 2] [--all]
+    python benchmarks/replay_pruners.py [--curves FILE] [--studies 1 2 3 4 5 6] [--all]
 
 Each pruner sees 20 random orders of 40 settings, one after another, as a study with one worker
 would. Epochs are those spent against no pruning; the loss is how much worse the best completed
@@ -16,11 +16,14 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pandas as pd
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from optuna import pruners
 from optuna.trial import TrialState
 
 from rnnexp.pruning import EarlyStoppingPruner
 
+CONF = Path(__file__).parents[1] / "conf" / "pruner"
 ORDERS, TRIALS, EPOCHS = 20, 40, 12
 Curve = list[tuple[int, float]]
 Make = Callable[[], pruners.BasePruner]
@@ -68,13 +71,24 @@ def measure(recorded: list[Curve], make: Make) -> tuple[float, float, float]:
     return float(np.mean(shares)), float(np.mean(losses)), float(np.max(losses))
 
 
+def configured(name: str, **changes: object) -> pruners.BasePruner:
+    """A pruner as conf/pruner has it, but for some changes."""
+    pruner: pruners.BasePruner = instantiate(OmegaConf.load(CONF / f"{name}.yaml"), **changes)
+    return pruner
+
+
 def defaults() -> dict[str, Make]:
     """This project's rule and Optuna's, at settings a user would begin with."""
     return {
         "no pruning": pruners.NopPruner,
-        "early stopping, patience 1": lambda: EarlyStoppingPruner(patience=1),
-        "early stopping, patience 2": lambda: EarlyStoppingPruner(patience=2),
-        "early stopping, patience 3": lambda: EarlyStoppingPruner(patience=3),
+        "early stopping, as in conf/pruner": lambda: configured("early_stopping"),
+        "the same, n_startup_trials 5": lambda: configured("early_stopping", n_startup_trials=5),
+        "the same, patience 1": lambda: configured("early_stopping", patience=1),
+        "the same, patience 3": lambda: configured("early_stopping", patience=3),
+        "the same, against the best tenth": lambda: configured("early_stopping", quantile=0.1),
+        "early stopping, patience 1, median": lambda: EarlyStoppingPruner(patience=1),
+        "early stopping, patience 2, median": lambda: EarlyStoppingPruner(patience=2),
+        "early stopping, patience 3, median": lambda: EarlyStoppingPruner(patience=3),
         "median": pruners.MedianPruner,
         "median, 2 warm-up epochs": lambda: pruners.MedianPruner(n_warmup_steps=2),
         "percentile 25": lambda: pruners.PercentilePruner(25.0),
@@ -115,7 +129,7 @@ def main() -> None:
     """Replay and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--curves", type=Path, default=Path(__file__).with_name("curves.csv"))
-    parser.add_argument("--studies", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--studies", type=int, nargs="+", default=[1, 2, 3, 4, 5, 6])
     parser.add_argument("--all", action="store_true")
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)

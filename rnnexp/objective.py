@@ -18,13 +18,20 @@ class Objective:
     monitor: str
     mode: Literal["min", "max"]
 
-    def is_better(self, value: float, than: float | None) -> bool:
-        """Whether ``value`` improves on ``than``; NaN never does, anything improves on None."""
+    def is_better(self, value: float, than: float | None, min_delta: float = 0.0) -> bool:
+        """Whether ``value`` improves on ``than``; NaN never does, anything improves on None.
+
+        Args:
+            value: The new value.
+            than: The old one.
+            min_delta: The improvement has to be larger than this.
+        """
         if math.isnan(value):
             return False
         if than is None:
             return True
-        return value < than if self.mode == "min" else value > than
+        better_by = than - value if self.mode == "min" else value - than
+        return better_by > min_delta
 
     def best(self, values: Mapping[int, float]) -> tuple[int, float] | None:
         """The first epoch with the best value, and that value; None if there is none.

@@ -12,11 +12,12 @@ import optuna
 from hydra.core.config_loader import ConfigLoader
 from hydra.errors import HydraException
 from hydra.utils import get_method, instantiate
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.errors import one_line
 from rnnexp.jobs import Jobs
+from rnnexp.known import known_settings
 from rnnexp.space import Space, parse
 from rnnexp.stores import absolute_uri, write_fault
 from rnnexp.tracking import Tracker
@@ -45,6 +46,8 @@ def preflight(
             "such as 'model.units=choice(32,64)', or leave out -m to train once"
         )
     configs = list(_configs(config, loader, space, faults))
+    faults += known_settings(settings, space)[1]
+    faults += _repeat_seed(config, configs[0] if configs else None, space)
     if settings.check and configs:
         faults += jobs.call(get_method(settings.check), configs).result()
     return space, list(dict.fromkeys(faults))
@@ -66,14 +69,35 @@ def _params(settings: DictConfig) -> tuple[list[str], list[str]]:
 
 def _numbers(settings: DictConfig) -> list[str]:
     faults = [
-        f"hydra.sweeper.{name}={settings[name]}: must be at least 1"
-        for name in ("n_trials", "n_jobs")
-        if settings[name] is not None and settings[name] < 1
+        f"hydra.sweeper.{name}={settings[name]}: must be {bounds}"
+        for name, least, bounds in (
+            ("n_trials", 1, "at least 1"),
+            ("n_jobs", 1, "at least 1"),
+            ("patience", 1, "at least 1"),
+            ("timeout", 1e-9, "seconds, more than 0"),
+            ("min_delta", 0, "at least 0"),
+        )
+        if settings[name] is not None and not settings[name] >= least
     ]
+    if settings.n_trials is None and settings.timeout is None and settings.patience is None:
+        faults.append("hydra.sweeper.n_trials=null: needs a timeout or a patience, to end at all")
     if not 0 <= settings.max_failure_rate <= 1:
         rate = settings.max_failure_rate
         faults.append(f"hydra.sweeper.max_failure_rate={rate}: must be between 0 and 1")
     return faults
+
+
+def _repeat_seed(config: DictConfig, base: DictConfig | None, space: Space) -> list[str]:
+    key = config.hydra.sweeper.repeat_seed
+    if key is None or base is None:
+        return []
+    where = f"hydra.sweeper.repeat_seed={key}"
+    if key in space.by_key:
+        return [f"{where}: is searched itself"]
+    if unknown := _unknown_key(config, key):
+        return [f"{where}: {unknown}"]
+    seed = OmegaConf.select(base, key)
+    return [] if type(seed) is int else [f"{where}: must be the key of an int, not of {seed!r}"]
 
 
 def _optuna(settings: DictConfig) -> list[str]:

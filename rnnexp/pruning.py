@@ -89,6 +89,11 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
     up once sets the count back. NaN counts as behind; for a peer, it counts as no value.
     Epochs without a value (``validation_freq``) are skipped.
 
+    With ``spare_improving`` an epoch at which the trial improved on its own best isn't counted
+    as behind: who is late but on the way is left alone, and only who is behind *and* stalls is
+    pruned. The bar can then be the best of the peers, ``quantile=0``. It is EarlyStopping with
+    less patience for trials that don't lead.
+
     The rule reads the study's stored values alone, so it gives the same answer in every
     process and after a resume. It works in any study with one objective.
 
@@ -98,6 +103,7 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
         start_from_epoch: The first epoch that is judged, counted from 0.
         quantile: Which of the peers are the bar: 0.5 is their median, less is stricter.
         n_startup_trials: An epoch is judged only if so many peers have a value at it.
+        spare_improving: Whether an epoch with a new best of its own clears a trial.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -110,6 +116,7 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
         start_from_epoch: int = 0,
         quantile: float = 0.5,
         n_startup_trials: int = 5,
+        spare_improving: bool = False,
     ) -> None:
         faults = [
             f"{name}={value} must be {bounds}"
@@ -129,6 +136,7 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
         self.start_from_epoch = start_from_epoch
         self.quantile = quantile
         self.n_startup_trials = n_startup_trials
+        self.spare_improving = spare_improving
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={value}" for name, value in vars(self).items())
@@ -168,12 +176,18 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
         )
 
     def _behind(self, values: Mapping[int, float], own: "_Curves", peers: "_Curves") -> int:
+        """For how many epochs in a row the trial is behind, up to the patience."""
+        epochs = sorted(values, reverse=True)
         count = 0
-        for epoch in sorted(values, reverse=True):
+        for epoch, before in zip(epochs, [*epochs[1:], None], strict=True):
             bar = self._bar(peers.best_up_to(epoch))
             if epoch < self.start_from_epoch or bar is None:
                 break
-            if not math.isnan(values[epoch]) and own.best_up_to(epoch)[0] <= bar + self.min_delta:
+            best = own.best_up_to(epoch)[0]
+            improved = before is None or best < own.best_up_to(before)[0]
+            if not math.isnan(values[epoch]) and (
+                best <= bar + self.min_delta or (self.spare_improving and improved)
+            ):
                 break
             count += 1
             if count == self.patience:

@@ -1,6 +1,8 @@
 """What a study has found so far, for people: log lines, the study's run, the summary."""
 
 import shlex
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import optuna
@@ -60,7 +62,14 @@ def write_results(study: optuna.Study, space: Space, folder: Path) -> None:
 
 
 def print_summary(
-    study: optuna.Study, space: Space, scores: dict[str, float], browse: str, storage: str
+    study: optuna.Study,
+    space: Space,
+    scores: dict[str, float],
+    *,
+    command: Sequence[str],
+    stopped: str,
+    browse: str,
+    storage: str,
 ) -> None:
     """Tell what the sweep found, and how to look further.
 
@@ -68,6 +77,8 @@ def print_summary(
         study: The study, at its end.
         space: What was searched.
         scores: The best trial's loss and metrics on the test part; may be empty.
+        command: The best trial's overrides.
+        stopped: Why the study ended.
         browse: How to look at the runs in MLflow.
         storage: Optuna's storage URL.
     """
@@ -75,16 +86,18 @@ def print_summary(
     counts = {name.removeprefix("trials_"): int(n) for name, n in progress(study).items()}
     ended = ", ".join(f"{counts[state]} {state}" for state in ("complete", "pruned", "fail"))
     console.print(f"\nStudy [bold]{escape(study.study_name)}[/]: {ended}")
+    if stopped:
+        console.print(f"It ended because {stopped}.", markup=False)
     if best := best_trial(study):
         console.print(_best_table(best, space, scores))
-        values = shlex.join(space.overrides(best.params))
         console.print("\nTrain the best setting again:", style="bold")
-        console.print(f"  python sweep.py {values}", markup=False, soft_wrap=True)
+        line = shlex.join([sys.argv[0], *command])
+        console.print(f"  python {line}", markup=False, soft_wrap=True)
     console.print("Browse and compare the trials:", style="bold")
     console.print(f"  {browse}", markup=False, soft_wrap=True)
     console.print("The study in Optuna:", style="bold")
-    command = ["optuna", "trials", "--storage", storage, "--study-name", study.study_name]
-    console.print(f"  {shlex.join(command)} -f table", markup=False, soft_wrap=True)
+    optuna_command = ["optuna", "trials", "--storage", storage, "--study-name", study.study_name]
+    console.print(f"  {shlex.join(optuna_command)} -f table", markup=False, soft_wrap=True)
 
 
 def _best_table(best: FrozenTrial, space: Space, scores: dict[str, float]) -> Table:

@@ -16,9 +16,10 @@ are those of Hydra's own Optuna sweeper.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -41,6 +42,7 @@ from optuna.distributions import (
 )
 
 Value = str | int | float | bool | None
+SHORT_NAMES = {"learning_rate": "lr", "embedding_size": "embedding", "batch_size": "batch"}
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,30 @@ class Dimension:
         """The override that sets this key to ``value``."""
         return f"{self.prefix}{self.key}={self.text(value)}"
 
+    def values(self) -> Sequence[Value] | None:
+        """All values, as Optuna has them; None if they can't be counted."""
+        distribution = self.distribution
+        if isinstance(distribution, CategoricalDistribution):
+            return distribution.choices
+        if isinstance(distribution, IntDistribution):
+            return range(distribution.low, distribution.high + 1, distribution.step)
+        if isinstance(distribution, FloatDistribution) and distribution.step:
+            low, step = distribution.low, distribution.step
+            return [low + n * step for n in range(round((distribution.high - low) / step) + 1)]
+        return None
+
+    def holds(self, value: object) -> bool:
+        """Whether ``value`` is one of those searched."""
+        distribution, values = self.distribution, self.values()
+        if isinstance(distribution, FloatDistribution):
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                return False
+            if values is not None:
+                return any(math.isclose(value, float(known or 0)) for known in values)
+            return distribution.low <= value <= distribution.high
+        is_bool = isinstance(value, bool) and isinstance(distribution, IntDistribution)
+        return values is not None and value in values and not is_bool
+
     def probes(self) -> list[Value]:
         """The values that stand for all: every choice, or both ends of a range."""
         if isinstance(self.distribution, CategoricalDistribution):
@@ -105,6 +131,25 @@ class Space:
     fixed: tuple[str, ...]
 
     @property
+    def by_key(self) -> dict[str, Dimension]:
+        """The dimensions by their keys."""
+        return {dimension.key: dimension for dimension in self.dimensions}
+
+    @property
+    def size(self) -> int | None:
+        """How many settings there are; None if they can't be counted."""
+        values = [dimension.values() for dimension in self.dimensions]
+        if None in values:
+            return None
+        return math.prod(len(known) for known in values if known is not None)
+
+    def settings(self) -> Iterator[dict[str, Value]]:
+        """Every setting of a space that can be counted."""
+        keys = [dimension.key for dimension in self.dimensions]
+        for values in product(*(dimension.values() or [] for dimension in self.dimensions)):
+            yield dict(zip(keys, values, strict=True))
+
+    @property
     def distributions(self) -> dict[str, BaseDistribution]:
         """As `optuna.Study.ask` takes them."""
         return {dimension.key: dimension.distribution for dimension in self.dimensions}
@@ -120,6 +165,16 @@ class Space:
     def overrides(self, params: Mapping[str, Value]) -> list[str]:
         """The overrides of the trial with these searched values."""
         return [*self.fixed, *(d.override(params[d.key]) for d in self.dimensions)]
+
+
+def short_name(params: Mapping[str, object]) -> str:
+    """A setting in short, for people: ``lr=0.0031 units=64``; empty if nothing was searched."""
+    parts = []
+    for key, value in params.items():
+        name = key.rpartition(".")[2]
+        short = f"{value:.3g}" if isinstance(value, float) else str(value)
+        parts.append(f"{SHORT_NAMES.get(name, name)}={short}")
+    return " ".join(parts)
 
 
 def parse(

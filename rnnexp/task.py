@@ -21,9 +21,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.current import RUN_ID, StudyTrial, as_current, trial_of_job
 from rnnexp.result import Result, State
+from rnnexp.space import short_name
 from rnnexp.tracking import Run, Tracker
-
-SHORT_NAMES = {"learning_rate": "lr", "embedding_size": "embedding", "batch_size": "batch"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class TrialTask:
         with recorded(
             Tracker(tracking.uri, tracking.experiment),
             config,
-            name=run_name(params),
+            name=short_name(params) or None,
             tags={"study": trial.study.study_name, "trial": trial.number},
             params=params,
             parent=trial.study.user_attrs.get(RUN_ID),
@@ -152,16 +151,6 @@ def log_result(run: Run, result: Result) -> None:
         run.end_killed()
     elif result.state == State.FAIL:
         run.end_failed(result.reason)
-
-
-def run_name(params: Mapping[str, object]) -> str | None:
-    """What was searched, in short: ``lr=0.0031 units=64``; None if nothing was."""
-    parts = []
-    for key, value in params.items():
-        name = key.rpartition(".")[2]
-        short = f"{value:.3g}" if isinstance(value, float) else str(value)
-        parts.append(f"{SHORT_NAMES.get(name, name)}={short}")
-    return " ".join(parts) or None
 
 
 def as_composed(config: DictConfig, key: str, value: object) -> object:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import absl.logging
@@ -40,14 +41,14 @@ class Ended:
     def client(self) -> MlflowClient:
         return MlflowClient(f"sqlite:///{self.path}/mlflow.db")
 
-    def runs(self) -> list[Run]:
+    def runs(self, experiment: str = "rnnexp") -> list[Run]:
         """The study's run first, then its trials by number."""
-        experiment = self.client.get_experiment_by_name("rnnexp")
-        runs = self.client.search_runs([experiment.experiment_id])
+        found = self.client.get_experiment_by_name(experiment)
+        runs = self.client.search_runs([found.experiment_id])
         return sorted(runs, key=lambda run: int(run.data.tags.get("trial", -1)))
 
-    def study(self) -> optuna.Study:
-        return optuna.load_study(study_name=None, storage=f"sqlite:///{self.path}/optuna.db")
+    def study(self, name: str | None = None) -> optuna.Study:
+        return optuna.load_study(study_name=name, storage=f"sqlite:///{self.path}/optuna.db")
 
     def files(self) -> set[str]:
         return {file.name for file in self.path.iterdir()}
@@ -75,7 +76,12 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
     A process of its own would spend ten seconds on importing TensorFlow.
     """
 
-    def run(*arguments: str, path: Path | None = None, tiny: bool = True) -> Ended:
+    def run(
+        *arguments: str,
+        path: Path | None = None,
+        tiny: bool = True,
+        script: Path = ROOT / "sweep.py",
+    ) -> Ended:
         flags = [argument for argument in arguments if argument.startswith("-")]
         fixed = [*(TINY if tiny else ())]
         if not any(text.startswith("hydra/launcher=") for text in arguments):
@@ -89,14 +95,20 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
             redirect_stderr(err),
         ):
             patch.chdir(path)
-            patch.setattr(sys, "argv", ["sweep.py", *flags, *overrides])
+            patch.setattr(sys, "argv", [script.name, *flags, *overrides])
             try:
-                runpy.run_path(str(ROOT / "sweep.py"), run_name="__main__")
+                runpy.run_path(str(script), run_name="__main__")
             except SystemExit as end:
                 code = int(end.code or 0)
         return Ended(path, code, out.getvalue(), err.getvalue())
 
     return run
+
+
+@pytest.fixture
+def app(command: Command) -> Command:
+    """Runs docs/examples/app.py, which has no Keras in it: a trial takes a tenth of a second."""
+    return partial(command, tiny=False, script=ROOT / "docs" / "examples" / "app.py")
 
 
 @pytest.fixture

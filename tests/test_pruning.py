@@ -56,6 +56,12 @@ def pruned_at(pruner: EarlyStoppingPruner, study: optuna.Study, values: Values) 
         ({"patience": 2}, [0.1, NAN, NAN, 0.1], 2),  # NaN is behind, however good it was
         ({"patience": 2}, [0.6, None, None, 0.6], 3),  # epochs without a value don't count
         ({"patience": 1}, [], None),
+        ({"patience": 2, "spare_improving": True}, [0.9, 0.8, 0.7, 0.6], None),
+        ({"patience": 2, "spare_improving": True}, [0.9, 0.9, 0.9, 0.6], 2),
+        ({"patience": 2, "spare_improving": True}, [0.9, 0.9, 0.8, 0.8], None),
+        ({"patience": 2, "spare_improving": True}, [0.9, None, 0.9, 0.9], 3),
+        ({"patience": 1, "spare_improving": True}, [NAN, 0.9, 0.8, 0.9], 0),
+        ({"patience": 1, "spare_improving": True}, [0.1, 0.9, 0.9, 0.9], None),
     ],
 )
 def test_where_a_trial_is_pruned(knobs: dict[str, Any], values: Values, epoch: int | None) -> None:
@@ -126,6 +132,10 @@ def reference(pruner: EarlyStoppingPruner, peers: Sequence[Values], own: Values)
         judged = len(bests) >= pruner.n_startup_trials
         bar = np.quantile(np.nan_to_num(bests, posinf=1e9), pruner.quantile) if judged else None
         late = judged and (math.isnan(value) or best(own, epoch) > bar + pruner.min_delta)
+        earlier = [v for v in own[:epoch] if v is not None]
+        improved = not earlier or best(own, epoch) < best(own, epoch - 1)
+        if pruner.spare_improving and improved and not math.isnan(value):
+            late = False
         count = count + 1 if late else 0
     return count >= pruner.patience
 
@@ -141,13 +151,13 @@ curve = st.lists(st.sampled_from([None, NAN, 0.1, 0.2, 0.3, 0.4, 0.5]), min_size
 @settings(max_examples=300, deadline=None)
 @given(
     st.lists(curve, max_size=6), curve, st.integers(1, 3), st.integers(0, 2), st.integers(1, 4),
-    st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.sampled_from([0.0, 0.15]),
+    st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.sampled_from([0.0, 0.15]), st.booleans(),
 )  # fmt: skip
 def test_the_definition(
     peers: list[Values], own: Values, patience: int, start: int, startup: int, quantile: float,
-    delta: float,
+    delta: float, spare: bool,
 ) -> None:  # fmt: skip
-    pruner = EarlyStoppingPruner(patience, delta, start, quantile, startup)
+    pruner = EarlyStoppingPruner(patience, delta, start, quantile, startup, spare)
     study = study_of([*peers, own])
     # The reference looks at all epochs up to the last; the pruner is asked at that one.
     last = study.trials[-1]

@@ -12,7 +12,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from rnnexp.space import Dimension, parse
+from rnnexp.space import Dimension, parse, short_name
 
 
 def dimension(override: str) -> Dimension:
@@ -147,3 +147,16 @@ def test_a_float_range_has_exactly_the_decimals_before_its_end(
 
 def test_a_float_step_is_written_without_the_error_of_adding_floats() -> None:
     assert dimension("a=range(0.1,0.5,0.1)").override(0.1 + 2 * 0.1) == "a=0.3"
+
+
+@pytest.mark.parametrize(
+    ("params", "name"),
+    [
+        ({}, ""),
+        ({"compile.optimizer.learning_rate": 0.00312345, "model.units": 64}, "lr=0.00312 units=64"),
+        ({"fit.batch_size": 32, "model": "lstm"}, "batch=32 model=lstm"),
+        ({"model.embedding_size": 16, "fit.shuffle": True}, "embedding=16 shuffle=True"),
+    ],
+)
+def test_short_name(params: dict[str, object], name: str) -> None:
+    assert short_name(params) == name

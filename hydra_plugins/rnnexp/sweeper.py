@@ -20,7 +20,14 @@ class SweeperConf:
         direction: ``minimize`` or ``maximize``.
         storage: Optuna's storage URL; a relative SQLite path begins where the command was started.
         study_name: Name of the study, new in its storage.
-        n_trials: How many trials to run.
+        n_trials: How many trials to run; null if ``timeout`` or ``patience`` end the study.
+        timeout: Seconds after which no further trial begins.
+        patience: The study ends after so many trials in a row that didn't improve the best.
+        min_delta: By how much a value has to be better to count as an improvement.
+        enqueue: Settings that are tried first: a list of values by searched key, where what is
+            left out is sampled, or of names of studies, for the best of each.
+        repeat_seed: Config key of a seed. By default a setting that was tried is drawn anew; with
+            a key it is run again with another seed there.
         n_jobs: How many trials at once; null for one a core with this project's launchers,
             and for one after the other with Hydra's.
         max_failure_rate: The sweep stops when, of the last 20 trials and not less than
@@ -40,7 +47,12 @@ class SweeperConf:
     direction: Any = "minimize"
     storage: str = "sqlite:///optuna.db"
     study_name: str | None = "${hydra.job.name}-${now:%Y-%m-%d_%H-%M-%S}"
-    n_trials: int = 20
+    n_trials: int | None = 20
+    timeout: float | None = None
+    patience: int | None = None
+    min_delta: float = 0.0
+    enqueue: Any = None
+    repeat_seed: str | None = None
     n_jobs: int | None = None
     max_failure_rate: float = 0.5
     params: dict[str, Any] | None = None

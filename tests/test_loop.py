@@ -5,8 +5,8 @@ from concurrent.futures.process import BrokenProcessPool
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
+from rnnexp.loop import ending, too_many_failed
 from rnnexp.result import Result, State
-from rnnexp.study import ending, too_many_failed
 
 OK, PRUNED, FAIL = State.COMPLETE, State.PRUNED, State.FAIL
 

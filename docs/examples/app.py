@@ -1,0 +1,24 @@
+"""Any Hydra application can be searched: `python app.py -m` looks for the least of a curve."""
+
+import hydra
+import optuna
+from omegaconf import DictConfig
+
+import rnnexp
+
+
+@hydra.main(version_base="1.3", config_path=".", config_name="app")
+def main(config: DictConfig) -> float:
+    """Approach a level that depends on x."""
+    trial = rnnexp.current_trial()
+    error = 1.0
+    for step in range(config.steps):
+        error += config.rate * (config.floor + (config.x - 3) ** 2 - error)
+        trial.report(error, step)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+    return error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Settings that are known already and tried first: ``hydra.sweeper.enqueue``."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+import optuna
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from rnnexp.space import Space, Value
+from rnnexp.stores import absolute_uri
+
+Setting = dict[str, Value]
+
+
+def known_settings(settings: DictConfig, space: Space) -> tuple[list[Setting], list[str]]:
+    """The settings to try first, and what is wrong with them.
+
+    Args:
+        settings: ``hydra.sweeper``. Each item of ``enqueue`` is values by searched key, of
+            which some may be missing, or the name of a study in the same storage, which
+            stands for its best trial; one item needs no list.
+        space: What is searched.
+    """
+    given = settings.enqueue
+    items = list(given) if isinstance(given, ListConfig) else [] if given is None else [given]
+    known: list[Setting] = []
+    faults: list[str] = []
+    for item in items:
+        where = f"hydra.sweeper.enqueue: {item}"
+        if isinstance(item, DictConfig):
+            values = OmegaConf.to_container(item, resolve=True)
+            setting = {str(k): v for k, v in values.items()} if isinstance(values, dict) else {}
+            found = _faults(setting, space)
+        else:
+            setting, found = _best_of(str(item), settings, space)
+        known.append(setting)
+        faults += [f"{where}: {fault}" for fault in found]
+    return known, faults
+
+
+def _best_of(name: str, settings: DictConfig, space: Space) -> tuple[Setting, list[str]]:
+    url = absolute_uri(settings.storage)
+    try:
+        names = optuna.get_all_study_names(url)
+    except Exception:  # what is wrong with the storage is told by itself
+        return {}, []
+    if name not in names:
+        near = get_close_matches(name, names, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return {}, [f"there is no such study in {url}{hint}"]
+    try:
+        best = optuna.load_study(study_name=name, storage=url).best_trial
+    except ValueError:
+        return {}, ["no trial of that study completed"]
+    # What was searched there but is fixed here stays as it is here.
+    setting = {key: value for key, value in best.params.items() if key in space.by_key}
+    if not setting:
+        return {}, ["that study searched nothing of what is searched here"]
+    return setting, _faults(setting, space)
+
+
+def _faults(setting: Mapping[str, object], space: Space) -> list[str]:
+    faults = []
+    for key, value in setting.items():
+        if key not in space.by_key:
+            faults.append(f"{key} is not searched; searched are {', '.join(space.by_key)}")
+        elif not space.by_key[key].holds(value):
+            faults.append(f"{key}={value} is outside of {space.by_key[key].grammar}")
+    return faults

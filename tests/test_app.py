@@ -1,0 +1,160 @@
+"""Sweeps of an application without Keras, which are fast: pruning, budgets, known settings."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from optuna.trial import TrialState
+
+from tests.conftest import ROOT, Command
+
+STUDY = "hydra.sweeper.study_name=s"
+GRID = ("hydra.sweeper.params=null", "x=choice(1,2)", "rate=choice(0.2,0.4)")
+
+
+RANDOM = "+hydra.sweeper.sampler.seed=1"
+
+
+def n_trials(number: int) -> str:
+    return f"hydra.sweeper.n_trials={number}"
+
+
+@pytest.mark.parametrize("launcher", ["in_process", "workers", "basic"])
+def test_it_prunes_and_shows_up_in_mlflow(app: Command, launcher: str) -> None:
+    ended = app("-m", f"hydra/launcher={launcher}", STUDY)
+    assert ended.code == 0, ended.err
+    trials = ended.study().trials
+    assert {TrialState.COMPLETE, TrialState.PRUNED} == {trial.state for trial in trials}
+    parent, *runs = ended.runs("app")
+    assert parent.data.metrics["best_value"] == pytest.approx(ended.study().best_value)
+    for trial, run in zip(trials, runs, strict=True):
+        history = ended.client.get_metric_history(run.info.run_id, "value")
+        reported = {metric.step: metric.value for metric in history}
+        assert reported == pytest.approx(trial.intermediate_values)
+        assert run.data.params == {key: str(value) for key, value in trial.params.items()}
+        tags = run.data.tags
+        assert tags["mlflow.parentRunId"] == parent.info.run_id
+        assert tags["state"] == trial.state.name
+        if trial.state == TrialState.PRUNED:
+            assert run.info.status == "KILLED"
+            assert int(tags["pruned.epoch"]) == max(reported)
+            assert float(tags["pruned.value"]) == pytest.approx(reported[max(reported)])
+            assert float(tags["pruned.bar"]) < float(tags["pruned.best"])
+            # With workers a trial that began later can be at this epoch as well.
+            assert int(tags["pruned.peers"]) >= 5
+            assert tags["pruned.rule"].startswith("EarlyStoppingPruner(patience=")
+            assert f"pruned at epoch {tags['pruned.epoch']}" in tags["reason"]
+        files = {item.path for item in ended.client.list_artifacts(run.info.run_id)}
+        assert {"config.yaml", "overrides.yaml"} <= files
+
+
+def test_it_is_a_program_of_its_own(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "docs" / "examples" / "app.py"], cwd=tmp_path, check=True
+    )
+    assert done.returncode == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"outputs"}
+    lines = (ROOT / "docs" / "examples" / "app.py").read_text().splitlines()
+    assert sum(bool(line.strip()) for line in lines) <= 20
+
+
+def test_a_job_that_raises_leaves_its_traceback(app: Command) -> None:
+    ended = app("-m", "steps=choice(no,10,11)", n_trials(4), STUDY, RANDOM)
+    failed = [run for run in ended.runs("app") if run.data.tags.get("state") == "FAIL"]
+    assert failed
+    for run in failed:
+        assert run.info.status == "FAILED"
+        assert "TypeError" in run.data.tags["reason"]
+        files = {item.path for item in ended.client.list_artifacts(run.info.run_id)}
+        assert "traceback.txt" in files
+
+
+def test_a_setting_is_not_tried_twice(app: Command) -> None:
+    ended = app("-m", *GRID, n_trials(20), STUDY)
+    assert ended.code == 0, ended.err
+    settings = {tuple(trial.params.items()) for trial in ended.study().trials}
+    assert len(settings) == len(ended.study().trials) == 4
+    assert "all 4 settings have been tried" in ended.out
+
+
+def test_or_is_tried_again_with_another_seed(app: Command) -> None:
+    ended = app("-m", *GRID, "+seed=5", "hydra.sweeper.repeat_seed=seed", n_trials(8), STUDY)
+    assert ended.code == 0, ended.err
+    seeds: dict[tuple[object, ...], list[str]] = {}
+    for trial in ended.study().trials:
+        (config,) = ended.path.glob(f"multirun/*/*/{trial.number}/.hydra/config.yaml")
+        text = config.read_text()
+        seed = next(line for line in text.splitlines() if line.startswith("seed"))
+        seeds.setdefault(tuple(trial.params.values()), []).append(seed)
+    assert sum(map(len, seeds.values())) == 8
+    for found in seeds.values():
+        assert found == [f"seed: {5 + number}" for number in range(len(found))]
+
+
+def test_known_settings_come_first(app: Command) -> None:
+    first = app("-m", n_trials(3), "hydra.sweeper.study_name=first")
+    best = first.study("first").best_params
+    ended = app(
+        "-m", "hydra.sweeper.enqueue=[{x:1.5,rate:0.4},{x:2.5},first]", n_trials(4),
+        "hydra.sweeper.study_name=second", path=first.path,
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    drawn = [trial.params for trial in ended.study("second").trials]
+    assert drawn[0] == {"x": 1.5, "rate": 0.4}
+    assert drawn[1]["x"] == 2.5
+    assert drawn[2] == best
+    assert len(drawn) == 4
+
+
+@pytest.mark.parametrize(
+    ("enqueue", "fault"),
+    [
+        ("[{y:1}]", "y is not searched; searched are x, rate"),
+        ("[{x:7}]", "x=7 is outside of interval(0, 6)"),
+        ("[{rate:0.3}]", "rate=0.3 is outside of choice(0.2, 0.4)"),
+        ("firts", "there is no such study in .*; did you mean first?"),
+    ],
+)
+def test_what_can_not_be_enqueued(app: Command, enqueue: str, fault: str) -> None:
+    first = app("-m", n_trials(1), "hydra.sweeper.study_name=first")
+    ended = app("-m", f"hydra.sweeper.enqueue={enqueue}", path=first.path)
+    assert ended.code == 1
+    told = ended.err.replace("?", "")
+    assert all(part in told for part in fault.replace("?", "").split(".*"))
+    assert ended.files() == first.files()
+
+
+def test_a_study_has_patience(app: Command) -> None:
+    ended = app(
+        "-m", "hydra.sweeper.patience=3", "hydra.sweeper.min_delta=1000",
+        "hydra.sweeper.n_trials=null", STUDY,
+    )  # fmt: skip
+    assert len(ended.study().trials) == 4  # the first is the best so far
+    assert "patience=3" in ended.out
+
+
+def test_a_study_has_a_timeout(app: Command) -> None:
+    ended = app("-m", "hydra.sweeper.timeout=2", "hydra.sweeper.n_trials=null", STUDY)
+    assert ended.code == 0, ended.err
+    assert "timeout=2 seconds are over" in ended.out
+    assert len(ended.study().trials) >= 1
+
+
+@pytest.mark.parametrize(
+    ("override", "fault"),
+    [
+        ("hydra.sweeper.n_trials=null", "needs a timeout or a patience"),
+        ("hydra.sweeper.patience=0", "hydra.sweeper.patience=0: must be at least 1"),
+        ("hydra.sweeper.timeout=-5", "hydra.sweeper.timeout=-5.0: must be seconds, more than 0"),
+        ("hydra.sweeper.min_delta=-1", "hydra.sweeper.min_delta=-1.0: must be at least 0"),
+        ("hydra.sweeper.repeat_seed=sed", "sed is not in the config"),
+        ("hydra.sweeper.repeat_seed=rate", "is searched itself"),
+        ("hydra.sweeper.repeat_seed=floor", "must be the key of an int, not of 0.1"),
+    ],
+)
+def test_bad_budgets(app: Command, override: str, fault: str) -> None:
+    ended = app("-m", override)
+    assert ended.code == 1
+    assert fault in ended.err
+    assert ended.files() == set()

@@ -1,0 +1,66 @@
+"""The files in conf/ that no other test chooses."""
+
+from collections.abc import Callable
+
+import optuna
+import pytest
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from optuna.trial import TrialState
+
+from rnnexp.pruning import EarlyStoppingPruner
+
+WEAK = [0.9, 0.95, 0.96, 0.97, 0.98, 0.99, 0.995, 1.0]
+GOOD = [0.5, 0.4, 0.3, 0.2, 0.15, 0.12, 0.11, 0.1]
+
+
+def run(study: optuna.Study, values: list[float]) -> TrialState:
+    """What becomes of a trial with these values."""
+    trial = study.ask()
+    for epoch, value in enumerate(values):
+        trial.report(value, epoch)
+        if trial.should_prune():
+            return study.tell(trial, state=TrialState.PRUNED).state
+    return study.tell(trial, values[-1]).state
+
+
+def stopped(pruner: optuna.pruners.BasePruner, values: list[float]) -> bool:
+    """Whether any of six trials with these values is pruned beside twelve good ones."""
+    study = optuna.create_study(study_name="s", pruner=pruner)
+    for _ in range(12):
+        run(study, GOOD)
+    return TrialState.PRUNED in {run(study, values) for _ in range(6)}
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize(
+    ("name", "weak", "diverged"),
+    [
+        ("early_stopping", True, True),
+        ("median", True, True),
+        ("percentile", True, True),
+        ("halving", True, True),
+        ("hyperband", True, True),
+        ("wilcoxon", True, True),
+        ("threshold", False, True),
+        ("none", False, False),
+    ],
+)
+def test_every_pruner(
+    composed: Callable[..., DictConfig], name: str, weak: bool, diverged: bool
+) -> None:
+    def pruner() -> optuna.pruners.BasePruner:
+        made: optuna.pruners.BasePruner = instantiate(
+            composed(f"pruner={name}", "fit.epochs=8").pruner
+        )
+        return made
+
+    assert stopped(pruner(), WEAK) is weak
+    assert stopped(pruner(), [1e4 * value for value in WEAK]) is diverged
+    assert not stopped(pruner(), [value - 0.1 for value in GOOD])
+
+
+def test_the_default_prunes_in_the_manner_of_early_stopping(
+    composed: Callable[..., DictConfig],
+) -> None:
+    assert isinstance(instantiate(composed().pruner), EarlyStoppingPruner)
