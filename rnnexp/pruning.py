@@ -89,10 +89,10 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
     up once sets the count back. NaN counts as behind; for a peer, it counts as no value.
     Epochs without a value (``validation_freq``) are skipped.
 
-    With ``spare_improving`` an epoch at which the trial improved on its own best isn't counted
-    as behind: who is late but on the way is left alone, and only who is behind *and* stalls is
-    pruned. The bar can then be the best of the peers, ``quantile=0``. It is EarlyStopping with
-    less patience for trials that don't lead.
+    With ``only_worsening`` an epoch counts as behind only if its value is also worse than the
+    trial's own best before it, by more than ``min_delta``: who improves, or waits on a plateau, is
+    left alone. The bar can then be the best of the peers, ``quantile=0``. It is EarlyStopping
+    with less patience for trials that don't lead.
 
     The rule reads the study's stored values alone, so it gives the same answer in every
     process and after a resume. It works in any study with one objective.
@@ -103,7 +103,7 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
         start_from_epoch: The first epoch that is judged, counted from 0.
         quantile: Which of the peers are the bar: 0.5 is their median, less is stricter.
         n_startup_trials: An epoch is judged only if so many peers have a value at it.
-        spare_improving: Whether an epoch with a new best of its own clears a trial.
+        only_worsening: Whether only epochs count at which the trial is worse than it was.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -116,7 +116,7 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
         start_from_epoch: int = 0,
         quantile: float = 0.5,
         n_startup_trials: int = 5,
-        spare_improving: bool = False,
+        only_worsening: bool = False,
     ) -> None:
         faults = [
             f"{name}={value} must be {bounds}"
@@ -136,7 +136,7 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
         self.start_from_epoch = start_from_epoch
         self.quantile = quantile
         self.n_startup_trials = n_startup_trials
-        self.spare_improving = spare_improving
+        self.only_worsening = only_worsening
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={value}" for name, value in vars(self).items())
@@ -153,7 +153,7 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
             return None
         # Everything below minimizes.
         sign = 1.0 if study.direction == StudyDirection.MINIMIZE else -1.0
-        own = _Curves([trial.intermediate_values], sign)
+        own = [(epoch, sign * value) for epoch, value in sorted(trial.intermediate_values.items())]
         peers = _Curves(
             [
                 other.intermediate_values
@@ -162,33 +162,37 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
             ],
             sign,
         )
-        last = max(trial.intermediate_values)
+        last, value = own[-1]
         bests = peers.best_up_to(last)
         bar = self._bar(bests)
         return Verdict(
             epoch=last,
-            value=trial.intermediate_values[last],
-            best=sign * float(own.best_up_to(last)[0]),
+            value=sign * value,
+            best=sign * _best(own),
             bar=None if bar is None else sign * bar,
             rule=repr(self),
             peers=len(bests),
-            behind=self._behind(trial.intermediate_values, own, peers),
+            behind=self._behind(own, peers),
         )
 
-    def _behind(self, values: Mapping[int, float], own: "_Curves", peers: "_Curves") -> int:
-        """For how many epochs in a row the trial is behind, up to the patience."""
-        epochs = sorted(values, reverse=True)
+    def _behind(self, own: Sequence[tuple[int, float]], peers: "_Curves") -> int:
+        """For how many epochs in a row a trial is behind, up to the patience.
+
+        Args:
+            own: Its epochs and values in order; less is better.
+            peers: The others' values.
+        """
         count = 0
-        for epoch, before in zip(epochs, [*epochs[1:], None], strict=True):
+        for n in reversed(range(len(own))):
+            epoch, value = own[n]
             bar = self._bar(peers.best_up_to(epoch))
             if epoch < self.start_from_epoch or bar is None:
                 break
-            best = own.best_up_to(epoch)[0]
-            improved = before is None or best < own.best_up_to(before)[0]
-            if not math.isnan(values[epoch]) and (
-                best <= bar + self.min_delta or (self.spare_improving and improved)
-            ):
-                break
+            if not math.isnan(value):
+                before = _best(own[:n])
+                level = min(before, value) <= bar + self.min_delta
+                if level or (self.only_worsening and value <= before + self.min_delta):
+                    break
             count += 1
             if count == self.patience:
                 break
@@ -199,6 +203,10 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
             return None
         # Finite, since a quantile that falls on a number beside an infinity would become NaN.
         return float(np.quantile(np.minimum(bests, FAR), self.quantile))
+
+
+def _best(values: Sequence[tuple[int, float]]) -> float:
+    return min((value for _, value in values if not math.isnan(value)), default=math.inf)
 
 
 class _Curves:

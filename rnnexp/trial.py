@@ -74,6 +74,7 @@ def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
     from rnnexp.callbacks import LogEpoch, ReportToStudy
     from rnnexp.model import build
 
+    backend.settle()
     keras.utils.clear_session()
     keras.utils.set_random_seed(config.seed)
     dataset = data.load(config.data)

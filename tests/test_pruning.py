@@ -56,12 +56,14 @@ def pruned_at(pruner: EarlyStoppingPruner, study: optuna.Study, values: Values) 
         ({"patience": 2}, [0.1, NAN, NAN, 0.1], 2),  # NaN is behind, however good it was
         ({"patience": 2}, [0.6, None, None, 0.6], 3),  # epochs without a value don't count
         ({"patience": 1}, [], None),
-        ({"patience": 2, "spare_improving": True}, [0.9, 0.8, 0.7, 0.6], None),
-        ({"patience": 2, "spare_improving": True}, [0.9, 0.9, 0.9, 0.6], 2),
-        ({"patience": 2, "spare_improving": True}, [0.9, 0.9, 0.8, 0.8], None),
-        ({"patience": 2, "spare_improving": True}, [0.9, None, 0.9, 0.9], 3),
-        ({"patience": 1, "spare_improving": True}, [NAN, 0.9, 0.8, 0.9], 0),
-        ({"patience": 1, "spare_improving": True}, [0.1, 0.9, 0.9, 0.9], None),
+        ({"patience": 2, "only_worsening": True}, [0.9, 0.8, 0.7, 0.6], None),
+        ({"patience": 2, "only_worsening": True}, [0.9, 0.9, 0.9, 0.6], None),
+        ({"patience": 2, "only_worsening": True}, [0.9, 0.91, 0.91, 0.6], 2),
+        ({"patience": 2, "only_worsening": True}, [0.9, 0.91, 0.9, 0.91], None),
+        ({"patience": 2, "only_worsening": True, "min_delta": 0.1}, [0.9, 0.99, 0.99, 1.1], None),
+        ({"patience": 2, "only_worsening": True}, [0.8, None, 0.9, 0.9], 3),
+        ({"patience": 1, "only_worsening": True}, [NAN, 0.9, 0.8, 0.9], 0),
+        ({"patience": 1, "only_worsening": True}, [0.1, 0.9, 0.9, 0.9], None),
     ],
 )
 def test_where_a_trial_is_pruned(knobs: dict[str, Any], values: Values, epoch: int | None) -> None:
@@ -132,9 +134,8 @@ def reference(pruner: EarlyStoppingPruner, peers: Sequence[Values], own: Values)
         judged = len(bests) >= pruner.n_startup_trials
         bar = np.quantile(np.nan_to_num(bests, posinf=1e9), pruner.quantile) if judged else None
         late = judged and (math.isnan(value) or best(own, epoch) > bar + pruner.min_delta)
-        earlier = [v for v in own[:epoch] if v is not None]
-        improved = not earlier or best(own, epoch) < best(own, epoch - 1)
-        if pruner.spare_improving and improved and not math.isnan(value):
+        before = best(own, epoch - 1) if epoch else math.inf
+        if pruner.only_worsening and value <= before + pruner.min_delta:
             late = False
         count = count + 1 if late else 0
     return count >= pruner.patience
