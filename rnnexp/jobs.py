@@ -23,7 +23,7 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, SCMode, open_dict
 
 from rnnexp.errors import RnnexpError
 from rnnexp.executors import InProcessExecutor, WorkerExecutor, available_cores
@@ -226,14 +226,24 @@ def call(function: Callable[..., T], *args: Any) -> T:
 
 
 def _picklable(returned: JobReturn) -> JobReturn:
-    """An outcome that can't be sent back is replaced by an error that tells of it."""
-    try:
-        pickle.loads(pickle.dumps(returned))  # noqa: S301
-    except Exception as error:
+    """What can't be sent back is left out: the classes of a config, then the outcome itself."""
+    if _pickling_fault(returned):
+        # A dataclass of the application's script is another one in the sweep's process.
+        plain = OmegaConf.to_container(returned.cfg, structured_config_mode=SCMode.DICT)
+        returned.cfg = DictConfig(plain)
+    if fault := _pickling_fault(returned):
         lost = returned._return_value
-        returned.return_value = RnnexpError(f"{type(lost).__name__}: {lost} (not sent: {error})")
+        returned.return_value = RnnexpError(f"{type(lost).__name__}: {lost} (not sent: {fault})")
         returned.status = JobStatus.FAILED
     return returned
+
+
+def _pickling_fault(value: object) -> Exception | None:
+    try:
+        pickle.loads(pickle.dumps(value))  # noqa: S301
+    except Exception as error:
+        return error
+    return None
 
 
 @contextmanager

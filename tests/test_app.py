@@ -158,3 +158,14 @@ def test_bad_budgets(app: Command, override: str, fault: str) -> None:
     assert ended.code == 1
     assert fault in ended.err
     assert ended.files() == set()
+
+
+def test_a_config_of_dataclasses_of_the_script(tmp_path: Path) -> None:
+    command = [
+        sys.executable, ROOT / "benchmarks" / "uneven.py", "-m", "hydra/sweeper=rnnexp",
+        "hydra/launcher=workers", f"notes={tmp_path}", "seconds=range(0.0,0.2,0.1)",
+        n_trials(2), STUDY,
+    ]  # fmt: skip
+    done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert "2 complete, 0 pruned, 0 fail" in done.stdout
