@@ -39,7 +39,7 @@ def check(configs: Sequence[DictConfig]) -> list[str]:
         if missing := _missing(config):
             faults += missing
             continue
-        faults += [*_fit(config), *_objective(config)]
+        faults += [*_seed(config), *_fit(config), *_objective(config)]
         depends_on = OmegaConf.masked_copy(config, BUILT_FROM)
         key = json.dumps(OmegaConf.to_container(depends_on, resolve=False), sort_keys=True)
         if key not in built:
@@ -65,6 +65,12 @@ def _missing_keys(node: object, path: str = "") -> list[str]:
         if path or key != "hydra"
         for missing in _missing_keys(value, f"{path}.{key}".lstrip("."))
     ]
+
+
+def _seed(config: DictConfig) -> list[str]:
+    if config.seed == 0 or is_count(config.seed):
+        return []
+    return [f"seed={config.seed}: must be a whole number, at least 0"]
 
 
 def _fit(config: DictConfig) -> list[str]:

@@ -69,6 +69,7 @@ def test_all_faults_come_at_once(command: Command) -> None:
         (["+hydra.sweeper.params.model.foo=3"], "hydra.sweeper.params.model={'foo': 3}: must be"),
         (["hydra.sweeper.storage='sqlite:///:memory:'"], "would have a study of its own"),
         (["seed=-1"], "seed=-1: must be a whole number"),
+        (["data.seed=-1"], "data.seed=-1: must be a whole number"),
         (["~fit.validation_split"], "fit.validation_split=None: must be between"),
         (["+fit.foo=1"], "fit.foo: model.fit has no such argument"),
         (["tracking.uri=foo://bar"], "tracking.uri: foo://bar can't be used"),

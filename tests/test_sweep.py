@@ -154,7 +154,7 @@ def test_the_user_is_told(swept: Ended) -> None:
         f"{parent.data.metrics['test_accuracy']:.4f}",
         "mlflow ui ",
         f"#/experiments/{parent.info.experiment_id}/runs",
-        "python sweep.py ",
+        "sweep.py compile.optimizer.learning_rate=",
         "--study-name six",
     ):
         assert told in swept.out

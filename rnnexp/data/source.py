@@ -96,7 +96,7 @@ class Source(ABC):
                     f"data.{name}={value}: must be a whole number, at least 1, or null for no limit"
                 )
         if not isinstance(self.seed, int) or self.seed < 0:
-            faults.append(f"seed={self.seed}: must be a whole number, at least 0")
+            faults.append(f"data.seed={self.seed}: must be a whole number, at least 0")
         if self.split not in SPLITS:
             faults.append(f"data.split={self.split!r}: must be one of {', '.join(SPLITS)}")
         return faults
