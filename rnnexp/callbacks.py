@@ -29,6 +29,12 @@ class LogEpoch(keras.callbacks.Callback):
         rate = float(self.model.optimizer.learning_rate)
         self._run.log_metrics({"learning_rate": rate, **(logs or {})}, step=epoch)
 
+    def catch_up(self, metrics: Mapping[int, Mapping[str, float]]) -> None:
+        """Write the epochs that were saved, but not written before the process died."""
+        written = self._run.steps("learning_rate")
+        for epoch in sorted(set(metrics) - written):
+            self._run.log_metrics(metrics[epoch], step=epoch)
+
 
 class ReportToStudy(keras.callbacks.Callback):
     """Reports the monitored value to the study, and stops a trial that the pruner gives up on.
@@ -56,9 +62,24 @@ class ReportToStudy(keras.callbacks.Callback):
             return
         self.values[epoch] = float(value)
         self._trial.report(float(value), epoch, metric=None)  # `LogEpoch` writes it
-        if self._trial.should_prune():
-            log.info("%s %s", self._objective.monitor, self._trial.verdict)
+        if self._is_pruned():
             self.model.stop_training = True
+
+    def catch_up(self, metrics: Mapping[int, Mapping[str, float]]) -> bool:
+        """Report the epochs that were saved, but not reported; whether the trial is pruned."""
+        reported = self._trial.reported
+        for epoch in sorted(metrics):
+            if (value := metrics[epoch].get(self._objective.monitor)) is not None:
+                self.values[epoch] = value
+                if epoch not in reported:
+                    self._trial.report(value, epoch, metric=None)
+        return bool(self.values) and self._is_pruned()
+
+    def _is_pruned(self) -> bool:
+        pruned = self._trial.should_prune()
+        if pruned:
+            log.info("%s %s", self._objective.monitor, self._trial.verdict)
+        return pruned
 
     def result(self) -> Result:
         """What came out, once ``fit`` has returned: the best epoch counts, not the last."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from hydra.conf import HydraConf
 from hydra.utils import instantiate
 
+from rnnexp import stop
 from rnnexp.stores import absolute_uri
 
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from rnnexp.pruning import Verdict
     from rnnexp.tracking import Run
 
-RUN_ID = "mlflow_run_id"  # user attribute of a study, and of a trial, in Optuna
+# User attributes in Optuna: of a study and of a trial, and of a trial.
+RUN_ID = "mlflow_run_id"
+ATTEMPT = "attempt"  # how often it was tried before, if its process died
+RESULT = "result"  # what came out, stored by the job before the sweep is told
 
 
 class CurrentTrial(Protocol):
@@ -43,6 +47,10 @@ class CurrentTrial(Protocol):
     def verdict(self) -> "Verdict | None":
         """Why the pruner gave up on the trial; None while it has not."""
 
+    @property
+    def reported(self) -> dict[int, float]:
+        """The values, by step, that an attempt which died has reported; empty at the first."""
+
     def report(self, value: float, step: int, metric: str | None = "value") -> None:
         """Store the value to be optimized as it is after an epoch.
 
@@ -50,6 +58,9 @@ class CurrentTrial(Protocol):
             value: The value; may be NaN.
             step: The epoch, or whatever the job counts, from 0.
             metric: Its name in MLflow; None if the job writes it there itself.
+
+        Raises:
+            KeyboardInterrupt: If the sweep was asked to end; the value has been stored.
         """
 
     def should_prune(self) -> bool:
@@ -68,6 +79,11 @@ class Standalone:
         """Nothing was searched."""
         return {}
 
+    @property
+    def reported(self) -> dict[int, float]:
+        """Nothing was."""
+        return {}
+
     def report(self, value: float, step: int, metric: str | None = "value") -> None:
         """Do nothing."""
 
@@ -80,17 +96,24 @@ class StudyTrial:
     """A trial of an Optuna study, and its run in MLflow."""
 
     def __init__(self, trial: "optuna.trial.Trial", run: "Run | None" = None) -> None:
+        stored = trial.study.get_trials(deepcopy=False)[trial.number]
         self._trial = trial
+        # What an attempt has left that died.
+        self.reported = dict(stored.intermediate_values)
+        self._written = run.steps("value") if run and ATTEMPT in stored.user_attrs else set()
         self.number = trial.number
         self.params = trial.params
         self.run = run
         self.verdict: Verdict | None = None
 
     def report(self, value: float, step: int, metric: str | None = "value") -> None:
-        """Store the value in the study and, under this name, in MLflow."""
-        self._trial.report(value, step)
-        if self.run and metric:
+        """Store the value in MLflow, under this name, and in the study; each step once."""
+        if self.run and metric and step not in self._written:
             self.run.log_metrics({metric: value}, step=step)
+        if step not in self.reported:
+            self._trial.report(value, step)
+        if stop.is_asked():
+            raise KeyboardInterrupt("the sweep was asked to end")
 
     def should_prune(self) -> bool:
         """Ask the study's pruner, and keep what it says."""
@@ -130,19 +153,29 @@ def as_current(trial: CurrentTrial) -> Iterator[None]:
 
 def trial_of_job(hydra: HydraConf) -> "optuna.trial.Trial":
     """The trial that a job of a sweep stands for, from the job's Hydra config."""
+    return open_trial(hydra.sweeper, hydra.job.num)
+
+
+def open_trial(settings: Any, number: int) -> "optuna.trial.Trial":
+    """A running trial by its number.
+
+    Args:
+        settings: ``hydra.sweeper``.
+        number: The trial's number.
+    """
     import optuna
 
-    storage = _storage(absolute_uri(hydra.sweeper.storage))
-    name = hydra.sweeper.study_name
+    storage = _storage(absolute_uri(settings.storage))
+    name = settings.study_name
     study = optuna.load_study(
         study_name=name,
         storage=storage,
-        pruner=instantiate(hydra.sweeper.pruner),
+        pruner=instantiate(settings.pruner),
         # Asking is the sweeper's; this sampler is never used and has nothing to prepare.
         sampler=optuna.samplers.RandomSampler(),
     )
     trial_id = storage.get_trial_id_from_study_id_trial_number(
-        storage.get_study_id_from_name(name), hydra.job.num
+        storage.get_study_id_from_name(name), number
     )
     return optuna.trial.Trial(study, trial_id)
 

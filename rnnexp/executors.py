@@ -17,6 +17,8 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExec
 from multiprocessing.connection import wait
 from typing import Any, ParamSpec, TypeVar
 
+from rnnexp import stop
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -39,7 +41,7 @@ class InProcessExecutor(Executor):
         future: Future[T] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:  # as from a worker
             future.set_exception(error)
         return future
 
@@ -67,10 +69,15 @@ class WorkerExecutor(Executor):
         slot = min(self._slots, key=lambda slot: slot.load)
         return slot.submit(fn, *args, **kwargs)
 
-    def interrupt(self) -> None:
-        """Send the calls that are running what Ctrl-C would: a KeyboardInterrupt."""
+    def interrupt(self, *, at_once: bool) -> None:
+        """Let the calls that are running end.
+
+        Args:
+            at_once: Whether by a KeyboardInterrupt, wherever they are; else when they next
+                look at `rnnexp.stop`.
+        """
         for slot in self._slots:
-            slot.interrupt()
+            slot.interrupt(signal.SIGINT if at_once else signal.SIGTERM)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the workers, after the calls that are running."""
@@ -115,9 +122,9 @@ class _Slot:
         self._pid = self._pool.submit(os.getpid)
         return self._pool
 
-    def interrupt(self) -> None:
+    def interrupt(self, number: signal.Signals) -> None:
         if self.load and self._pid and not self._pid.exception():
-            os.kill(self._pid.result(), signal.SIGINT)
+            os.kill(self._pid.result(), number)
 
     def shutdown(self, wait: bool, cancel_futures: bool) -> None:
         if self._pool:
@@ -133,6 +140,7 @@ def _begin(cores: Sequence[int]) -> None:
         os.environ[name] = str(len(cores))
     # Ctrl-C is the sweep's to handle; a group of its own keeps the terminal's from coming here.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: stop.ask())
     if hasattr(os, "setpgrp"):
         os.setpgrp()
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -25,6 +25,7 @@ from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, SCMode, open_dict
 
+from rnnexp import stop
 from rnnexp.errors import RnnexpError
 from rnnexp.executors import InProcessExecutor, WorkerExecutor, available_cores
 
@@ -50,8 +51,8 @@ class Jobs(Protocol):
     def flush(self) -> None:
         """Nothing more is submitted for now: begin what was held back."""
 
-    def interrupt(self) -> None:
-        """Let the jobs that are running have a KeyboardInterrupt."""
+    def interrupt(self, *, at_once: bool) -> None:
+        """Let the jobs that are running end: at once, or when they report next."""
 
 
 def jobs_of(launcher: Launcher, n_jobs: int | None) -> Jobs:
@@ -96,10 +97,11 @@ class ExecutorJobs:
     def flush(self) -> None:
         """Do nothing: nothing was held back."""
 
-    def interrupt(self) -> None:
-        """Let the jobs that are running have a KeyboardInterrupt."""
+    def interrupt(self, *, at_once: bool) -> None:
+        """Let the jobs that are running end: at once, or when they report next."""
+        stop.ask()  # a job in this process
         if isinstance(self._executor, WorkerExecutor):
-            self._executor.interrupt()
+            self._executor.interrupt(at_once=at_once)
 
 
 class Batches:
@@ -140,8 +142,9 @@ class Batches:
         for (_, _, future), job in zip(held, returned, strict=True):
             future.set_result(job)
 
-    def interrupt(self) -> None:
-        """Do nothing: no job runs while the study has the word."""
+    def interrupt(self, *, at_once: bool) -> None:  # noqa: ARG002
+        """A job in this process ends when it reports next; others are the launcher's."""
+        stop.ask()
 
 
 @dataclass(frozen=True)

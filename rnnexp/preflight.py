@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rnnexp.errors import one_line
 from rnnexp.jobs import Jobs
 from rnnexp.known import known_settings
+from rnnexp.resume import DEFINITION, definition, differences, study_to_resume
 from rnnexp.space import Space, parse
 from rnnexp.stores import absolute_uri, write_fault
 from rnnexp.tracking import Tracker
@@ -46,8 +47,10 @@ def preflight(
             "such as 'model.units=choice(32,64)', or leave out -m to train once"
         )
     configs = list(_configs(config, loader, space, faults))
+    base = configs[0] if configs else None
     faults += known_settings(settings, space)[1]
-    faults += _repeat_seed(config, configs[0] if configs else None, space)
+    faults += _repeat_seed(config, base, space)
+    faults += _resume(settings, base, space)
     if settings.check and configs:
         faults += jobs.call(get_method(settings.check), configs).result()
     return space, list(dict.fromkeys(faults))
@@ -74,6 +77,7 @@ def _numbers(settings: DictConfig) -> list[str]:
             ("n_trials", 1, "at least 1"),
             ("n_jobs", 1, "at least 1"),
             ("patience", 1, "at least 1"),
+            ("retries", 0, "at least 0"),
             ("timeout", 1e-9, "seconds, more than 0"),
             ("min_delta", 0, "at least 0"),
         )
@@ -134,12 +138,28 @@ def _storage(settings: DictConfig) -> list[str]:
         taken = not is_new and settings.study_name in optuna.get_all_study_names(url)
     except Exception as error:  # whatever the database's driver raises
         return [f"hydra.sweeper.storage: {url} can't be opened: {one_line(error)}"]
-    if taken:
+    if taken and settings.resume is None:
         return [
             f"hydra.sweeper.study_name={settings.study_name}: there is such a study in {url} "
-            "already; give another name, or leave the name out for one with the time in it"
+            f"already; go on with it by hydra.sweeper.resume={settings.study_name}, give another "
+            "name, or leave the name out for one with the time in it"
         ]
     return []
+
+
+def _resume(settings: DictConfig, base: DictConfig | None, space: Space) -> list[str]:
+    if settings.resume is None:
+        return []
+    name, faults = study_to_resume(settings)
+    if not name or not base:
+        return faults
+    study = optuna.load_study(study_name=name, storage=absolute_uri(settings.storage))
+    found = differences(study.user_attrs.get(DEFINITION, {}), definition(base, space))
+    if study.direction.name.lower() != settings.direction:
+        found.append(
+            f"direction was {study.direction.name.lower()}, now it is {settings.direction}"
+        )
+    return [f"hydra.sweeper.resume={name}: the study is another one: {text}" for text in found]
 
 
 def _path(url: str) -> str | None:

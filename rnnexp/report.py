@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import optuna
@@ -25,6 +26,16 @@ def best_trial(study: optuna.Study) -> FrozenTrial | None:
         return study.best_trial
     except ValueError:
         return None
+
+
+def results(study: optuna.Study) -> list[Result]:
+    """What came out of the trials that have ended, in that order."""
+    ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+    ended.sort(key=lambda trial: trial.datetime_complete or datetime.max)
+    return [
+        Result(State[trial.state.name], trial.value, trial.user_attrs.get(BEST_EPOCH))
+        for trial in ended
+    ]
 
 
 def progress(study: optuna.Study) -> dict[str, float]:

@@ -143,6 +143,10 @@ class Space:
             return None
         return math.prod(len(known) for known in values if known is not None)
 
+    def holds(self, params: Mapping[str, Value]) -> bool:
+        """Whether these are values of every dimension."""
+        return all(d.key in params and d.holds(params[d.key]) for d in self.dimensions)
+
     def settings(self) -> Iterator[dict[str, Value]]:
         """Every setting of a space that can be counted."""
         keys = [dimension.key for dimension in self.dimensions]

@@ -31,11 +31,13 @@ from rnnexp.errors import ConfigError, SweepError
 from rnnexp.jobs import Jobs, jobs_of
 from rnnexp.known import known_settings
 from rnnexp.loop import Loop
+from rnnexp.owner import Owner
 from rnnexp.preflight import preflight
+from rnnexp.resume import DEFINITION, FOLDER, definition, study_to_resume
 from rnnexp.sampling import DistinctSampler, OtherSeeds
 from rnnexp.space import Space
 from rnnexp.stores import absolute_uri
-from rnnexp.tracking import Run, Tracker
+from rnnexp.tracking import Tracker
 
 
 def sweep(
@@ -55,7 +57,9 @@ def sweep(
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would announce every trial
     settings = config.hydra.sweeper
-    if settings.study_name is None:
+    if settings.resume is not None:
+        settings.study_name = study_to_resume(settings)[0] or settings.resume
+    elif settings.study_name is None:
         settings.study_name = f"{config.hydra.job.name}-{datetime.now():%Y-%m-%d_%H-%M-%S}"
     with jobs_of(launcher, settings.n_jobs) as jobs:
         space, faults = preflight(config, loader, arguments, jobs)
@@ -67,19 +71,30 @@ def sweep(
 def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Jobs) -> None:
     settings = config.hydra.sweeper
     tracker = Tracker(settings.tracking.uri, settings.tracking.experiment)
-    with tracker.run(
-        settings.study_name, tags={"study": settings.study_name}, params=_params(settings, space)
-    ) as parent:
-        study = _create_study(settings, space, parent)
+    base = loader.load_sweep_config(config, list(space.fixed))
+    study = _open_study(config, base, space)
+    folder = Path(study.user_attrs[FOLDER])
+    with (
+        tracker.run(
+            settings.study_name,
+            tags={"study": settings.study_name},
+            params=_params(settings, space),
+            continued=study.user_attrs.get(RUN_ID),
+        ) as parent,
+        Owner(settings.study_name, absolute_uri(settings.storage)) as owner,
+    ):
+        study.set_user_attr(RUN_ID, parent.id)
         loop = Loop(
             study=study,
             space=space,
             budget=_budget(settings),
-            seeds=_seeds(config, loader, space),
-            max_failure_rate=settings.max_failure_rate,
+            settings=settings,
             jobs=jobs,
             tracker=tracker,
             parent=parent,
+            owner=owner,
+            folder=folder,
+            seeds=_seeds(settings, base),
         )
         stopped: KeyboardInterrupt | SweepError | None = None
         try:
@@ -95,7 +110,7 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
                 evaluate = get_method(settings.evaluate)
                 scores = jobs.call(evaluate, best_config, best.user_attrs[RUN_ID]).result()
                 parent.log_metrics({f"test_{name}": value for name, value in scores.items()})
-            report.write_results(study, space, Path(config.hydra.sweep.dir))
+            report.write_results(study, space, folder)
         report.print_summary(
             study,
             space,
@@ -130,7 +145,9 @@ def _params(settings: DictConfig, space: Space) -> dict[str, object]:
     )
 
 
-def _create_study(settings: DictConfig, space: Space, parent: Run) -> optuna.Study:
+def _open_study(config: DictConfig, base: DictConfig, space: Space) -> optuna.Study:
+    """The study to go on with, else a new one."""
+    settings = config.hydra.sweeper
     sampler: BaseSampler = instantiate(settings.sampler)
     study = optuna.create_study(
         study_name=settings.study_name,
@@ -138,10 +155,13 @@ def _create_study(settings: DictConfig, space: Space, parent: Run) -> optuna.Stu
         sampler=sampler if settings.repeat_seed else DistinctSampler(sampler, space),
         pruner=instantiate(settings.pruner),
         direction=settings.direction,
+        load_if_exists=settings.resume is not None,
     )
-    study.set_user_attr(RUN_ID, parent.id)
-    for setting in known_settings(settings, space)[0]:
-        study.enqueue_trial(setting, skip_if_exists=not settings.repeat_seed)
+    if DEFINITION not in study.user_attrs:
+        study.set_user_attr(FOLDER, str(Path(config.hydra.sweep.dir).absolute()))
+        for setting in known_settings(settings, space)[0]:
+            study.enqueue_trial(setting, skip_if_exists=not settings.repeat_seed)
+        study.set_user_attr(DEFINITION, definition(base, space))
     return study
 
 
@@ -155,9 +175,6 @@ def _budget(settings: DictConfig) -> Budget:
     )
 
 
-def _seeds(config: DictConfig, loader: ConfigLoader, space: Space) -> OtherSeeds | None:
-    key = config.hydra.sweeper.repeat_seed
-    if not key:
-        return None
-    composed = loader.load_sweep_config(config, list(space.fixed))
-    return OtherSeeds(key, OmegaConf.select(composed, key))
+def _seeds(settings: DictConfig, base: DictConfig) -> OtherSeeds | None:
+    key = settings.repeat_seed
+    return OtherSeeds(key, OmegaConf.select(base, key)) if key else None

@@ -9,7 +9,7 @@ every job as its trial:
 import contextlib
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,12 @@ from hydra.types import RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from rnnexp.current import RUN_ID, StudyTrial, as_current, trial_of_job
+from rnnexp.current import ATTEMPT, RESULT, RUN_ID, StudyTrial, as_current, trial_of_job
 from rnnexp.result import Result, State
 from rnnexp.space import short_name
 from rnnexp.tracking import Run, Tracker
+
+BACKUP = "backup.pkl"  # in a job's folder: what it goes on from; removed when its result is stored
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,19 @@ class TrialTask:
         """
         trial = trial_of_job(HydraConfig.get())
         params = {key: as_composed(config, key, value) for key, value in trial.params.items()}
-        tracking = HydraConfig.get().sweeper.tracking
+        hydra = HydraConfig.get()
+        tracker = Tracker(hydra.sweeper.tracking.uri, hydra.sweeper.tracking.experiment)
+        tags = {"study": trial.study.study_name, "trial": trial.number}
+        attempt = trial.user_attrs.get(ATTEMPT, 0)
         with recorded(
-            Tracker(tracking.uri, tracking.experiment),
+            tracker,
             config,
             name=short_name(params) or None,
-            tags={"study": trial.study.study_name, "trial": trial.number},
+            tags=tags | ({ATTEMPT: attempt} if attempt else {}),
             params=params,
             parent=trial.study.user_attrs.get(RUN_ID),
+            # One that died may have had no time to note its run.
+            continued=(trial.user_attrs.get(RUN_ID) or tracker.find(tags)) if attempt else None,
         ) as run:
             trial.set_user_attr(RUN_ID, run.id)
             current = StudyTrial(trial, run)
@@ -60,6 +67,8 @@ class TrialTask:
             log_result(run, result)
             if current.verdict and result.state == State.PRUNED:
                 run.set_tags(current.verdict.tags())
+        trial.set_user_attr(RESULT, asdict(result))
+        Path(hydra.runtime.output_dir, BACKUP).unlink(missing_ok=True)
         return result
 
     def _result(self, config: DictConfig, trial: StudyTrial) -> Result:
@@ -92,6 +101,7 @@ def recorded(
     tags: Mapping[str, object] | None = None,
     params: Mapping[str, object] | None = None,
     parent: str | None = None,
+    continued: str | None = None,
 ) -> Iterator[Run]:
     """A run with the job's overrides, log and config as artifacts, ended however the block ends.
 
@@ -104,20 +114,26 @@ def recorded(
         tags: Its tags, beside its state.
         params: Its params.
         parent: Id of the run that it is nested under.
+        continued: Id of a run that goes on, in place of a new one.
     """
     hydra = HydraConfig.get()
     log_file = Path(hydra.runtime.output_dir) / f"{hydra.job.name}.log"
     with tracker.run(
-        name, tags={"state": "RUNNING", **(tags or {})}, params=params or {}, parent=parent
+        name,
+        tags={"state": "RUNNING", **(tags or {})},
+        params=params or {},
+        parent=parent,
+        continued=continued,
     ) as run:
         run.log_text(OmegaConf.to_yaml(hydra.overrides.task), "overrides.yaml")
         try:
             with _printing_to(log_file if hydra.mode == RunMode.MULTIRUN else None):
                 yield run
         except BaseException as error:
-            interrupted = isinstance(error, KeyboardInterrupt)
-            reason = "interrupted" if interrupted else f"{type(error).__name__}: {error}"
-            run.set_tags({"state": State.FAIL, "reason": reason})
+            if isinstance(error, KeyboardInterrupt):
+                run.set_tags({"state": "INTERRUPTED"})
+            else:
+                run.set_tags({"state": State.FAIL, "reason": f"{type(error).__name__}: {error}"})
             raise
         finally:
             run.log_text(_yaml(config), "config.yaml")

@@ -55,6 +55,10 @@ class Run:
         batch = [Metric(name, float(value), now, step) for name, value in metrics.items()]
         self._client.log_batch(self.id, metrics=batch)
 
+    def steps(self, metric: str) -> set[int]:
+        """The steps at which a metric has been written."""
+        return {entry.step for entry in self._client.get_metric_history(self.id, metric)}
+
     def log_params(self, params: Mapping[str, object]) -> None:
         """Write params in one request."""
         batch = [Param(_ILLEGAL.sub("_", name), str(value)) for name, value in params.items()]
@@ -121,8 +125,9 @@ class Tracker:
         tags: Mapping[str, object],
         params: Mapping[str, object],
         parent: str | None = None,
+        continued: str | None = None,
     ) -> Iterator[Run]:
-        """A new run that is ended however the block ends.
+        """A run that is ended however the block ends.
 
         An exception ends it as FAILED with the traceback as artifact, Ctrl-C as KILLED.
 
@@ -131,14 +136,20 @@ class Tracker:
             tags: Its tags at the start.
             params: Its params.
             parent: Id of the run that it is nested under.
+            continued: Id of a run that goes on, in place of a new one.
         """
         client = self._client()
         experiment_id = self._experiment_id(client)
         all_tags = {key: str(value) for key, value in tags.items()}
         if parent:
             all_tags[MLFLOW_PARENT_RUN_ID] = parent
-        created = client.create_run(experiment_id, tags=all_tags, run_name=name)
-        run = Run(client, created.info.run_id, experiment_id)
+        if continued:
+            client.update_run(continued, status="RUNNING")
+            run = Run(client, continued, experiment_id)
+            run.set_tags(tags)
+        else:
+            created = client.create_run(experiment_id, tags=all_tags, run_name=name)
+            run = Run(client, created.info.run_id, experiment_id)
         try:
             run.log_params(params)
             yield run
@@ -150,6 +161,13 @@ class Tracker:
             raise
         finally:
             run.terminate()
+
+    def find(self, tags: Mapping[str, object]) -> str | None:
+        """The run with these tags; None if there is none."""
+        client = self._client()
+        query = " and ".join(f"tags.{name} = {str(value)!r}" for name, value in tags.items())
+        found = client.search_runs([self._experiment_id(client)], query, max_results=1)
+        return found[0].info.run_id if found else None
 
     def end(self, run_id: str, status: str, tags: Mapping[str, object]) -> None:
         """End a run whose own process can't do it any more."""

@@ -4,6 +4,7 @@ import logging
 import tempfile
 from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
@@ -71,6 +72,7 @@ def evaluate(config: DictConfig, run_id: str) -> dict[str, float]:
 def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
     keras = backend.keras()
     # Imported here: only a process that trains needs TensorFlow.
+    from rnnexp.backup import Backup
     from rnnexp.callbacks import LogEpoch, ReportToStudy
     from rnnexp.model import build
 
@@ -79,13 +81,20 @@ def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
     keras.utils.set_random_seed(config.seed)
     dataset = data.load(config.data)
     model = build(config, dataset)
-    report = ReportToStudy(trial, Objective(**config.objective))
     callbacks = instantiate(config.callbacks, _convert_="all")
-    model.fit(
-        *dataset.train(),
-        callbacks=[*callbacks.values(), LogEpoch(mlflow_run), report],
-        **config.fit,
-    )
+    backup = Backup(Path(HydraConfig.get().runtime.output_dir), callbacks)
+    log_epoch = LogEpoch(mlflow_run)
+    report = ReportToStudy(trial, Objective(**config.objective))
+    saved = backup.load(model)
+    done = False
+    if saved:
+        log.info("taken up again after epoch %s", max(saved.metrics))
+        log_epoch.catch_up(saved.metrics)
+        done = report.catch_up(saved.metrics) or saved.stopped
+    if not done:
+        own = [backup, log_epoch, report] if trial.run else [log_epoch, report]
+        fit = {**config.fit, **({"initial_epoch": max(saved.metrics) + 1} if saved else {})}
+        model.fit(*dataset.train(), callbacks=[*callbacks.values(), *own], **fit)
     for callback in callbacks.values():
         if isinstance(callback, keras.callbacks.ModelCheckpoint):
             file = Path(callback.filepath)

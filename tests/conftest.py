@@ -28,6 +28,12 @@ TINY = (
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--kills", type=int, default=2, help="how often each fault test kills; 20 is the full test"
+    )
+
+
 @dataclass
 class Ended:
     """A command that has ended, and the folder that it was started in."""

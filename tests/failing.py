@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import keras
@@ -37,3 +38,14 @@ class Trace(keras.callbacks.Callback):
 
     def on_train_end(self, logs: object = None) -> None:  # noqa: ARG002
         (self.folder / "train_end").touch()
+
+
+class Slow(keras.callbacks.Callback):
+    """Takes its time, so that a process can be killed in mid-epoch."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+    def on_epoch_begin(self, epoch: int, logs: object = None) -> None:  # noqa: ARG002
+        time.sleep(self.seconds)

@@ -74,10 +74,10 @@ def test_a_call_can_be_interrupted_and_an_idle_worker_lives_on(workers: WorkerEx
     pid = workers.submit(os.getpid).result()
     sleeping = [workers.submit(time.sleep, 60) for _ in range(2)]
     time.sleep(0.5)
-    workers.interrupt()
+    workers.interrupt(at_once=True)
     for future in sleeping:
         assert isinstance(future.exception(timeout=30), KeyboardInterrupt)
-    workers.interrupt()  # nobody is busy
+    workers.interrupt(at_once=True)  # nobody is busy
     assert pid in {workers.submit(os.getpid).result(timeout=30) for _ in range(4)}
 
 

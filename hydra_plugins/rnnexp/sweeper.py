@@ -30,6 +30,9 @@ class SweeperConf:
             a key it is run again with another seed there.
         n_jobs: How many trials at once; null for one a core with this project's launchers,
             and for one after the other with Hydra's.
+        retries: How often a trial whose process died is tried again, from its last epoch.
+        resume: The study to go on with: its name, or ``latest``. The rest of the command has to
+            be as it was, but for the budget, ``n_jobs`` and the like.
         max_failure_rate: The sweep stops when, of the last 20 trials and not less than
             5 of them, a larger share failed.
         params: What is searched, by config key, in Hydra's sweep grammar.
@@ -54,6 +57,8 @@ class SweeperConf:
     enqueue: Any = None
     repeat_seed: str | None = None
     n_jobs: int | None = None
+    retries: int = 1
+    resume: str | None = None
     max_failure_rate: float = 0.5
     params: dict[str, Any] | None = None
     tracking: Any = field(default_factory=lambda: {"uri": None, "experiment": "${hydra.job.name}"})

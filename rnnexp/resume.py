@@ -1,0 +1,70 @@
+"""Going on with a study: ``hydra.sweeper.resume``."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Any
+
+import optuna
+from omegaconf import DictConfig, OmegaConf
+
+from rnnexp.space import Space
+from rnnexp.stores import absolute_uri
+
+# User attributes of a study.
+DEFINITION = "definition"
+FOLDER = "folder"  # Hydra's folder of the sweep
+LATEST = "latest"
+
+
+def study_to_resume(settings: DictConfig) -> tuple[str | None, list[str]]:
+    """The study to go on with, or why there is none.
+
+    Args:
+        settings: ``hydra.sweeper``; ``resume`` is a name, or ``latest``.
+    """
+    url = absolute_uri(settings.storage)
+    where = f"hydra.sweeper.resume={settings.resume}"
+    try:
+        summaries = optuna.get_all_study_summaries(url, include_best_trial=False)
+    except Exception:  # what is wrong with the storage is told by itself
+        return None, []
+    names = [summary.study_name for summary in summaries]
+    if settings.resume == LATEST and names:
+        newest = max(summaries, key=lambda summary: summary.datetime_start or datetime.min)
+        return newest.study_name, []
+    if settings.resume in names:
+        return str(settings.resume), []
+    near = get_close_matches(str(settings.resume), names, n=3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    return None, [f"{where}: there is no such study in {url}{hint}"]
+
+
+def definition(config: DictConfig, space: Space) -> dict[str, str]:
+    """What makes a study the same: what is searched, and the config that all trials share.
+
+    Args:
+        config: The composed config of a trial, with nothing searched.
+        space: What is searched.
+    """
+    searched = {f"search of {dim.key}": dim.grammar for dim in space.dimensions}
+    whole = OmegaConf.to_container(config, resolve=False)
+    fixed = dict(_flat({k: v for k, v in whole.items() if k != "hydra"}))  # type: ignore[union-attr]
+    return searched | {k: v for k, v in fixed.items() if k not in space.by_key}
+
+
+def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Where two definitions differ, for people."""
+    return [
+        f"{key} was {before.get(key, 'not there')}, now it is {now.get(key, 'not there')}"
+        for key in {**before, **now}
+        if before.get(key) != now.get(key)
+    ]
+
+
+def _flat(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(node, dict) and node:
+        for key, value in node.items():
+            yield from _flat(value, f"{path}.{key}".lstrip("."))
+    else:
+        yield path, str(node)

@@ -1,0 +1,185 @@
+"""Processes that are really killed, at random moments; afterwards every trial is there once.
+
+In full, which takes some 15 minutes: `pytest -m slow tests/test_faults.py --kills 20`.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import optuna
+import psutil
+import pytest
+from optuna.trial import TrialState
+
+from tests.conftest import ROOT, TINY, Ended
+from tests.test_sweep import metrics
+
+pytestmark = pytest.mark.slow
+N_TRIALS, EPOCHS = 5, 4
+SWEEP = (
+    sys.executable, str(ROOT / "sweep.py"), "-m", *TINY, f"fit.epochs={EPOCHS}",
+    "sampler=random", "pruner=none", "hydra.sweeper.evaluate=null", "hydra.sweeper.n_jobs=2",
+    f"hydra.sweeper.n_trials={N_TRIALS}",
+    "+callbacks.slow={_target_:tests.failing.Slow,seconds:0.2}",
+)  # fmt: skip
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a sweep in the test's folder."""
+    begun = []
+
+    def run(*arguments: str) -> subprocess.Popen[str]:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        sweep = subprocess.Popen(
+            [*SWEEP, *arguments], cwd=tmp_path, env=environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        begun.append(sweep)
+        return sweep
+
+    yield run
+    for sweep in begun:
+        sweep.kill()
+        sweep.communicate()
+
+
+def study_in(path: Path) -> optuna.Study | None:
+    try:
+        return optuna.load_study(study_name="s", storage=f"sqlite:///{path}/optuna.db")
+    except Exception:  # not there yet
+        return None
+
+
+def wait_for_a_trial(path: Path, sweep: subprocess.Popen[str]) -> None:
+    """Until a trial has reported its first epoch."""
+    while sweep.poll() is None:
+        study = study_in(path) if (path / "optuna.db").exists() else None
+        if study and any(trial.intermediate_values for trial in study.trials):
+            return
+        time.sleep(0.1)
+    pytest.fail(f"the sweep ended by itself: {sweep.communicate()[0]}")
+
+
+def workers(sweep: subprocess.Popen[str]) -> list[psutil.Process]:
+    return [
+        child
+        for child in psutil.Process(sweep.pid).children()
+        if "spawn_main" in str(child.cmdline())
+    ]
+
+
+def assert_all_accounted_for(path: Path) -> None:
+    ended = Ended(path, 0, "", "")
+    trials = ended.study("s").trials
+    assert [trial.number for trial in trials] == list(range(N_TRIALS))
+    parent, *runs = ended.runs()
+    assert parent.info.status == "FINISHED"
+    assert [run.data.tags["trial"] for run in runs] == [str(n) for n in range(N_TRIALS)]
+    for trial, run in zip(trials, runs, strict=True):
+        assert trial.state == TrialState.COMPLETE
+        assert run.info.status == "FINISHED"
+        assert run.data.tags["state"] == "COMPLETE"
+        values = metrics(ended, run, "val_loss")
+        assert [step for step, _ in values] == list(range(EPOCHS))
+        assert dict(values) == pytest.approx(trial.intermediate_values)
+        assert trial.value == pytest.approx(min(trial.intermediate_values.values()))
+        folder = path / "multirun" / "s" / str(trial.number)
+        assert not (folder / "backup.pkl").exists()
+
+
+def test_a_worker_is_killed(start: Start, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    sweep = start("hydra.sweeper.study_name=s", "hydra.sweeper.retries=100")
+    wait_for_a_trial(tmp_path, sweep)
+    for _ in range(pytestconfig.getoption("--kills")):
+        time.sleep(random.uniform(0, 2))  # noqa: S311
+        if alive := workers(sweep):
+            random.choice(alive).kill()  # noqa: S311
+    out, _ = sweep.communicate(timeout=300)
+    assert sweep.returncode == 0, out
+    assert_all_accounted_for(tmp_path)
+
+
+def test_the_sweep_is_killed(start: Start, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    sweep = start("hydra.sweeper.study_name=s")
+    wait_for_a_trial(tmp_path, sweep)
+    for _ in range(pytestconfig.getoption("--kills")):
+        time.sleep(random.uniform(0, 3))  # noqa: S311
+        orphans = workers(sweep) if sweep.poll() is None else []
+        sweep.kill()
+        sweep.communicate()
+        _, left = psutil.wait_procs(orphans, timeout=10)
+        assert left == []
+        sweep = start("hydra.sweeper.resume=latest")
+        began = time.monotonic()
+        while not workers(sweep) and sweep.poll() is None and time.monotonic() - began < 60:
+            time.sleep(0.1)
+    out, _ = sweep.communicate(timeout=300)
+    assert sweep.returncode == 0, out
+    assert_all_accounted_for(tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_when_asked_and_goes_on(
+    start: Start, tmp_path: Path, number: signal.Signals
+) -> None:
+    sweep = start("hydra.sweeper.study_name=s")
+    wait_for_a_trial(tmp_path, sweep)
+    sweep.send_signal(number)
+    out, _ = sweep.communicate(timeout=60)
+    assert sweep.returncode == 130, out
+    assert "Study s:" in out
+    left = [trial for trial in study_in(tmp_path).trials if trial.state == TrialState.RUNNING]
+    assert 1 <= len(left) <= 2
+    parent, *runs = Ended(tmp_path, 0, "", "").runs()
+    assert parent.info.status == "KILLED"
+    assert {runs[trial.number].data.tags["state"] for trial in left} == {"INTERRUPTED"}
+    assert {runs[trial.number].info.status for trial in left} == {"KILLED"}
+    out, _ = start("hydra.sweeper.resume=s").communicate(timeout=120)
+    assert_all_accounted_for(tmp_path)
+
+
+def test_twice_ends_it_at_once(start: Start, tmp_path: Path) -> None:
+    sweep = start("hydra.sweeper.study_name=s", "callbacks.slow.seconds=20")
+    while not (study := study_in(tmp_path)) or not study.trials:
+        time.sleep(0.1)
+    time.sleep(3)
+    sweep.send_signal(signal.SIGINT)
+    time.sleep(1)
+    sweep.send_signal(signal.SIGINT)
+    out, _ = sweep.communicate(timeout=15)
+    assert sweep.returncode == 130, out
+
+
+def test_two_sweeps_share_a_study(start: Start, tmp_path: Path) -> None:
+    first = start("hydra.sweeper.study_name=s", "hydra.sweeper.n_jobs=1")
+    wait_for_a_trial(tmp_path, first)
+    second = start("hydra.sweeper.resume=s", "hydra.sweeper.n_jobs=1")
+    for sweep in (first, second):
+        out, _ = sweep.communicate(timeout=120)
+        assert sweep.returncode == 0, out
+    assert_all_accounted_for(tmp_path)
+
+
+def test_a_study_that_changed_is_refused(start: Start) -> None:
+    sweep = start("hydra.sweeper.study_name=s", "hydra.sweeper.n_trials=1")
+    out, _ = sweep.communicate(timeout=120)
+    assert sweep.returncode == 0, out
+    changed = start(
+        "hydra.sweeper.resume=s", "model.units=choice(4,8)", "objective.monitor=val_accuracy"
+    )
+    out, _ = changed.communicate(timeout=60)
+    assert changed.returncode == 1
+    assert "search of model.units was not there, now it is choice(4,8)" in out
+    assert "objective.monitor was val_loss, now it is val_accuracy" in out
+    unknown = start("hydra.sweeper.resume=ss")
+    out, _ = unknown.communicate(timeout=60)
+    assert "there is no such study" in out
+    assert "did you mean s?" in out
