@@ -13,6 +13,8 @@ Optuna's storage holds the trials and their values, MLflow the metrics. One pare
 MLflow sums up the study; it is brought up to date after every trial.
 """
 
+import logging
+import shlex
 from datetime import datetime
 from pathlib import Path
 
@@ -31,6 +33,8 @@ from rnnexp.errors import ConfigError, SweepError
 from rnnexp.jobs import Jobs, jobs_of
 from rnnexp.known import known_settings
 from rnnexp.loop import Loop
+from rnnexp.outbox import FILE as OUTBOX
+from rnnexp.outbox import deliver_all
 from rnnexp.owner import Owner
 from rnnexp.preflight import preflight
 from rnnexp.resume import DEFINITION, FOLDER, definition, study_to_resume
@@ -38,6 +42,8 @@ from rnnexp.sampling import DistinctSampler, OtherSeeds
 from rnnexp.space import Space
 from rnnexp.stores import absolute_uri
 from rnnexp.tracking import Tracker
+
+log = logging.getLogger(__name__)
 
 
 def sweep(
@@ -80,6 +86,7 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
             tags={"study": settings.study_name},
             params=_params(settings, space),
             continued=study.user_attrs.get(RUN_ID),
+            outbox=folder / OUTBOX,
         ) as parent,
         Owner(settings.study_name, absolute_uri(settings.storage)) as owner,
     ):
@@ -120,10 +127,17 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
             browse=tracker.how_to_browse(parent),
             storage=absolute_uri(settings.storage),
         )
+        _deliver(folder)
         if stopped:
             raise stopped
         if not best:
             raise SweepError("no trial completed; the traceback of each is in its MLflow run")
+
+
+def _deliver(folder: Path) -> None:
+    """Trials that ended while MLflow was away have left their writes behind."""
+    if deliver_all(folder)[1]:
+        log.warning("MLflow is away; once it is back: rnnexp deliver %s", shlex.quote(str(folder)))
 
 
 def _params(settings: DictConfig, space: Space) -> dict[str, object]:

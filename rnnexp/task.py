@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.current import ATTEMPT, RESULT, RUN_ID, StudyTrial, as_current, trial_of_job
+from rnnexp.outbox import FILE as OUTBOX
 from rnnexp.result import Result, State
 from rnnexp.space import short_name
 from rnnexp.tracking import Run, Tracker
@@ -124,6 +125,7 @@ def recorded(
         params=params or {},
         parent=parent,
         continued=continued,
+        outbox=Path(hydra.runtime.output_dir, OUTBOX) if hydra.mode == RunMode.MULTIRUN else None,
     ) as run:
         run.log_text(OmegaConf.to_yaml(hydra.overrides.task), "overrides.yaml")
         try:

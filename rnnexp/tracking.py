@@ -12,12 +12,13 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from hydra.utils import to_absolute_path
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient, get_tracking_uri
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from rnnexp.errors import one_line
+from rnnexp.outbox import Outbox, patiently
 from rnnexp.stores import absolute_uri, write_fault
 
 # MLflow reports every step of making a new SQLite store, and draws a bar for every download.
@@ -25,6 +26,9 @@ from rnnexp.stores import absolute_uri, write_fault
 for _name in ("alembic", "matplotlib", "mlflow.store.db.utils"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+# By itself it would wait four minutes for a server that is away; here writes wait in `Outbox`.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 
 _ILLEGAL = re.compile(r"[^\w\-. :/]")  # in the name of a param, such as the @ of a package
 DEFAULT_URI = "sqlite:///mlflow.db"  # where a bare `mlflow ui` looks
@@ -38,8 +42,11 @@ class Run:
         experiment_id: MLflow's id of the experiment that it belongs to.
     """
 
-    def __init__(self, client: MlflowClient, run_id: str, experiment_id: str) -> None:
+    def __init__(
+        self, client: MlflowClient, run_id: str, experiment_id: str, outbox: Path | None = None
+    ) -> None:
         self._client = client
+        self._outbox = Outbox(client, run_id, outbox)
         self.id = run_id
         self.experiment_id = experiment_id
         self._status = "FINISHED"
@@ -51,31 +58,31 @@ class Run:
             metrics: Values by name; NaN and infinity are stored as such.
             step: For metrics of an epoch, the epoch counted from 0.
         """
-        now = int(time.time() * 1000)
-        batch = [Metric(name, float(value), now, step) for name, value in metrics.items()]
-        self._client.log_batch(self.id, metrics=batch)
+        numbers = {name: float(value) for name, value in metrics.items()}
+        self._outbox.send({"kind": "metrics", "metrics": numbers, "step": step, "time": _now()})
 
+    @patiently
     def steps(self, metric: str) -> set[int]:
         """The steps at which a metric has been written."""
         return {entry.step for entry in self._client.get_metric_history(self.id, metric)}
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Write params in one request."""
-        batch = [Param(_ILLEGAL.sub("_", name), str(value)) for name, value in params.items()]
-        self._client.log_batch(self.id, params=batch)
+        texts = {_ILLEGAL.sub("_", name): str(value) for name, value in params.items()}
+        self._outbox.send({"kind": "params", "params": texts})
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Write tags in one request."""
-        batch = [RunTag(name, str(value)) for name, value in tags.items()]
-        self._client.log_batch(self.id, tags=batch)
+        texts = {name: str(value) for name, value in tags.items()}
+        self._outbox.send({"kind": "tags", "tags": texts})
 
     def log_file(self, path: Path, folder: str | None = None) -> None:
         """Store a file as artifact, in a folder of the run's artifacts."""
-        self._client.log_artifact(self.id, str(path), folder)
+        self._outbox.send({"kind": "file", "path": str(path.absolute()), "folder": folder})
 
     def log_text(self, text: str, name: str) -> None:
         """Store a text as artifact."""
-        self._client.log_text(self.id, text, name)
+        self._outbox.send({"kind": "text", "text": text, "name": name})
 
     def end_killed(self) -> None:
         """Let the run end as KILLED, which is how MLflow's Optuna storage marks a pruned trial."""
@@ -89,7 +96,8 @@ class Run:
 
     def terminate(self) -> None:
         """End the run."""
-        self._client.set_terminated(self.id, self._status)
+        self._outbox.send({"kind": "end", "status": self._status, "time": _now()})
+        self._outbox.deliver()
 
 
 class Tracker:
@@ -126,6 +134,7 @@ class Tracker:
         params: Mapping[str, object],
         parent: str | None = None,
         continued: str | None = None,
+        outbox: Path | None = None,
     ) -> Iterator[Run]:
         """A run that is ended however the block ends.
 
@@ -137,19 +146,12 @@ class Tracker:
             params: Its params.
             parent: Id of the run that it is nested under.
             continued: Id of a run that goes on, in place of a new one.
+            outbox: Where writes wait while MLflow is away; None to raise its errors.
         """
-        client = self._client()
-        experiment_id = self._experiment_id(client)
         all_tags = {key: str(value) for key, value in tags.items()}
         if parent:
             all_tags[MLFLOW_PARENT_RUN_ID] = parent
-        if continued:
-            client.update_run(continued, status="RUNNING")
-            run = Run(client, continued, experiment_id)
-            run.set_tags(tags)
-        else:
-            created = client.create_run(experiment_id, tags=all_tags, run_name=name)
-            run = Run(client, created.info.run_id, experiment_id)
+        run = self._open(name, all_tags, continued, outbox)
         try:
             run.log_params(params)
             yield run
@@ -162,6 +164,21 @@ class Tracker:
         finally:
             run.terminate()
 
+    @patiently
+    def _open(
+        self, name: str | None, tags: dict[str, str], continued: str | None, outbox: Path | None
+    ) -> Run:
+        client = self._client()
+        experiment_id = self._experiment_id(client)
+        if continued:
+            client.update_run(continued, status="RUNNING")
+            run = Run(client, continued, experiment_id, outbox)
+            run.set_tags(tags)
+            return run
+        created = client.create_run(experiment_id, tags=tags, run_name=name)
+        return Run(client, created.info.run_id, experiment_id, outbox)
+
+    @patiently
     def find(self, tags: Mapping[str, object]) -> str | None:
         """The run with these tags; None if there is none."""
         client = self._client()
@@ -169,12 +186,14 @@ class Tracker:
         found = client.search_runs([self._experiment_id(client)], query, max_results=1)
         return found[0].info.run_id if found else None
 
+    @patiently
     def end(self, run_id: str, status: str, tags: Mapping[str, object]) -> None:
         """End a run whose own process can't do it any more."""
         client = self._client()
         client.log_batch(run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
         client.set_terminated(run_id, status)
 
+    @patiently
     def download(self, run_id: str, artifacts: str, folder: Path) -> list[Path]:
         """Fetch the files in a folder of a run's artifacts; none if there is no such folder."""
         client = self._client()
@@ -206,6 +225,10 @@ class Tracker:
             if not found:
                 raise
             return str(found.experiment_id)
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
 
 
 def _start_folder() -> AbstractContextManager[None]:

@@ -6,6 +6,7 @@ In full, which takes some 15 minutes: `pytest -m slow tests/test_faults.py --kil
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -48,7 +49,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     yield run
     for sweep in begun:
         sweep.kill()
-        sweep.communicate()
+        if sweep.stdout and not sweep.stdout.closed:
+            sweep.communicate()
 
 
 def study_in(path: Path) -> optuna.Study | None:
@@ -76,13 +78,13 @@ def workers(sweep: subprocess.Popen[str]) -> list[psutil.Process]:
     ]
 
 
-def assert_all_accounted_for(path: Path) -> None:
+def assert_all_accounted_for(path: Path, n_trials: int = N_TRIALS) -> None:
     ended = Ended(path, 0, "", "")
     trials = ended.study("s").trials
-    assert [trial.number for trial in trials] == list(range(N_TRIALS))
+    assert [trial.number for trial in trials] == list(range(n_trials))
     parent, *runs = ended.runs()
     assert parent.info.status == "FINISHED"
-    assert [run.data.tags["trial"] for run in runs] == [str(n) for n in range(N_TRIALS)]
+    assert [run.data.tags["trial"] for run in runs] == [str(n) for n in range(n_trials)]
     for trial, run in zip(trials, runs, strict=True):
         assert trial.state == TrialState.COMPLETE
         assert run.info.status == "FINISHED"
@@ -95,35 +97,48 @@ def assert_all_accounted_for(path: Path) -> None:
         assert not (folder / "backup.pkl").exists()
 
 
-def test_a_worker_is_killed(start: Start, tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    sweep = start("hydra.sweeper.study_name=s", "hydra.sweeper.retries=100")
+@pytest.fixture
+def kills(pytestconfig: pytest.Config) -> int:
+    return int(pytestconfig.getoption("--kills"))
+
+
+def test_a_worker_is_killed(start: Start, tmp_path: Path, kills: int) -> None:
+    n_trials = N_TRIALS + kills
+    sweep = start(
+        "hydra.sweeper.study_name=s", "hydra.sweeper.retries=100",
+        f"hydra.sweeper.n_trials={n_trials}",
+    )  # fmt: skip
     wait_for_a_trial(tmp_path, sweep)
-    for _ in range(pytestconfig.getoption("--kills")):
+    killed = 0
+    while killed < kills and sweep.poll() is None:
         time.sleep(random.uniform(0, 2))  # noqa: S311
-        if alive := workers(sweep):
+        if sweep.poll() is None and (alive := workers(sweep)):
             random.choice(alive).kill()  # noqa: S311
+            killed += 1
     out, _ = sweep.communicate(timeout=300)
     assert sweep.returncode == 0, out
-    assert_all_accounted_for(tmp_path)
+    assert killed == kills
+    assert_all_accounted_for(tmp_path, n_trials)
 
 
-def test_the_sweep_is_killed(start: Start, tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    sweep = start("hydra.sweeper.study_name=s")
+def test_the_sweep_is_killed(start: Start, tmp_path: Path, kills: int) -> None:
+    n_trials = f"hydra.sweeper.n_trials={N_TRIALS + kills}"
+    sweep = start("hydra.sweeper.study_name=s", n_trials)
     wait_for_a_trial(tmp_path, sweep)
-    for _ in range(pytestconfig.getoption("--kills")):
-        time.sleep(random.uniform(0, 3))  # noqa: S311
-        orphans = workers(sweep) if sweep.poll() is None else []
+    for _ in range(kills):
+        time.sleep(random.uniform(0, 6))  # noqa: S311
+        assert sweep.poll() is None, sweep.communicate()[0]
+        orphans = workers(sweep)
         sweep.kill()
         sweep.communicate()
         _, left = psutil.wait_procs(orphans, timeout=10)
         assert left == []
-        sweep = start("hydra.sweeper.resume=latest")
-        began = time.monotonic()
-        while not workers(sweep) and sweep.poll() is None and time.monotonic() - began < 60:
+        sweep = start("hydra.sweeper.resume=latest", n_trials)
+        while not workers(sweep) and sweep.poll() is None:
             time.sleep(0.1)
     out, _ = sweep.communicate(timeout=300)
     assert sweep.returncode == 0, out
-    assert_all_accounted_for(tmp_path)
+    assert_all_accounted_for(tmp_path, N_TRIALS + kills)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -183,3 +198,45 @@ def test_a_study_that_changed_is_refused(start: Start) -> None:
     out, _ = unknown.communicate(timeout=60)
     assert "there is no such study" in out
     assert "did you mean s?" in out
+
+
+def test_mlflows_server_is_away_for_a_while(start: Start, tmp_path: Path) -> None:
+    server = mlflow_server(tmp_path, port := free_port())
+    sweep = start("hydra.sweeper.study_name=s", f"tracking.uri=http://127.0.0.1:{port}")
+    wait_for_a_trial(tmp_path, sweep)
+    end(server)
+    time.sleep(20)
+    server = mlflow_server(tmp_path, port)
+    out, _ = sweep.communicate(timeout=200)
+    end(server)
+    assert sweep.returncode == 0, out
+    assert list(tmp_path.rglob("mlflow.outbox")) == []
+    assert_all_accounted_for(tmp_path)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def mlflow_server(path: Path, port: int) -> subprocess.Popen[bytes]:
+    """A server whose store is the one that a bare sweep in the folder would have."""
+    server = subprocess.Popen(
+        [
+            sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1",
+            "--backend-store-uri", f"sqlite:///{path}/mlflow.db",
+        ],
+        cwd=path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    while server.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return server
+        time.sleep(0.2)
+    pytest.fail("MLflow's server does not start")
+
+
+def end(server: subprocess.Popen[bytes]) -> None:
+    os.killpg(server.pid, signal.SIGKILL)
+    server.wait()

@@ -1,0 +1,67 @@
+"""The command ``rnnexp``: looks after studies."""
+
+import sys
+from pathlib import Path
+
+import click
+
+STORAGE = click.option(
+    "--storage", default="sqlite:///optuna.db", show_default=True, help="Optuna's storage."
+)
+TRACKING = click.option(
+    "--tracking-uri", default=None, help="MLflow's store; by default as in a sweep."
+)
+
+
+@click.group()
+def main() -> None:
+    """Look after the studies that sweeps have left."""
+
+
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def deliver(folder: Path) -> None:
+    """Write to MLflow what waits in FOLDER, since MLflow was away at the time."""
+    from rnnexp.outbox import deliver_all
+
+    done, left = deliver_all(folder)
+    click.echo(f"{done} runs have been completed, {left} still wait")
+    sys.exit(1 if left else 0)
+
+
+@main.command()
+@click.argument("study")
+@click.option("--repair", is_flag=True, help="Mend what can be mended.")
+@STORAGE
+@TRACKING
+def check(study: str, repair: bool, storage: str, tracking_uri: str | None) -> None:
+    """Report where Optuna, MLflow and the folders of STUDY differ.
+
+    Ends with 1 if they still do.
+    """
+    # Imported here, since `--help` needs neither.
+    import optuna
+    from mlflow.tracking import MlflowClient
+
+    from rnnexp.audit import audit
+    from rnnexp.stores import absolute_uri
+    from rnnexp.tracking import Tracker
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    url = absolute_uri(storage)
+    path = Path(url.removeprefix("sqlite:///"))
+    names = optuna.get_all_study_names(url) if path.exists() or "sqlite" not in url else []
+    if study not in names:
+        known = f"; there are {', '.join(names)}" if names else ""
+        raise click.ClickException(f"there is no study {study} in {url}{known}")
+    client = MlflowClient(Tracker(tracking_uri, "unused").uri)
+    found = audit(optuna.load_study(study_name=study, storage=url), client)
+    left = 0
+    for difference in found:
+        mended = repair and difference.repair is not None
+        if mended and difference.repair:
+            difference.repair()
+        left += not mended
+        click.echo(f"{difference.text}{': mended' if mended else ''}")
+    click.echo(f"{len(found)} differences" + (f", {len(found) - left} mended" if repair else ""))
+    sys.exit(1 if left else 0)
