@@ -10,6 +10,7 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import keras
@@ -17,7 +18,7 @@ import numpy as np
 
 from rnnexp.task import BACKUP
 
-PLAIN = (type(None), bool, int, float, str, np.ndarray, np.generic)
+PLAIN = (type(None), bool, int, float, str, np.ndarray, np.generic, np.ufunc)
 
 Epochs = dict[int, dict[str, float]]  # metrics by epoch
 
@@ -29,7 +30,7 @@ class Saved:
     Attributes:
         metrics: The metrics of every epoch so far.
         weights: The model's weights, then the optimizer's variables.
-        callbacks: The plain attributes of each callback, by its name in the config.
+        callbacks: The attributes of each callback that can be stored, by its name in the config.
         stopped: Whether a callback had ended the training.
     """
 
@@ -107,4 +108,6 @@ def _is_plain(value: object) -> bool:
         return all(map(_is_plain, value))
     if isinstance(value, dict):
         return all(map(_is_plain, value.values()))
+    if isinstance(value, FunctionType):  # such as Keras's way to compare; pickled by its name
+        return "<" not in value.__qualname__
     return isinstance(value, PLAIN)

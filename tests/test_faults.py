@@ -5,6 +5,7 @@ In full, which takes some 15 minutes: `pytest -m slow tests/test_faults.py --kil
 
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -240,3 +241,34 @@ def mlflow_server(path: Path, port: int) -> subprocess.Popen[bytes]:
 def end(server: subprocess.Popen[bytes]) -> None:
     os.killpg(server.pid, signal.SIGKILL)
     server.wait()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 3 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)  # noqa: S607
+
+
+def test_the_disk_is_full_for_a_while(start: Start, tmp_path: Path, small_disk: Path) -> None:
+    uri = f"sqlite:///{small_disk}/mlflow.db"
+    sweep = start("hydra.sweeper.study_name=s", f"tracking.uri={uri}")
+    wait_for_a_trial(tmp_path, sweep)
+    filler = small_disk / "filler"
+    with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        while True:
+            file.write(bytes(4096))
+    time.sleep(8)
+    waiting = list(tmp_path.rglob("mlflow.outbox"))
+    filler.unlink()
+    out, _ = sweep.communicate(timeout=200)
+    assert sweep.returncode == 0, out
+    assert waiting
+    assert list(tmp_path.rglob("mlflow.outbox")) == []
+    shutil.copy(small_disk / "mlflow.db", tmp_path)
+    assert_all_accounted_for(tmp_path)

@@ -1,0 +1,86 @@
+import json
+from pathlib import Path
+
+import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.tracking import MlflowClient
+
+from rnnexp.outbox import FILE, Outbox, deliver_all
+from rnnexp.tracking import Tracker
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "mlflow.db"
+
+
+@pytest.fixture
+def run_id(store: Path) -> str:
+    with Tracker(f"sqlite:///{store}", "test").run("a", tags={}, params={}) as run:
+        return run.id
+
+
+class Flaky(MlflowClient):
+    """A client whose store is away while `away` is set."""
+
+    away: MlflowException | None = None
+
+    def log_batch(self, *args, **kwargs):  # type: ignore[no-untyped-def] # noqa: ANN002, ANN003, ANN201
+        if self.away:
+            raise self.away
+        return super().log_batch(*args, **kwargs)
+
+
+def metric(step: int) -> dict[str, object]:
+    return {"kind": "metrics", "metrics": {"loss": float(step)}, "step": step, "time": step}
+
+
+def steps(store: Path, run_id: str) -> list[int]:
+    history = MlflowClient(f"sqlite:///{store}").get_metric_history(run_id, "loss")
+    return [entry.step for entry in history]
+
+
+def test_writes_wait_and_are_made_in_order(store: Path, run_id: str, tmp_path: Path) -> None:
+    client, file = Flaky(f"sqlite:///{store}"), tmp_path / FILE
+    outbox = Outbox(client, run_id, file)
+    outbox.send(metric(0))
+    client.away = MlflowException("the server is gone")
+    for step in (1, 2):
+        outbox.send(metric(step))
+    assert steps(store, run_id) == [0]
+    assert [entry["step"] for entry in json.loads(file.read_text())["entries"]] == [1, 2]
+    client.away = None
+    assert outbox.deliver()
+    assert steps(store, run_id) == [0, 1, 2]
+    assert not file.exists()
+
+
+def test_what_is_on_disk_can_be_delivered(store: Path, run_id: str, tmp_path: Path) -> None:
+    client = Flaky(f"sqlite:///{store}")
+    client.away = MlflowException("the server is gone")
+    folder = tmp_path / "study" / "3"
+    folder.mkdir(parents=True)
+    outbox = Outbox(client, run_id, folder / FILE)
+    outbox.send(metric(0))
+    outbox.send({"kind": "tags", "tags": {"state": "COMPLETE"}})
+    outbox.send({"kind": "end", "status": "KILLED", "time": 5})
+    assert deliver_all(tmp_path / "study") == (1, 0)
+    run = MlflowClient(f"sqlite:///{store}").get_run(run_id)
+    assert (run.info.status, run.data.tags["state"]) == ("KILLED", "COMPLETE")
+    assert steps(store, run_id) == [0]
+    assert deliver_all(tmp_path / "study") == (0, 0)
+
+
+def test_a_fault_of_what_was_written_is_raised(store: Path, run_id: str, tmp_path: Path) -> None:
+    client = Flaky(f"sqlite:///{store}")
+    client.away = MlflowException("no such name", error_code=INVALID_PARAMETER_VALUE)
+    with pytest.raises(MlflowException, match="no such name"):
+        Outbox(client, run_id, tmp_path / FILE).send(metric(0))
+
+
+def test_without_a_file_nothing_waits(store: Path, run_id: str) -> None:
+    client = Flaky(f"sqlite:///{store}")
+    client.away = MlflowException("the server is gone")
+    with pytest.raises(MlflowException, match="gone"):
+        Outbox(client, run_id, None).send(metric(0))
