@@ -44,12 +44,21 @@ class Budget:
             return f"patience={self.patience}: so many trials did not improve the best{least}"
         return None
 
-    def seconds_left(self, ended: int, running: int, seconds: float) -> float | None:
-        """How long the study will still take, by its speed so far; None if that can't be told."""
+    def seconds_left(
+        self, ended: int, running: int, seconds: float, before: int = 0
+    ) -> float | None:
+        """How long the study will still take, by its speed so far; None if that can't be told.
+
+        Args:
+            ended: How many trials have ended.
+            running: How many trials are running; they are halfway, on average.
+            seconds: How long the study has run.
+            before: How many trials had ended before that, if it was resumed.
+        """
         by_trials = None
-        if self.n_trials is not None and ended:
-            left = self.n_trials - ended - running / 2  # those that run are halfway, on average
-            by_trials = max(left, 0) * seconds / (ended + running / 2)
+        done = ended - before + running / 2
+        if self.n_trials is not None and ended > before:
+            by_trials = max(self.n_trials - ended - running / 2, 0) * seconds / done
         by_time = None if self.timeout is None else max(self.timeout - seconds, 0.0)
         known = [left for left in (by_trials, by_time) if left is not None]
         return min(known, default=None)

@@ -1,6 +1,7 @@
 """The Keras callbacks of this project: what a trial tells MLflow and its study each epoch."""
 
 import logging
+import math
 from collections.abc import Mapping
 
 import keras
@@ -85,6 +86,11 @@ class ReportToStudy(keras.callbacks.Callback):
         """What came out, once ``fit`` has returned: the best epoch counts, not the last."""
         monitor = self._objective.monitor
         best = self._objective.best(self.values)
+        if self._trial.verdict is None:
+            # A training that has diverged is not to be trusted, however good it was before.
+            for epoch, value in self.values.items():
+                if not math.isfinite(value):
+                    return Result(State.FAIL, reason=f"{monitor} was {value} at epoch {epoch}")
         if best is None:
             return Result(State.FAIL, reason=f"{monitor} was never a number")
         epoch, value = best

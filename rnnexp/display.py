@@ -85,6 +85,7 @@ class LiveDisplay:
         self._study = study
         self._budget = budget
         self._began = time.monotonic()
+        self._before = len(report.results(study))
         self._live = Live(console=console, auto_refresh=False)
         self._stack = ExitStack()
 
@@ -112,12 +113,17 @@ class LiveDisplay:
         """Draw the study as its storage has it."""
         seconds = time.monotonic() - self._began
         trials = self._study.get_trials(deepcopy=False)
-        picture = draw(trials, report.best_trial(self._study), self._budget, seconds)
+        best = report.best_trial(self._study)
+        picture = draw(trials, best, self._budget, seconds, self._before)
         self._live.update(picture, refresh=True)
 
 
 def draw(
-    trials: Sequence[FrozenTrial], best: FrozenTrial | None, budget: Budget, seconds: float
+    trials: Sequence[FrozenTrial],
+    best: FrozenTrial | None,
+    budget: Budget,
+    seconds: float,
+    before: int = 0,
 ) -> RenderableType:
     """The picture of a study.
 
@@ -126,6 +132,7 @@ def draw(
         best: The best of them.
         budget: What the study may spend.
         seconds: How long it has run.
+        before: How many trials had ended before that.
     """
     states = [trial.state for trial in trials]
     complete, pruned, failed = (
@@ -133,7 +140,7 @@ def draw(
     )
     running = [trial for trial in trials if trial.state == TrialState.RUNNING]
     ended = complete + pruned + failed
-    left = budget.seconds_left(ended, len(running), seconds)
+    left = budget.seconds_left(ended, len(running), seconds, before)
     head = Table.grid(padding=(0, 2))
     head.add_row(
         ProgressBar(total=budget.n_trials, completed=ended, width=30, pulse=False)

@@ -19,14 +19,16 @@ class Objective:
     mode: Literal["min", "max"]
 
     def is_better(self, value: float, than: float | None, min_delta: float = 0.0) -> bool:
-        """Whether ``value`` improves on ``than``; NaN never does, anything improves on None.
+        """Whether ``value`` improves on ``than``.
+
+        NaN and infinity never do, any number improves on None.
 
         Args:
             value: The new value.
             than: The old one.
             min_delta: The improvement has to be larger than this.
         """
-        if math.isnan(value):
+        if not math.isfinite(value):
             return False
         if than is None:
             return True

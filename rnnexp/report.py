@@ -79,6 +79,7 @@ def print_summary(
     *,
     command: Sequence[str],
     stopped: str,
+    is_unfinished: bool,
     browse: str,
     storage: str,
 ) -> None:
@@ -90,6 +91,7 @@ def print_summary(
         scores: The best trial's loss and metrics on the test part; may be empty.
         command: The best trial's overrides.
         stopped: Why the study ended.
+        is_unfinished: Whether it was broken off.
         browse: How to look at the runs in MLflow.
         storage: Optuna's storage URL.
     """
@@ -99,6 +101,11 @@ def print_summary(
     console.print(f"\nStudy [bold]{escape(study.study_name)}[/]: {ended}")
     if stopped:
         console.print(f"It ended because {stopped}.", markup=False)
+    if is_unfinished:
+        resume = f"hydra.sweeper.resume={study.study_name}"
+        line = shlex.join([*sys.argv, *([] if resume in sys.argv else [resume])])
+        console.print("\nGo on with it:", style="bold")
+        console.print(f"  python {line}\n", markup=False, soft_wrap=True)
     if best := best_trial(study):
         console.print(_best_table(best, space, scores))
         console.print("\nTrain the best setting again:", style="bold")

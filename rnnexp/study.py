@@ -83,7 +83,7 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
     with (
         tracker.run(
             settings.study_name,
-            tags={"study": settings.study_name},
+            tags={"study": settings.study_name} | _budget_tags(settings),
             params=_params(settings, space),
             continued=study.user_attrs.get(RUN_ID),
             outbox=folder / OUTBOX,
@@ -124,6 +124,7 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
             scores,
             command=loop.overrides_of(best) if best else [],
             stopped=loop.stopped,
+            is_unfinished=isinstance(stopped, KeyboardInterrupt),
             browse=tracker.how_to_browse(parent),
             storage=absolute_uri(settings.storage),
         )
@@ -142,21 +143,21 @@ def _deliver(folder: Path) -> None:
 
 def _params(settings: DictConfig, space: Space) -> dict[str, object]:
     searched = {f"search.{dimension.key}": dimension.grammar for dimension in space.dimensions}
-    budget = {
+    return searched | {
+        "direction": settings.direction,
+        "sampler": settings.sampler["_target_"],
+        "pruner": settings.pruner["_target_"],
+        "fixed": " ".join(space.fixed),
+    }
+
+
+def _budget_tags(settings: DictConfig) -> dict[str, object]:
+    # Tags, since a resume may change the budget, which params don't allow.
+    return {
         name: settings[name]
         for name in ("n_trials", "timeout", "patience")
         if settings[name] is not None
     }
-    return (
-        searched
-        | budget
-        | {
-            "direction": settings.direction,
-            "sampler": settings.sampler["_target_"],
-            "pruner": settings.pruner["_target_"],
-            "fixed": " ".join(space.fixed),
-        }
-    )
 
 
 def _open_study(config: DictConfig, base: DictConfig, space: Space) -> optuna.Study:

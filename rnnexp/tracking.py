@@ -66,6 +66,11 @@ class Run:
         """The steps at which a metric has been written."""
         return {entry.step for entry in self._client.get_metric_history(self.id, metric)}
 
+    @patiently
+    def has_params(self) -> bool:
+        """Whether its params have been written; they can't be changed."""
+        return bool(self._client.get_run(self.id).data.params)
+
     def log_params(self, params: Mapping[str, object]) -> None:
         """Write params in one request."""
         texts = {_ILLEGAL.sub("_", name): str(value) for name, value in params.items()}
@@ -153,7 +158,8 @@ class Tracker:
             all_tags[MLFLOW_PARENT_RUN_ID] = parent
         run = self._open(name, all_tags, continued, outbox)
         try:
-            run.log_params(params)
+            if not (continued and run.has_params()):
+                run.log_params(params)
             yield run
         except Exception as error:
             run.end_failed(error)

@@ -59,3 +59,8 @@ def test_how_much_time_is_left(
     given: dict[str, object], ended: int, running: int, seconds: float, left: float | None
 ) -> None:
     assert budget(**given).seconds_left(ended, running, seconds) == left
+
+
+def test_a_resumed_study_counts_its_own_speed() -> None:
+    assert budget(n_trials=10).seconds_left(6, 0, 20.0, before=4) == 40.0
+    assert budget(n_trials=10).seconds_left(4, 2, 20.0, before=4) is None

@@ -42,7 +42,9 @@ class StopAt(optuna.pruners.BasePruner):
         ("min", [0.5, 0.3, 0.4], None, State.COMPLETE, (1, 0.3), 3),
         ("max", [0.5, 0.3, 0.4], None, State.COMPLETE, (0, 0.5), 3),
         ("min", [0.5, 0.3, 0.4, 0.2], 2, State.PRUNED, (1, 0.3), 3),
-        ("min", [0.5, NAN, 0.4], None, State.COMPLETE, (2, 0.4), 3),
+        ("min", [0.5, NAN, 0.4], None, State.FAIL, (None, None), 3),
+        ("max", [0.5, math.inf], None, State.FAIL, (None, None), 2),
+        ("min", [0.5, NAN, 0.4], 1, State.PRUNED, (0, 0.5), 2),
         ("min", [NAN, NAN], None, State.FAIL, (None, None), 2),
         ("min", [None, 0.3, None, 0.2], None, State.COMPLETE, (3, 0.2), 2),  # validation_freq=2
         ("min", [], None, State.FAIL, (None, None), 0),

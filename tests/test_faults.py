@@ -151,7 +151,7 @@ def test_it_ends_when_asked_and_goes_on(
     sweep.send_signal(number)
     out, _ = sweep.communicate(timeout=60)
     assert sweep.returncode == 130, out
-    assert "Study s:" in out
+    assert "hydra.sweeper.resume=s" in out
     left = [trial for trial in study_in(tmp_path).trials if trial.state == TrialState.RUNNING]
     assert 1 <= len(left) <= 2
     parent, *runs = Ended(tmp_path, 0, "", "").runs()
@@ -195,6 +195,9 @@ def test_a_study_that_changed_is_refused(start: Start) -> None:
     assert changed.returncode == 1
     assert "search of model.units was not there, now it is choice(4,8)" in out
     assert "objective.monitor was val_loss, now it is val_accuracy" in out
+    more = start("hydra.sweeper.resume=s", "hydra.sweeper.n_trials=2")
+    out, _ = more.communicate(timeout=120)
+    assert "Study s: 2 complete" in out
     unknown = start("hydra.sweeper.resume=ss")
     out, _ = unknown.communicate(timeout=60)
     assert "there is no such study" in out

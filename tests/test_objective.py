@@ -17,7 +17,8 @@ NAN = math.nan
         ("max", {0: NAN}, None),
         ("min", {}, None),
         ("min", {1: 0.5, 3: 0.4, 5: 0.6}, (3, 0.4)),  # validation_freq=2
-        ("min", {0: -math.inf, 1: 0.0}, (0, -math.inf)),
+        ("min", {0: -math.inf, 1: 0.0}, (1, 0.0)),
+        ("max", {0: math.inf}, None),
     ],
 )
 def test_best(mode: str, values: dict[int, float], best: tuple[int, float] | None) -> None:

@@ -1,0 +1,60 @@
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from rnnexp.owner import OWNER, SWEEP, Owner, is_alive, orphans
+
+SIGN = """
+import sys
+from rnnexp.owner import Owner
+with Owner("s", sys.argv[1]) as owner:
+    print(owner.id, flush=True)
+    sys.stdin.read()
+"""
+
+
+def sign_of(study: optuna.Study, owner: str) -> dict[str, Any]:
+    sign: dict[str, Any] = study.user_attrs[SWEEP + owner]
+    return sign
+
+
+def test_a_sweep_is_dead_when_its_process_is(tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path}/optuna.db"
+    study = optuna.create_study(study_name="s", storage=storage)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SIGN, storage],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout
+    assert process.stdin
+    owner = process.stdout.readline().strip()
+    trial = study.ask()
+    trial.set_user_attr(OWNER, owner)
+    assert orphans(study) == []
+    process.kill()
+    process.communicate()
+    assert orphans(study) == [0]
+    # Another process may have its number by now.
+    with Owner("s", storage) as mine:
+        reused = sign_of(study, owner) | {"pid": sign_of(study, mine.id)["pid"]}
+        assert not is_alive(reused, time.time())
+
+
+@pytest.mark.parametrize(("silence", "alive"), [(5.0, True), (100.0, False)])
+def test_of_another_machine_only_the_signs_are_known(
+    tmp_path: Path, silence: float, alive: bool
+) -> None:
+    storage = f"sqlite:///{tmp_path}/optuna.db"
+    study = optuna.create_study(study_name="s", storage=storage)
+    with Owner("s", storage) as owner:
+        sign = sign_of(study, owner.id) | {"host": "elsewhere"}
+    assert is_alive(sign, sign["time"] + silence) is alive
+
+
+def test_nobody_signed() -> None:
+    assert not is_alive(None, time.time())
