@@ -44,13 +44,12 @@ def check(study: str, repair: bool, storage: str, tracking_uri: str | None) -> N
     from mlflow.tracking import MlflowClient
 
     from rnnexp.audit import audit
-    from rnnexp.stores import absolute_uri
+    from rnnexp.stores import absolute_uri, study_names
     from rnnexp.tracking import Tracker
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     url = absolute_uri(storage)
-    path = Path(url.removeprefix("sqlite:///"))
-    names = optuna.get_all_study_names(url) if path.exists() or "sqlite" not in url else []
+    names = study_names(url)
     if study not in names:
         known = f"; there are {', '.join(names)}" if names else ""
         raise click.ClickException(f"there is no study {study} in {url}{known}")

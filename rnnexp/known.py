@@ -7,7 +7,7 @@ import optuna
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from rnnexp.space import Space, Value
-from rnnexp.stores import absolute_uri
+from rnnexp.stores import absolute_uri, study_names
 
 Setting = dict[str, Value]
 
@@ -41,7 +41,7 @@ def known_settings(settings: DictConfig, space: Space) -> tuple[list[Setting], l
 def _best_of(name: str, settings: DictConfig, space: Space) -> tuple[Setting, list[str]]:
     url = absolute_uri(settings.storage)
     try:
-        names = optuna.get_all_study_names(url)
+        names = study_names(url)
     except Exception:  # what is wrong with the storage is told by itself
         return {}, []
     if name not in names:

@@ -6,7 +6,6 @@ What the application itself can tell of its configs is left to the function name
 
 import difflib
 from collections.abc import Iterator
-from pathlib import Path
 
 import optuna
 from hydra.core.config_loader import ConfigLoader
@@ -20,7 +19,7 @@ from rnnexp.jobs import Jobs
 from rnnexp.known import known_settings
 from rnnexp.resume import DEFINITION, definition, differences, study_to_resume
 from rnnexp.space import Space, parse
-from rnnexp.stores import absolute_uri, write_fault
+from rnnexp.stores import absolute_uri, sqlite_file, study_names, write_fault
 from rnnexp.tracking import Tracker
 
 
@@ -125,7 +124,7 @@ def _optuna(settings: DictConfig) -> list[str]:
 
 def _storage(settings: DictConfig) -> list[str]:
     url = absolute_uri(settings.storage)
-    if _path(url) in ("", ":memory:"):
+    if url.startswith("sqlite:///") and not sqlite_file(url):
         return [
             f"hydra.sweeper.storage={settings.storage}: each process would have a study of its "
             "own; give a file, such as sqlite:///optuna.db"
@@ -133,9 +132,7 @@ def _storage(settings: DictConfig) -> list[str]:
     if fault := write_fault(url):
         return [f"hydra.sweeper.storage: {fault}"]
     try:
-        # Looking into a file that isn't there would make it.
-        is_new = _path(url) is not None and not Path(str(_path(url))).exists()
-        taken = not is_new and settings.study_name in optuna.get_all_study_names(url)
+        taken = settings.study_name in study_names(url)
     except Exception as error:  # whatever the database's driver raises
         return [f"hydra.sweeper.storage: {url} can't be opened: {one_line(error)}"]
     if taken and settings.resume is None:
@@ -160,11 +157,6 @@ def _resume(settings: DictConfig, base: DictConfig | None, space: Space) -> list
             f"direction was {study.direction.name.lower()}, now it is {settings.direction}"
         )
     return [f"hydra.sweeper.resume={name}: the study is another one: {text}" for text in found]
-
-
-def _path(url: str) -> str | None:
-    """The file of an SQLite address; None for another."""
-    return url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else None
 
 
 def _configs(

@@ -9,7 +9,7 @@ import optuna
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.space import Space
-from rnnexp.stores import absolute_uri
+from rnnexp.stores import absolute_uri, study_names
 
 # User attributes of a study.
 DEFINITION = "definition"
@@ -26,11 +26,11 @@ def study_to_resume(settings: DictConfig) -> tuple[str | None, list[str]]:
     url = absolute_uri(settings.storage)
     where = f"hydra.sweeper.resume={settings.resume}"
     try:
-        summaries = optuna.get_all_study_summaries(url, include_best_trial=False)
+        names = study_names(url)
     except Exception:  # what is wrong with the storage is told by itself
         return None, []
-    names = [summary.study_name for summary in summaries]
     if settings.resume == LATEST and names:
+        summaries = optuna.get_all_study_summaries(url, include_best_trial=False)
         newest = max(summaries, key=lambda summary: summary.datetime_start or datetime.min)
         return newest.study_name, []
     if settings.resume in names:

@@ -28,6 +28,24 @@ def absolute_uri(uri: str) -> str:
     return uri
 
 
+def sqlite_file(uri: str) -> Path | None:
+    """The file of an absolute SQLite address; None for another, or one in memory."""
+    path = uri.removeprefix(_SQLITE)
+    return Path(path) if uri.startswith(_SQLITE) and path not in ("", ":memory:") else None
+
+
+def study_names(storage: str) -> list[str]:
+    """The studies in a storage; to look into an SQLite file that isn't there would make it.
+
+    Raises:
+        Exception: Whatever the database's driver raises.
+    """
+    import optuna  # it takes a second, which most users of this module don't have to spend
+
+    file = sqlite_file(storage)
+    return [] if file and not file.exists() else optuna.get_all_study_names(storage)
+
+
 def write_fault(uri: str) -> str | None:
     """Why nothing can be written to ``uri``, or None if it can.
 
