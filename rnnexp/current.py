@@ -108,10 +108,13 @@ class StudyTrial:
 
     def report(self, value: float, step: int, metric: str | None = "value") -> None:
         """Store the value in MLflow, under this name, and in the study; each step once."""
+        # Imported here: outside of a sweep nothing is reported.
+        from rnnexp.patience import patiently
+
         if self.run and metric and step not in self._written:
             self.run.log_metrics({metric: value}, step=step)
         if step not in self.reported:
-            self._trial.report(value, step)
+            patiently(self._trial.report)(value, step)
         if stop.is_asked():
             raise KeyboardInterrupt("the sweep was asked to end")
 

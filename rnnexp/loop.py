@@ -30,6 +30,7 @@ from rnnexp.display import Display
 from rnnexp.errors import SweepError
 from rnnexp.jobs import Jobs
 from rnnexp.owner import OWNER, Owner, orphans
+from rnnexp.patience import is_full, patiently, wait_for_room
 from rnnexp.result import Result, State
 from rnnexp.sampling import OtherSeeds, settings_of
 from rnnexp.space import Space
@@ -40,6 +41,7 @@ log = logging.getLogger(__name__)
 
 FAILURE_WINDOW, FEWEST_FAILURES = 20, 5
 DIED = "its worker process died"
+FULL = "the disk was full"
 LOCK = ".lock"  # sweeps of one study on one machine lock it while they take a trial
 REPEAT = "repeat"  # user attribute of a trial that repeats a setting: its seed's override
 
@@ -116,6 +118,8 @@ class Loop:
 
     def _fill_slots(self, began: float) -> None:
         while len(self._running) < self.jobs.n_jobs and not self._asked_to_end:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            wait_for_room(self.folder)
             with _locked(self.folder / LOCK):
                 number = self._take_orphan()
                 if number is None:
@@ -127,6 +131,7 @@ class Loop:
                 self._submit(number)
         self.jobs.flush()
 
+    @patiently
     def _ask(self) -> int:
         trial = self.study.ask(self.space.distributions)
         trial.set_user_attr(OWNER, self.owner.id)
@@ -134,6 +139,7 @@ class Loop:
             self._note_repeat(trial)
         return trial.number
 
+    @patiently
     def _take_orphan(self) -> int | None:
         """A trial whose sweep has died, or was interrupted."""
         for number in orphans(self.study):
@@ -193,7 +199,7 @@ class Loop:
         result = ending(future)
         if result is None:  # interrupted: it stays as it is, to be taken up again
             return
-        if result.reason == DIED and self._try_again(number):
+        if result.reason in (DIED, FULL) and self._try_again(number, result.reason):
             return
         self._tell(number, result)
         self._ended.append(result.state)
@@ -201,17 +207,19 @@ class Loop:
         self.parent.log_metrics(report.progress(self.study), step=ended)
         display.ended(number, result)
 
-    def _try_again(self, number: int) -> bool:
+    def _try_again(self, number: int, reason: str) -> bool:
         trial = open_trial(self.settings, number)
         attempt = trial.user_attrs.get(ATTEMPT, 0) + 1
-        if attempt > self.settings.retries or self._asked_to_end:
+        if self._asked_to_end or (reason == DIED and attempt > self.settings.retries):
             return False
-        log.warning("trial %s: %s; it is tried again", number, DIED)
-        trial.set_user_attr(ATTEMPT, attempt)
+        log.warning("trial %s: %s; it is tried again", number, reason)
+        wait_for_room(self.folder)
+        patiently(trial.set_user_attr)(ATTEMPT, attempt)
         if not self._told_already(number):
             self._submit(number)
         return True
 
+    @patiently
     def _tell(self, number: int, result: Result) -> None:
         trial = open_trial(self.settings, number)
         if result.best_epoch is not None:
@@ -245,6 +253,8 @@ def ending(future: Future[JobReturn]) -> Result | None:
     except BrokenExecutor:
         return Result(State.FAIL, reason=DIED)
     except Exception as error:
+        if is_full(error):
+            return Result(State.FAIL, reason=FULL)
         return Result(State.FAIL, reason=f"{type(error).__name__}: {error}")
 
 
@@ -264,7 +274,6 @@ def _signals(handler: Callable[[int, object], None]) -> Iterator[None]:
 
 @contextmanager
 def _locked(file: Path) -> Iterator[None]:
-    file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -14,25 +14,13 @@ from typing import Any
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from tenacity import (
-    before_sleep_log,
-    retry,
-    retry_if_exception,
-    stop_after_delay,
-    wait_fixed,
-)
 
 from rnnexp.errors import one_line
+from rnnexp.patience import PAUSE, passes
 
 log = logging.getLogger(__name__)
 
 FILE = "mlflow.outbox"  # in the folder of a trial, or of a sweep
-PAUSE = 5.0  # seconds between two tries
-# Of MLflow's error codes, those that say that it is away; others are faults of what was written.
-AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "IO_ERROR", "REQUEST_LIMIT_EXCEEDED")
-
-# What can't wait, such as beginning a run, is tried for so many seconds.
-PATIENCE = 600.0
 
 Entry = dict[str, Any]
 
@@ -77,7 +65,7 @@ class Outbox:
             try:
                 write(self._client, self._run_id, self._waiting[0])
             except (MlflowException, OSError) as error:
-                if self._file is None or not is_away(error):
+                if self._file is None or not passes(error):
                     raise
                 if not self._file.exists():
                     log.warning("MLflow can't be written, metrics wait: %s", one_line(error))
@@ -91,30 +79,19 @@ class Outbox:
         return True
 
     def _keep(self) -> None:
-        if self._file:
-            kept = {
-                "uri": self._client.tracking_uri,
-                "run_id": self._run_id,
-                "entries": self._waiting,
-            }
-            new = self._file.with_suffix(".new")
+        if not self._file:
+            return
+        new = self._file.with_suffix(".new")
+        kept = {
+            "uri": self._client.tracking_uri,
+            "run_id": self._run_id,
+            "entries": self._waiting,
+        }
+        try:
             new.write_text(json.dumps(kept))
             new.replace(self._file)
-
-
-def is_away(error: MlflowException | OSError) -> bool:
-    """Whether a write failed for reasons that pass."""
-    return isinstance(error, OSError) or error.error_code in AWAY
-
-
-patiently = retry(
-    retry=retry_if_exception(lambda e: isinstance(e, MlflowException | OSError) and is_away(e)),
-    wait=wait_fixed(PAUSE),
-    stop=stop_after_delay(PATIENCE),
-    before_sleep=before_sleep_log(log, logging.WARNING),
-    reraise=True,
-)
-"""Decorates what can't do without MLflow's answer: it is tried again while MLflow is away."""
+        except OSError as error:  # this disk is full as well; what waits is in memory
+            log.warning("%s can't be written: %s", self._file, one_line(error))
 
 
 def write(client: MlflowClient, run_id: str, entry: Entry) -> None:

@@ -5,6 +5,7 @@ process) and the time, every few seconds, to the study; a trial has the sweep's 
 whose sweep is dead may be taken up by another.
 """
 
+import logging
 import os
 import socket
 import threading
@@ -14,6 +15,9 @@ from typing import Any
 
 import optuna
 import psutil
+from optuna.exceptions import StorageInternalError
+
+log = logging.getLogger(__name__)
 
 EVERY = 10.0  # seconds between two signs of life
 SILENCE = 60.0  # so long without one, a sweep on another machine is taken for dead
@@ -49,7 +53,10 @@ class Owner:
         # A connection of its own: it is another thread.
         study = optuna.load_study(study_name=self._study_name, storage=self._storage)
         while not self._end.wait(EVERY):
-            self._sign(study)
+            try:
+                self._sign(study)
+            except StorageInternalError as error:  # the next one may get through
+                log.warning("no sign of life was written: %s", error)
 
     def _sign(self, study: optuna.Study) -> None:
         study.set_user_attr(SWEEP + self.id, _me() | {"time": time.time()})

@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.current import ATTEMPT, RESULT, RUN_ID, StudyTrial, as_current, trial_of_job
 from rnnexp.outbox import FILE as OUTBOX
+from rnnexp.patience import patiently
 from rnnexp.result import Result, State
 from rnnexp.space import short_name
 from rnnexp.tracking import Run, Tracker
@@ -61,14 +62,14 @@ class TrialTask:
             # One that died may have had no time to note its run.
             continued=(trial.user_attrs.get(RUN_ID) or tracker.find(tags)) if attempt else None,
         ) as run:
-            trial.set_user_attr(RUN_ID, run.id)
+            patiently(trial.set_user_attr)(RUN_ID, run.id)
             current = StudyTrial(trial, run)
             with as_current(current):
                 result = self._result(config, current)
             log_result(run, result)
             if current.verdict and result.state == State.PRUNED:
                 run.set_tags(current.verdict.tags())
-        trial.set_user_attr(RESULT, asdict(result))
+        patiently(trial.set_user_attr)(RESULT, asdict(result))
         Path(hydra.runtime.output_dir, BACKUP).unlink(missing_ok=True)
         return result
 

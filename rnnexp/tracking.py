@@ -18,7 +18,8 @@ from mlflow.tracking import MlflowClient, get_tracking_uri
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from rnnexp.errors import one_line
-from rnnexp.outbox import Outbox, patiently
+from rnnexp.outbox import Outbox
+from rnnexp.patience import patiently
 from rnnexp.stores import absolute_uri, write_fault
 
 # MLflow reports every step of making a new SQLite store, and draws a bar for every download.
@@ -178,6 +179,8 @@ class Tracker:
         experiment_id = self._experiment_id(client)
         if continued:
             client.update_run(continued, status="RUNNING")
+            if "reason" in client.get_run(continued).data.tags:
+                client.delete_tag(continued, "reason")  # of an attempt that failed
             run = Run(client, continued, experiment_id, outbox)
             run.set_tags(tags)
             return run

@@ -38,10 +38,10 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts a sweep in the test's folder."""
     begun = []
 
-    def run(*arguments: str) -> subprocess.Popen[str]:
+    def run(*arguments: str, path: Path = tmp_path) -> subprocess.Popen[str]:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         sweep = subprocess.Popen(
-            [*SWEEP, *arguments], cwd=tmp_path, env=environment, text=True,
+            [*SWEEP, *arguments], cwd=path, env=environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         begun.append(sweep)
@@ -90,6 +90,7 @@ def assert_all_accounted_for(path: Path, n_trials: int = N_TRIALS) -> None:
         assert trial.state == TrialState.COMPLETE
         assert run.info.status == "FINISHED"
         assert run.data.tags["state"] == "COMPLETE"
+        assert "reason" not in run.data.tags
         values = metrics(ended, run, "val_loss")
         assert [step for step, _ in values] == list(range(EPOCHS))
         assert dict(values) == pytest.approx(trial.intermediate_values)
@@ -248,30 +249,45 @@ def end(server: subprocess.Popen[bytes]) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 3 MB."""
+    """A file system of 40 MB."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(disk)]
     if subprocess.run(command, check=False, capture_output=True).returncode:
         pytest.skip("no file system can be mounted here")
     yield disk
     subprocess.run(["umount", "-l", str(disk)], check=True)  # noqa: S607
 
 
-def test_the_disk_is_full_for_a_while(start: Start, tmp_path: Path, small_disk: Path) -> None:
+def fill(file: Path) -> None:
+    """Until nothing more goes on the disk."""
+    with file.open("wb", buffering=0) as filler, pytest.raises(OSError, match="No space left"):
+        while True:
+            filler.write(bytes(4096))
+
+
+def test_mlflows_disk_is_full_for_a_while(start: Start, tmp_path: Path, small_disk: Path) -> None:
     uri = f"sqlite:///{small_disk}/mlflow.db"
     sweep = start("hydra.sweeper.study_name=s", f"tracking.uri={uri}")
     wait_for_a_trial(tmp_path, sweep)
-    filler = small_disk / "filler"
-    with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
-        while True:
-            file.write(bytes(4096))
+    fill(small_disk / "filler")
     time.sleep(8)
     waiting = list(tmp_path.rglob("mlflow.outbox"))
-    filler.unlink()
+    (small_disk / "filler").unlink()
     out, _ = sweep.communicate(timeout=200)
     assert sweep.returncode == 0, out
     assert waiting
     assert list(tmp_path.rglob("mlflow.outbox")) == []
     shutil.copy(small_disk / "mlflow.db", tmp_path)
     assert_all_accounted_for(tmp_path)
+
+
+def test_the_whole_disk_is_full_for_a_while(start: Start, small_disk: Path) -> None:
+    sweep = start("hydra.sweeper.study_name=s", path=small_disk)
+    wait_for_a_trial(small_disk, sweep)
+    fill(small_disk / "filler")
+    time.sleep(8)
+    (small_disk / "filler").unlink()
+    out, _ = sweep.communicate(timeout=200)
+    assert sweep.returncode == 0, out
+    assert_all_accounted_for(small_disk)

@@ -1,0 +1,60 @@
+"""Faults that pass: a store that is away, a full disk. What failed by them is tried again."""
+
+import errno
+import logging
+import shutil
+from pathlib import Path
+
+from mlflow.exceptions import MlflowException
+from optuna.exceptions import StorageInternalError
+from tenacity import (
+    before_sleep_log,
+    retry,
+    retry_if_exception,
+    stop_after_delay,
+    wait_fixed,
+)
+
+log = logging.getLogger(__name__)
+
+PAUSE = 5.0  # seconds between two tries
+PATIENCE = 600.0  # for so many seconds
+ROOM = 2_000_000  # bytes that have to be free for a trial to begin
+# Of MLflow's error codes, those that say that it is away; others are faults of what was written.
+AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "IO_ERROR", "REQUEST_LIMIT_EXCEEDED")
+
+
+def passes(error: BaseException) -> bool:
+    """Whether a call failed for reasons that pass."""
+    if isinstance(error, MlflowException):
+        return error.error_code in AWAY
+    return isinstance(error, OSError | StorageInternalError)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether a disk was full."""
+    text = f"{error} {error.__cause__}"
+    return (isinstance(error, OSError) and error.errno == errno.ENOSPC) or (
+        passes(error) and ("No space left" in text or "disk is full" in text)
+    )
+
+
+patiently = retry(
+    retry=retry_if_exception(passes),
+    wait=wait_fixed(PAUSE),
+    stop=stop_after_delay(PATIENCE),
+    before_sleep=before_sleep_log(log, logging.WARNING),
+    reraise=True,
+)
+"""Decorates what can't do without an answer: it is tried again while its store is away."""
+
+
+@patiently
+def wait_for_room(folder: Path) -> None:
+    """Wait while there is no room on a folder's disk.
+
+    Raises:
+        OSError: If there is none for ten minutes.
+    """
+    if shutil.disk_usage(folder).free < ROOM:
+        raise OSError(errno.ENOSPC, "No space left on device", str(folder))
