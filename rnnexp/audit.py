@@ -60,9 +60,9 @@ def _runs_by_trial(client: MlflowClient, experiment: str, study: str) -> dict[in
     found: dict[int, list[Run]] = {}
     token: str | None = None
     while True:
-        query = f"tags.study = '{study}' and tags.trial != ''"
+        query = "tags.trial != ''"  # a study's name may have quotes, which a query can't
         page = client.search_runs([experiment], query, max_results=1000, page_token=token)
-        for run in page:
+        for run in (run for run in page if run.data.tags.get("study") == study):
             found.setdefault(int(run.data.tags["trial"]), []).append(run)
         token = page.token
         if not token:

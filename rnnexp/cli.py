@@ -44,6 +44,7 @@ def check(study: str, repair: bool, storage: str, tracking_uri: str | None) -> N
     from mlflow.tracking import MlflowClient
 
     from rnnexp.audit import audit
+    from rnnexp.current import RUN_ID
     from rnnexp.stores import absolute_uri, study_names
     from rnnexp.tracking import Tracker
 
@@ -53,8 +54,12 @@ def check(study: str, repair: bool, storage: str, tracking_uri: str | None) -> N
     if study not in names:
         known = f"; there are {', '.join(names)}" if names else ""
         raise click.ClickException(f"there is no study {study} in {url}{known}")
-    client = MlflowClient(Tracker(tracking_uri, "unused").uri)
-    found = audit(optuna.load_study(study_name=study, storage=url), client)
+    loaded = optuna.load_study(study_name=study, storage=url)
+    tracker = Tracker(tracking_uri, "unused")
+    run_id = loaded.user_attrs.get(RUN_ID)
+    if run_id and not tracker.knows(run_id):
+        raise click.ClickException(f"its run is not in {tracker.uri}; give its --tracking-uri")
+    found = audit(loaded, MlflowClient(tracker.uri))
     left = 0
     for difference in found:
         mended = repair and difference.repair is not None

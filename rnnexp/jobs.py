@@ -138,7 +138,12 @@ class Batches:
         held, self._held = self._held, []
         if not held:
             return
-        returned = self._launcher.launch([overrides for overrides, _, _ in held], held[0][1])
+        try:
+            returned = self._launcher.launch([overrides for overrides, _, _ in held], held[0][1])
+        except (Exception, KeyboardInterrupt) as error:  # nobody may wait for these in vain
+            for _, _, future in held:
+                future.set_exception(error)
+            return
         for (_, _, future), job in zip(held, returned, strict=True):
             future.set_result(job)
 

@@ -14,6 +14,7 @@ from hydra.utils import get_method, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from rnnexp.current import RUN_ID
 from rnnexp.errors import one_line
 from rnnexp.jobs import Jobs
 from rnnexp.known import known_settings
@@ -156,7 +157,15 @@ def _resume(settings: DictConfig, base: DictConfig | None, space: Space) -> list
         found.append(
             f"direction was {study.direction.name.lower()}, now it is {settings.direction}"
         )
-    return [f"hydra.sweeper.resume={name}: the study is another one: {text}" for text in found]
+    faults = [f"hydra.sweeper.resume={name}: the study is another one: {text}" for text in found]
+    tracker = Tracker(settings.tracking.uri, settings.tracking.experiment)
+    run_id = study.user_attrs.get(RUN_ID)
+    if run_id and not tracker.faults() and not tracker.knows(run_id):
+        faults.append(
+            f"hydra.sweeper.resume={name}: its run {run_id} is not in {tracker.uri}; give the "
+            "tracking.uri that the study began with"
+        )
+    return faults
 
 
 def _configs(

@@ -174,9 +174,11 @@ def _open_study(config: DictConfig, base: DictConfig, space: Space) -> optuna.St
     )
     if DEFINITION not in study.user_attrs:
         study.set_user_attr(FOLDER, str(Path(config.hydra.sweep.dir).absolute()))
-        for setting in known_settings(settings, space)[0]:
-            study.enqueue_trial(setting, skip_if_exists=not settings.repeat_seed)
         study.set_user_attr(DEFINITION, definition(base, space))
+    for setting in known_settings(settings, space)[0]:
+        # A resume's command has them as well, and may have more.
+        once = settings.resume is not None or not settings.repeat_seed
+        study.enqueue_trial(setting, skip_if_exists=once)
     return study
 
 

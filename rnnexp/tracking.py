@@ -20,7 +20,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from rnnexp.errors import one_line
 from rnnexp.outbox import Outbox
 from rnnexp.patience import patiently
-from rnnexp.stores import absolute_uri, write_fault
+from rnnexp.stores import absolute_uri, sqlite_file, write_fault
 
 # MLflow reports every step of making a new SQLite store, and draws a bar for every download.
 # Matplotlib, which it imports, reports that it looks for fonts.
@@ -191,9 +191,23 @@ class Tracker:
     def find(self, tags: Mapping[str, object]) -> str | None:
         """The run with these tags; None if there is none."""
         client = self._client()
-        query = " and ".join(f"tags.{name} = {str(value)!r}" for name, value in tags.items())
-        found = client.search_runs([self._experiment_id(client)], query, max_results=1)
-        return found[0].info.run_id if found else None
+        texts = {name: str(value) for name, value in tags.items()}
+        plain = [f"tags.{k} = '{v}'" for k, v in texts.items() if not set(v) & set("'\"\\")]
+        found = client.search_runs([self._experiment_id(client)], " and ".join(plain))
+        return next((r.info.run_id for r in found if texts.items() <= r.data.tags.items()), None)
+
+    def knows(self, run_id: str) -> bool:
+        """Whether a run is in this store; a store that isn't there is not made."""
+        file = sqlite_file(unquote(self.uri))
+        if file and not file.exists():
+            return False
+        try:
+            self._client().get_run(run_id)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return False
+        return True
 
     @patiently
     def end(self, run_id: str, status: str, tags: Mapping[str, object]) -> None:

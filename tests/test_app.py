@@ -107,6 +107,28 @@ def test_known_settings_come_first(app: Command) -> None:
     assert len(drawn) == 4
 
 
+def test_a_resumed_study_tries_new_known_settings_and_no_old_ones(app: Command) -> None:
+    first = app("-m", "hydra.sweeper.enqueue=[{x:1.5}]", n_trials(2), STUDY)
+    ended = app(
+        "-m", "hydra.sweeper.enqueue=[{x:1.5},{x:2.5}]", n_trials(4), "hydra.sweeper.resume=s",
+        path=first.path,
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    drawn = [trial.params["x"] for trial in ended.study().trials]
+    assert (len(drawn), drawn[0], drawn[2], drawn.count(1.5)) == (4, 1.5, 2.5, 1)
+
+
+def test_a_study_whose_runs_are_elsewhere_is_not_resumed(app: Command, tmp_path: Path) -> None:
+    first = app("-m", n_trials(1), STUDY)
+    ended = app(
+        "-m", n_trials(2), "hydra.sweeper.resume=s",
+        f"hydra.sweeper.storage=sqlite:///{first.path}/optuna.db", path=tmp_path,
+    )  # fmt: skip
+    assert ended.code == 1
+    assert "give the tracking.uri that the study began with" in ended.err
+    assert ended.files() == set()
+
+
 @pytest.mark.parametrize(
     ("enqueue", "fault"),
     [

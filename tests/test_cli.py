@@ -71,3 +71,25 @@ def test_an_unknown_study(swept: Ended) -> None:
 def test_deliver_has_nothing_to_do(tmp_path: Path) -> None:
     told = CliRunner().invoke(main, ["deliver", str(tmp_path)])
     assert (told.exit_code, told.output) == (0, "0 runs have been completed, 0 still wait\n")
+
+
+def test_a_study_whose_runs_are_elsewhere(swept: Ended, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "mlflow.db"
+    told = CliRunner().invoke(
+        main,
+        [
+            "check", "s", f"--storage=sqlite:///{swept.path}/optuna.db",
+            f"--tracking-uri=sqlite:///{elsewhere}",
+        ],
+    )  # fmt: skip
+    assert told.exit_code == 1
+    assert "give its --tracking-uri" in told.output
+    assert not elsewhere.exists()
+
+
+def test_a_study_whose_name_has_quotes(app: Command) -> None:
+    name = 'it\'s "a" b'
+    quoted = name.replace("'", "\\'")
+    ended = app("-m", "hydra.sweeper.n_trials=1", f"hydra.sweeper.study_name='{quoted}'")
+    assert ended.code == 0, ended.err
+    assert check(ended, name).output == "0 differences\n"
