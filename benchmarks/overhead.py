@@ -6,10 +6,9 @@ Two sweeps with n_jobs=1, timed by the moments at which the study asked for each
 
 - docs/examples/app.py, which computes nothing, so that all its time is overhead: the median of
   the trials around number 20 and of those at the end.
-- The project's own trial on tiny data of five epochs, one setting 30 times, beside a loop in one
-  process that builds, compiles and fits the same model without any callback. The difference is
-  what the sweep, the study, MLflow and the checkpoints cost. Both are measured in turns, as the
-  machine's speed drifts.
+- The project's own trial on tiny data of five epochs, one setting 30 times. Each trial first
+  builds and fits the same model without any callback (benchmarks/beside_fit.py); what the trial
+  takes beyond twice that is what the sweep, the study, MLflow and the checkpoints cost.
 """
 
 import argparse
@@ -20,73 +19,59 @@ from pathlib import Path
 
 import numpy as np
 import optuna
+from beside_fit import ALONE
 
 ROOT = Path(__file__).parents[1]
 TINY = [
     "data.n_train=400", "data.n_test=50", "data.maxlen=20", "model.embedding_size=8",
     "model.units=8", "fit.epochs=5", "fit.batch_size=50",
 ]  # fmt: skip
-BARE = """
-import sys, time
-from hydra import compose, initialize_config_dir
-from rnnexp import backend, data
-with initialize_config_dir(sys.argv[1] + "/conf", version_base="1.3"):
-    config = compose("config", overrides=sys.argv[2:])
-keras = backend.keras()
-from rnnexp.model import build
-for number in range(12):
-    backend.settle()
-    began = time.perf_counter()
-    keras.utils.clear_session()
-    keras.utils.set_random_seed(0)
-    dataset = data.load(config.data)
-    model = build(config, dataset)
-    built = time.perf_counter()
-    model.fit(*dataset.train(), **config.fit)
-    print("took", built - began, time.perf_counter() - built)
-"""
 
 
-def sweep(script: Path, trials: int, *overrides: str) -> list[float]:
+def sweep(folder: str, script: Path, trials: int, *overrides: str) -> list[float]:
     """Seconds from each trial's beginning to the next one's."""
+    command = [
+        sys.executable, script, "-m", "hydra.sweeper.n_jobs=1", *overrides,
+        "hydra.sweeper.study_name=s", f"hydra.sweeper.n_trials={trials}",
+    ]  # fmt: skip
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    study = optuna.load_study(study_name="s", storage=f"sqlite:///{folder}/optuna.db")
+    began = [trial.datetime_start.timestamp() for trial in study.trials if trial.datetime_start]
+    return [float(seconds) for seconds in np.diff(began)]
+
+
+def application(trials: int) -> None:
+    """Measure the application that computes nothing."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable, script, "-m", "hydra.sweeper.n_jobs=1", *overrides,
-            "hydra.sweeper.study_name=s", f"hydra.sweeper.n_trials={trials}",
-        ]  # fmt: skip
-        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-        study = optuna.load_study(study_name="s", storage=f"sqlite:///{folder}/optuna.db")
-        began = [trial.datetime_start.timestamp() for trial in study.trials if trial.datetime_start]
-        return [float(seconds) for seconds in np.diff(began)]
+        took = sweep(folder, ROOT / "docs" / "examples" / "app.py", trials, "steps=5")
+    for label, part in (("trials 10 to 30", took[10:30]), (f"the last 20 of {trials}", took[-20:])):
+        print(f"application without training, {label}: {np.median(part):.3f} s a trial", flush=True)
 
 
-def bare() -> tuple[float, float]:
-    """Seconds to build a model, and to fit it, in a process that is warm."""
-    done = subprocess.run(
-        [sys.executable, "-c", BARE, ROOT, *TINY], check=True, capture_output=True, text=True
-    )
-    lines = [line.split() for line in done.stdout.splitlines() if line.startswith("took")]
-    built, fitted = np.median([[float(cell) for cell in line[1:]] for line in lines[2:]], axis=0)
-    return float(built), float(fitted)
+def project() -> None:
+    """Measure the project's trial."""
+    fixed = ["hydra.sweeper.params=null", "+nothing=interval(0,1)", "pruner=none"]
+    script = Path(__file__).with_name("beside_fit.py")
+    with tempfile.TemporaryDirectory() as folder:
+        took = sweep(folder, script, 30, *TINY, *fixed, "hydra.sweeper.evaluate=null")
+        notes = [Path(folder, "multirun", "s", str(number), ALONE) for number in range(30)]
+        alone = np.array([note.read_text().split() for note in notes], float)
+    beyond = np.array(took) - 2 * alone[:-1].sum(axis=1)
+    cells = [*np.median(alone[10:], axis=0), *np.percentile(beyond[10:], [50, 25, 75])]
+    print("| {} |".format(" | ".join(f"{cell:.3f}" for cell in cells)), flush=True)
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--trials", type=int, default=1000, help="of the application; 0 for none")
     options = parser.parse_args()
 
-    app = sweep(ROOT / "docs" / "examples" / "app.py", options.trials, "steps=5")
-    for label, part in (("trials 10 to 30", app[10:30]), (f"the last 20 of {len(app)}", app[-20:])):
-        print(f"application without training, {label}: {np.median(part):.3f} s a trial", flush=True)
-    fixed = ["hydra.sweeper.params=null", "+nothing=interval(0,1)", "pruner=none"]
-    print("\n| the project's trial | build | fit | overhead |\n|---|---|---|---|")
+    if options.trials:
+        application(options.trials)
+    print("\n| build | fit | overhead: median | lower quartile | upper |\n|---|---|---|---|---|")
     for _ in range(3):
-        trial = sweep(ROOT / "sweep.py", 30, *TINY, *fixed, "hydra.sweeper.evaluate=null")
-        took, (built, fitted) = float(np.median(trial[10:])), bare()
-        print(
-            f"| {took:.3f} | {built:.3f} | {fitted:.3f} | {took - built - fitted:.3f} |", flush=True
-        )
+        project()
 
 
 if __name__ == "__main__":

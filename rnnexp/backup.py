@@ -16,6 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from rnnexp.callbacks import epoch_metrics
 from rnnexp.task import BACKUP
 
 PLAIN = (type(None), bool, int, float, str, np.ndarray, np.generic, np.ufunc)
@@ -51,7 +52,7 @@ class Backup(keras.callbacks.Callback):
         callbacks: The callbacks whose state is part of the training's, by name.
 
     Attributes:
-        metrics: The metrics of every epoch so far, for `rnnexp.callbacks.LogEpoch`.
+        metrics: The metrics of every epoch so far.
     """
 
     def __init__(self, folder: Path, callbacks: Mapping[str, keras.callbacks.Callback]) -> None:
@@ -81,9 +82,7 @@ class Backup(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Save."""
-        rate = float(self.model.optimizer.learning_rate)
-        numbers = {name: float(value) for name, value in (logs or {}).items()}
-        self.metrics[epoch] = {"learning_rate": rate, **numbers}
+        self.metrics[epoch] = epoch_metrics(self.model, logs)
         saved = Saved(
             metrics=self.metrics,
             weights=[keras.ops.convert_to_numpy(v) for v in _variables(self.model)],

@@ -14,6 +14,12 @@ from rnnexp.tracking import Run
 log = logging.getLogger(__name__)
 
 
+def epoch_metrics(model: keras.Model, logs: Mapping[str, float] | None) -> dict[str, float]:
+    """What is kept of an epoch: Keras's logs, and the learning rate that it ended with."""
+    rate = float(model.optimizer.learning_rate)
+    return {"learning_rate": rate} | {name: float(value) for name, value in (logs or {}).items()}
+
+
 class LogEpoch(keras.callbacks.Callback):
     """Writes every metric of an epoch to MLflow, with the learning rate, in one batch.
 
@@ -27,14 +33,13 @@ class LogEpoch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Write the metrics at step = epoch."""
-        rate = float(self.model.optimizer.learning_rate)
-        self._run.log_metrics({"learning_rate": rate, **(logs or {})}, step=epoch)
+        self._run.log_batch(metrics=epoch_metrics(self.model, logs), step=epoch)
 
     def catch_up(self, metrics: Mapping[int, Mapping[str, float]]) -> None:
         """Write the epochs that were saved, but not written before the process died."""
         written = self._run.steps("learning_rate")
         for epoch in sorted(set(metrics) - written):
-            self._run.log_metrics(metrics[epoch], step=epoch)
+            self._run.log_batch(metrics=metrics[epoch], step=epoch)
 
 
 class ReportToStudy(keras.callbacks.Callback):

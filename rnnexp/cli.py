@@ -45,16 +45,15 @@ def check(study: str, repair: bool, storage: str, tracking_uri: str | None) -> N
 
     from rnnexp.audit import audit
     from rnnexp.current import RUN_ID
-    from rnnexp.stores import absolute_uri, study_names
+    from rnnexp.stores import absolute_uri, no_such_study, open_storage, study_names
     from rnnexp.tracking import Tracker
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     url = absolute_uri(storage)
     names = study_names(url)
     if study not in names:
-        known = f"; there are {', '.join(names)}" if names else ""
-        raise click.ClickException(f"there is no study {study} in {url}{known}")
-    loaded = optuna.load_study(study_name=study, storage=url)
+        raise click.ClickException(no_such_study(study, names, url))
+    loaded = optuna.load_study(study_name=study, storage=open_storage(url))
     tracker = Tracker(tracking_uri, "unused")
     run_id = loaded.user_attrs.get(RUN_ID)
     if run_id and not tracker.knows(run_id):

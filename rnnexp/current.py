@@ -7,14 +7,13 @@ job's number is its trial's number.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hydra.conf import HydraConf
 from hydra.utils import instantiate
 
 from rnnexp import stop
-from rnnexp.stores import absolute_uri
+from rnnexp.stores import absolute_uri, open_storage
 
 if TYPE_CHECKING:
     import optuna
@@ -112,7 +111,7 @@ class StudyTrial:
         from rnnexp.patience import patiently
 
         if self.run and metric and step not in self._written:
-            self.run.log_metrics({metric: value}, step=step)
+            self.run.log_batch(metrics={metric: value}, step=step)
         if step not in self.reported:
             patiently(self._trial.report)(value, step)
         if stop.is_asked():
@@ -168,7 +167,7 @@ def open_trial(settings: Any, number: int) -> "optuna.trial.Trial":
     """
     import optuna
 
-    storage = _storage(absolute_uri(settings.storage))
+    storage = open_storage(absolute_uri(settings.storage))
     name = settings.study_name
     study = optuna.load_study(
         study_name=name,
@@ -181,11 +180,3 @@ def open_trial(settings: Any, number: int) -> "optuna.trial.Trial":
         storage.get_study_id_from_name(name), number
     )
     return optuna.trial.Trial(study, trial_id)
-
-
-@cache
-def _storage(url: str) -> "optuna.storages.BaseStorage":
-    # One engine a process: opening one costs more than all reads of a short trial.
-    import optuna
-
-    return optuna.storages.get_storage(url)

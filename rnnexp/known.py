@@ -1,13 +1,12 @@
 """Settings that are known already and tried first: ``hydra.sweeper.enqueue``."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 import optuna
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from rnnexp.space import Space, Value
-from rnnexp.stores import absolute_uri, study_names
+from rnnexp.stores import absolute_uri, no_such_study, open_storage, study_names
 
 Setting = dict[str, Value]
 
@@ -45,11 +44,9 @@ def _best_of(name: str, settings: DictConfig, space: Space) -> tuple[Setting, li
     except Exception:  # what is wrong with the storage is told by itself
         return {}, []
     if name not in names:
-        near = get_close_matches(name, names, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        return {}, [f"there is no such study in {url}{hint}"]
+        return {}, [no_such_study(name, names, url)]
     try:
-        best = optuna.load_study(study_name=name, storage=url).best_trial
+        best = optuna.load_study(study_name=name, storage=open_storage(url)).best_trial
     except ValueError:
         return {}, ["no trial of that study completed"]
     # What was searched there but is fixed here stays as it is here.

@@ -5,7 +5,6 @@
 +---------------- until the budget is spent -------+
 """
 
-import fcntl
 import logging
 import signal
 import threading
@@ -34,6 +33,7 @@ from rnnexp.patience import is_full, patiently, wait_for_room
 from rnnexp.result import Result, State
 from rnnexp.sampling import OtherSeeds, settings_of
 from rnnexp.space import Space
+from rnnexp.stores import locked
 from rnnexp.task import to_result
 from rnnexp.tracking import Run, Tracker
 
@@ -42,7 +42,6 @@ log = logging.getLogger(__name__)
 FAILURE_WINDOW, FEWEST_FAILURES = 20, 5
 DIED = "its worker process died"
 FULL = "the disk was full"
-LOCK = ".lock"  # sweeps of one study on one machine lock it while they take a trial
 REPEAT = "repeat"  # user attribute of a trial that repeats a setting: its seed's override
 
 
@@ -88,6 +87,7 @@ class Loop:
                 their epoch, at the second at once; both can be taken up again.
         """
         began = time.monotonic()
+        self.folder.mkdir(parents=True, exist_ok=True)
         stop.forget()
         with _signals(self._on_signal):
             try:
@@ -118,9 +118,8 @@ class Loop:
 
     def _fill_slots(self, began: float) -> None:
         while len(self._running) < self.jobs.n_jobs and not self._asked_to_end:
-            self.folder.mkdir(parents=True, exist_ok=True)
             wait_for_room(self.folder)
-            with _locked(self.folder / LOCK):
+            with locked(self.folder):  # by other sweeps of this study
                 number = self._take_orphan()
                 if number is None:
                     self.stopped = self._reason_to_stop(time.monotonic() - began)
@@ -204,7 +203,7 @@ class Loop:
         self._tell(number, result)
         self._ended.append(result.state)
         ended = sum(trial.state.is_finished() for trial in self.study.get_trials(deepcopy=False))
-        self.parent.log_metrics(report.progress(self.study), step=ended)
+        self.parent.log_batch(metrics=report.progress(self.study), step=ended)
         display.ended(number, result)
 
     def _try_again(self, number: int, reason: str) -> bool:
@@ -270,13 +269,6 @@ def _signals(handler: Callable[[int, object], None]) -> Iterator[None]:
     finally:
         for number, old in before.items():
             signal.signal(number, old)
-
-
-@contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    with file.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def too_many_failed(ended: Sequence[State], max_failure_rate: float) -> bool:

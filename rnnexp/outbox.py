@@ -97,16 +97,14 @@ class Outbox:
 def write(client: MlflowClient, run_id: str, entry: Entry) -> None:
     """Make one write."""
     match entry["kind"]:
-        case "metrics":
+        case "batch":
             metrics = [
                 Metric(name, value, entry["time"], entry["step"])
                 for name, value in entry["metrics"].items()
             ]
-            client.log_batch(run_id, metrics=metrics)
-        case "params":
-            client.log_batch(run_id, params=[Param(*item) for item in entry["params"].items()])
-        case "tags":
-            client.log_batch(run_id, tags=[RunTag(*item) for item in entry["tags"].items()])
+            params = [Param(*item) for item in entry["params"].items()]
+            tags = [RunTag(*item) for item in entry["tags"].items()]
+            client.log_batch(run_id, metrics=metrics, params=params, tags=tags)
         case "file":
             client.log_artifact(run_id, entry["path"], entry["folder"])
         case "text":

@@ -29,19 +29,17 @@ class Owner:
     """This sweep, as others see it; a context manager for as long as it lives.
 
     Args:
-        study_name: The study that it works on.
-        storage: Where the study is.
+        study: The study that it works on.
     """
 
-    def __init__(self, study_name: str, storage: str) -> None:
+    def __init__(self, study: optuna.Study) -> None:
         self.id = uuid.uuid4().hex[:12]
-        self._study_name = study_name
-        self._storage = storage
+        self._study = study
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True)
 
     def __enter__(self) -> "Owner":
-        self._sign(optuna.load_study(study_name=self._study_name, storage=self._storage))
+        self._sign()
         self._thread.start()
         return self
 
@@ -50,16 +48,14 @@ class Owner:
         self._thread.join()
 
     def _live(self) -> None:
-        # A connection of its own: it is another thread.
-        study = optuna.load_study(study_name=self._study_name, storage=self._storage)
         while not self._end.wait(EVERY):
             try:
-                self._sign(study)
+                self._sign()
             except StorageInternalError as error:  # the next one may get through
                 log.warning("no sign of life was written: %s", error)
 
-    def _sign(self, study: optuna.Study) -> None:
-        study.set_user_attr(SWEEP + self.id, _me() | {"time": time.time()})
+    def _sign(self) -> None:
+        self._study.set_user_attr(SWEEP + self.id, _me() | {"time": time.time()})
 
 
 def is_alive(sign: dict[str, Any] | None, now: float) -> bool:

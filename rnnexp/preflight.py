@@ -20,7 +20,7 @@ from rnnexp.jobs import Jobs
 from rnnexp.known import known_settings
 from rnnexp.resume import DEFINITION, definition, differences, study_to_resume
 from rnnexp.space import Space, parse
-from rnnexp.stores import absolute_uri, sqlite_file, study_names, write_fault
+from rnnexp.stores import absolute_uri, open_storage, sqlite_file, study_names, write_fault
 from rnnexp.tracking import Tracker
 
 
@@ -151,7 +151,7 @@ def _resume(settings: DictConfig, base: DictConfig | None, space: Space) -> list
     name, faults = study_to_resume(settings)
     if not name or not base:
         return faults
-    study = optuna.load_study(study_name=name, storage=absolute_uri(settings.storage))
+    study = optuna.load_study(study_name=name, storage=open_storage(absolute_uri(settings.storage)))
     found = differences(study.user_attrs.get(DEFINITION, {}), definition(base, space))
     if study.direction.name.lower() != settings.direction:
         found.append(

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any
 
 import optuna
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.space import Space
-from rnnexp.stores import absolute_uri, study_names
+from rnnexp.stores import absolute_uri, no_such_study, open_storage, study_names
 
 # User attributes of a study.
 DEFINITION = "definition"
@@ -24,20 +23,17 @@ def study_to_resume(settings: DictConfig) -> tuple[str | None, list[str]]:
         settings: ``hydra.sweeper``; ``resume`` is a name, or ``latest``.
     """
     url = absolute_uri(settings.storage)
-    where = f"hydra.sweeper.resume={settings.resume}"
     try:
         names = study_names(url)
     except Exception:  # what is wrong with the storage is told by itself
         return None, []
     if settings.resume == LATEST and names:
-        summaries = optuna.get_all_study_summaries(url, include_best_trial=False)
+        summaries = optuna.get_all_study_summaries(open_storage(url), include_best_trial=False)
         newest = max(summaries, key=lambda summary: summary.datetime_start or datetime.min)
         return newest.study_name, []
     if settings.resume in names:
         return str(settings.resume), []
-    near = get_close_matches(str(settings.resume), names, n=3)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    return None, [f"{where}: there is no such study in {url}{hint}"]
+    return None, [f"hydra.sweeper.resume: {no_such_study(str(settings.resume), names, url)}"]
 
 
 def definition(config: DictConfig, space: Space) -> dict[str, str]:

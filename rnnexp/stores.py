@@ -1,12 +1,22 @@
-"""Where results are stored: resolving database addresses and finding out if they can be written."""
+"""Where results are stored: addresses, studies, and finding out what can be written."""
 
+import fcntl
+import os
 import socket
 import sqlite3
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from hydra.utils import to_absolute_path
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
 
 _SQLITE = "sqlite:///"
 
@@ -34,16 +44,53 @@ def sqlite_file(uri: str) -> Path | None:
     return Path(path) if uri.startswith(_SQLITE) and path not in ("", ":memory:") else None
 
 
-def study_names(storage: str) -> list[str]:
-    """The studies in a storage; to look into an SQLite file that isn't there would make it.
+@cache
+def open_storage(url: str) -> "BaseStorage":
+    """Optuna's storage; once a process, as opening it costs more than all of a short trial's reads.
+
+    Args:
+        url: An absolute address, see `absolute_uri`.
 
     Raises:
         Exception: Whatever the database's driver raises.
     """
     import optuna  # it takes a second, which most users of this module don't have to spend
 
-    file = sqlite_file(storage)
-    return [] if file and not file.exists() else optuna.get_all_study_names(storage)
+    file = sqlite_file(url)
+    # Of two sweeps that begin at the same moment, one would find half of the other's tables.
+    with locked(file.parent) if file else nullcontext():
+        return optuna.storages.get_storage(url)
+
+
+def study_names(url: str) -> list[str]:
+    """The studies in a storage; to look into an SQLite file that isn't there would make it.
+
+    Raises:
+        Exception: Whatever the database's driver raises.
+    """
+    file = sqlite_file(url)
+    if file and not file.exists():
+        return []
+    return [study.study_name for study in open_storage(url).get_all_studies()]
+
+
+def no_such_study(name: str, names: Sequence[str], url: str) -> str:
+    """What to say of a study that isn't there."""
+    known = f"; there are {', '.join(names[:10])}" if names else ""
+    near = get_close_matches(name, names, n=3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else known
+    return f"there is no study {name} in {url}{hint}"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock, which the processes of a machine share; it leaves nothing behind."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_fault(uri: str) -> str | None:

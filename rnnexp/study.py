@@ -40,7 +40,7 @@ from rnnexp.preflight import preflight
 from rnnexp.resume import DEFINITION, FOLDER, definition, study_to_resume
 from rnnexp.sampling import DistinctSampler, OtherSeeds
 from rnnexp.space import Space
-from rnnexp.stores import absolute_uri
+from rnnexp.stores import absolute_uri, open_storage
 from rnnexp.tracking import Tracker
 
 log = logging.getLogger(__name__)
@@ -80,15 +80,18 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
     base = loader.load_sweep_config(config, list(space.fixed))
     study = _open_study(config, base, space)
     folder = Path(study.user_attrs[FOLDER])
+    tags = {"study": settings.study_name, "folder": folder}
+    resumed = settings.resume is not None
     with (
         tracker.run(
             settings.study_name,
-            tags={"study": settings.study_name} | _budget_tags(settings),
+            tags=tags | _budget_tags(settings),
             params=_params(settings, space),
-            continued=study.user_attrs.get(RUN_ID),
+            # A sweep that died may have had no time to note its run.
+            continued=study.user_attrs.get(RUN_ID) or (tracker.find(tags) if resumed else None),
             outbox=folder / OUTBOX,
         ) as parent,
-        Owner(settings.study_name, absolute_uri(settings.storage)) as owner,
+        Owner(study) as owner,
     ):
         study.set_user_attr(RUN_ID, parent.id)
         loop = Loop(
@@ -116,7 +119,7 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
                 best_config = loader.load_sweep_config(config, loop.overrides_of(best))
                 evaluate = get_method(settings.evaluate)
                 scores = jobs.call(evaluate, best_config, best.user_attrs[RUN_ID]).result()
-                parent.log_metrics({f"test_{name}": value for name, value in scores.items()})
+                parent.log_batch(metrics={f"test_{name}": value for name, value in scores.items()})
             report.write_results(study, space, folder)
         report.print_summary(
             study,
@@ -166,7 +169,7 @@ def _open_study(config: DictConfig, base: DictConfig, space: Space) -> optuna.St
     sampler: BaseSampler = instantiate(settings.sampler)
     study = optuna.create_study(
         study_name=settings.study_name,
-        storage=absolute_uri(settings.storage),
+        storage=open_storage(absolute_uri(settings.storage)),
         sampler=sampler if settings.repeat_seed else DistinctSampler(sampler, space),
         pruner=instantiate(settings.pruner),
         direction=settings.direction,

@@ -22,6 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rnnexp.current import ATTEMPT, RESULT, RUN_ID, StudyTrial, as_current, trial_of_job
 from rnnexp.outbox import FILE as OUTBOX
 from rnnexp.patience import patiently
+from rnnexp.pruning import Verdict
 from rnnexp.result import Result, State
 from rnnexp.space import short_name
 from rnnexp.tracking import Run, Tracker
@@ -46,9 +47,9 @@ class TrialTask:
         Raises:
             Exception: Whatever the function raised; the run is FAILED then.
         """
-        trial = trial_of_job(HydraConfig.get())
-        params = {key: as_composed(config, key, value) for key, value in trial.params.items()}
         hydra = HydraConfig.get()
+        trial = trial_of_job(hydra)
+        params = {key: as_composed(config, key, value) for key, value in trial.params.items()}
         tracker = Tracker(hydra.sweeper.tracking.uri, hydra.sweeper.tracking.experiment)
         tags = {"study": trial.study.study_name, "trial": trial.number}
         attempt = trial.user_attrs.get(ATTEMPT, 0)
@@ -66,9 +67,7 @@ class TrialTask:
             current = StudyTrial(trial, run)
             with as_current(current):
                 result = self._result(config, current)
-            log_result(run, result)
-            if current.verdict and result.state == State.PRUNED:
-                run.set_tags(current.verdict.tags())
+            log_result(run, result, current.verdict)
         patiently(trial.set_user_attr)(RESULT, asdict(result))
         Path(hydra.runtime.output_dir, BACKUP).unlink(missing_ok=True)
         return result
@@ -134,9 +133,10 @@ def recorded(
                 yield run
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
-                run.set_tags({"state": "INTERRUPTED"})
+                ended = {"state": "INTERRUPTED"}
             else:
-                run.set_tags({"state": State.FAIL, "reason": f"{type(error).__name__}: {error}"})
+                ended = {"state": State.FAIL, "reason": f"{type(error).__name__}: {error}"}
+            run.log_batch(tags=ended)
             raise
         finally:
             run.log_text(_yaml(config), "config.yaml")
@@ -160,12 +160,22 @@ def _yaml(config: DictConfig) -> str:
         return OmegaConf.to_yaml(config)
 
 
-def log_result(run: Run, result: Result) -> None:
-    """Write how a job ended, and let its run end that way."""
-    run.set_tags({"state": result.state} | ({"reason": result.reason} if result.reason else {}))
+def log_result(run: Run, result: Result, verdict: Verdict | None = None) -> None:
+    """Write how a job ended, and let its run end that way.
+
+    Args:
+        run: The job's run.
+        result: What came out.
+        verdict: Why the pruner gave up on it.
+    """
+    tags: dict[str, object] = {"state": result.state}
+    if result.reason:
+        tags["reason"] = result.reason
+    if verdict and result.state == State.PRUNED:
+        tags |= verdict.tags()
     found = {"best_value": result.value, "best_epoch": result.best_epoch}
-    if metrics := {name: value for name, value in found.items() if value is not None}:
-        run.log_metrics(metrics)
+    metrics = {name: value for name, value in found.items() if value is not None}
+    run.log_batch(metrics=metrics, tags=tags)
     if result.state == State.PRUNED:
         run.end_killed()
     elif result.state == State.FAIL:

@@ -52,15 +52,33 @@ class Run:
         self.experiment_id = experiment_id
         self._status = "FINISHED"
 
-    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Write metrics in one request.
+    def log_batch(
+        self,
+        *,
+        metrics: Mapping[str, float] | None = None,
+        step: int = 0,
+        params: Mapping[str, object] | None = None,
+        tags: Mapping[str, object] | None = None,
+    ) -> None:
+        """Write in one request.
 
         Args:
             metrics: Values by name; NaN and infinity are stored as such.
             step: For metrics of an epoch, the epoch counted from 0.
+            params: Values by name, which can't be changed later.
+            tags: Values by name.
         """
-        numbers = {name: float(value) for name, value in metrics.items()}
-        self._outbox.send({"kind": "metrics", "metrics": numbers, "step": step, "time": _now()})
+        entry = {
+            "kind": "batch",
+            "metrics": {name: float(value) for name, value in (metrics or {}).items()},
+            "step": step,
+            "time": _now(),
+            "params": {
+                _ILLEGAL.sub("_", name): str(value) for name, value in (params or {}).items()
+            },
+            "tags": {name: str(value) for name, value in (tags or {}).items()},
+        }
+        self._outbox.send(entry)
 
     @patiently
     def steps(self, metric: str) -> set[int]:
@@ -71,16 +89,6 @@ class Run:
     def has_params(self) -> bool:
         """Whether its params have been written; they can't be changed."""
         return bool(self._client.get_run(self.id).data.params)
-
-    def log_params(self, params: Mapping[str, object]) -> None:
-        """Write params in one request."""
-        texts = {_ILLEGAL.sub("_", name): str(value) for name, value in params.items()}
-        self._outbox.send({"kind": "params", "params": texts})
-
-    def set_tags(self, tags: Mapping[str, object]) -> None:
-        """Write tags in one request."""
-        texts = {name: str(value) for name, value in tags.items()}
-        self._outbox.send({"kind": "tags", "tags": texts})
 
     def log_file(self, path: Path, folder: str | None = None) -> None:
         """Store a file as artifact, in a folder of the run's artifacts."""
@@ -160,7 +168,7 @@ class Tracker:
         run = self._open(name, all_tags, continued, outbox)
         try:
             if not (continued and run.has_params()):
-                run.log_params(params)
+                run.log_batch(params=params)
             yield run
         except Exception as error:
             run.end_failed(error)
@@ -182,7 +190,7 @@ class Tracker:
             if "reason" in client.get_run(continued).data.tags:
                 client.delete_tag(continued, "reason")  # of an attempt that failed
             run = Run(client, continued, experiment_id, outbox)
-            run.set_tags(tags)
+            run.log_batch(tags=tags)
             return run
         created = client.create_run(experiment_id, tags=tags, run_name=name)
         return Run(client, created.info.run_id, experiment_id, outbox)

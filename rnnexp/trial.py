@@ -41,7 +41,7 @@ def run(config: DictConfig) -> Result:
         result = _train(config, trial, mlflow_run)
         log_result(mlflow_run, result)
         scores = evaluate(config, mlflow_run.id)
-        mlflow_run.log_metrics({f"test_{name}": score for name, score in scores.items()})
+        mlflow_run.log_batch(metrics={f"test_{name}": score for name, score in scores.items()})
     print(", ".join(f"{name} {score:.4f}" for name, score in scores.items()))
     return result
 

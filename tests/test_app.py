@@ -135,7 +135,7 @@ def test_a_study_whose_runs_are_elsewhere_is_not_resumed(app: Command, tmp_path:
         ("[{y:1}]", "y is not searched; searched are x, rate"),
         ("[{x:7}]", "x=7 is outside of interval(0, 6)"),
         ("[{rate:0.3}]", "rate=0.3 is outside of choice(0.2, 0.4)"),
-        ("firts", "there is no such study in .*; did you mean first?"),
+        ("firts", "there is no study firts in .*; did you mean first?"),
     ],
 )
 def test_what_can_not_be_enqueued(app: Command, enqueue: str, fault: str) -> None:
@@ -170,9 +170,9 @@ def test_a_study_has_a_timeout(app: Command) -> None:
         ("hydra.sweeper.patience=0", "hydra.sweeper.patience=0: must be at least 1"),
         ("hydra.sweeper.timeout=-5", "hydra.sweeper.timeout=-5.0: must be seconds, more than 0"),
         ("hydra.sweeper.min_delta=-1", "hydra.sweeper.min_delta=-1.0: must be at least 0"),
-        ("hydra.sweeper.resume=latest", "there is no such study"),
+        ("hydra.sweeper.resume=latest", "there is no study"),
         ("hydra.sweeper.retries=-1", "hydra.sweeper.retries=-1: must be at least 0"),
-        ("hydra.sweeper.enqueue=other", "there is no such study"),
+        ("hydra.sweeper.enqueue=other", "there is no study"),
         ("hydra.sweeper.repeat_seed=sed", "sed is not in the config"),
         ("hydra.sweeper.repeat_seed=rate", "is searched itself"),
         ("hydra.sweeper.repeat_seed=floor", "must be the key of an int, not of 0.1"),

@@ -203,7 +203,7 @@ def test_a_study_that_changed_is_refused(start: Start) -> None:
     assert "Study s: 2 complete" in out
     unknown = start("hydra.sweeper.resume=ss")
     out, _ = unknown.communicate(timeout=60)
-    assert "there is no such study" in out
+    assert "there is no study" in out
     assert "did you mean s?" in out
 
 

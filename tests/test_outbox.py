@@ -33,7 +33,10 @@ class Flaky(MlflowClient):
 
 
 def metric(step: int) -> dict[str, object]:
-    return {"kind": "metrics", "metrics": {"loss": float(step)}, "step": step, "time": step}
+    metrics = {"loss": float(step)}
+    return {
+        "kind": "batch", "metrics": metrics, "step": step, "time": step, "params": {}, "tags": {}
+    }  # fmt: skip
 
 
 def steps(store: Path, run_id: str) -> list[int]:
@@ -63,7 +66,7 @@ def test_what_is_on_disk_can_be_delivered(store: Path, run_id: str, tmp_path: Pa
     folder.mkdir(parents=True)
     outbox = Outbox(client, run_id, folder / FILE)
     outbox.send(metric(0))
-    outbox.send({"kind": "tags", "tags": {"state": "COMPLETE"}})
+    outbox.send(metric(1) | {"metrics": {}, "tags": {"state": "COMPLETE"}})
     outbox.send({"kind": "end", "status": "KILLED", "time": 5})
     assert deliver_all(tmp_path / "study") == (1, 0)
     run = MlflowClient(f"sqlite:///{store}").get_run(run_id)

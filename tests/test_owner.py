@@ -11,8 +11,9 @@ from rnnexp.owner import OWNER, SWEEP, Owner, is_alive, orphans
 
 SIGN = """
 import sys
+import optuna
 from rnnexp.owner import Owner
-with Owner("s", sys.argv[1]) as owner:
+with Owner(optuna.load_study(study_name="s", storage=sys.argv[1])) as owner:
     print(owner.id, flush=True)
     sys.stdin.read()
 """
@@ -40,7 +41,7 @@ def test_a_sweep_is_dead_when_its_process_is(tmp_path: Path) -> None:
     process.communicate()
     assert orphans(study) == [0]
     # Another process may have its number by now.
-    with Owner("s", storage) as mine:
+    with Owner(study) as mine:
         reused = sign_of(study, owner) | {"pid": sign_of(study, mine.id)["pid"]}
         assert not is_alive(reused, time.time())
 
@@ -51,7 +52,7 @@ def test_of_another_machine_only_the_signs_are_known(
 ) -> None:
     storage = f"sqlite:///{tmp_path}/optuna.db"
     study = optuna.create_study(study_name="s", storage=storage)
-    with Owner("s", storage) as owner:
+    with Owner(study) as owner:
         sign = sign_of(study, owner.id) | {"host": "elsewhere"}
     assert is_alive(sign, sign["time"] + silence) is alive
 

@@ -1,7 +1,10 @@
 import http.server
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,3 +76,28 @@ def server() -> Iterator[str]:
 def test_a_server_is_connected_to(server: str) -> None:
     assert write_fault(server) is None
     assert "refused" in (write_fault("http://127.0.0.1:9") or "")
+
+
+MAKE = """
+import sys
+import optuna.storages._rdb.storage
+from rnnexp.stores import open_storage
+sys.stdin.read()  # begin together
+open_storage(sys.argv[1])
+"""
+
+
+def test_processes_that_begin_together_make_one_database(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/optuna.db"
+    pipes: dict[str, int] = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
+    command = [sys.executable, "-c", MAKE, url]
+    processes = [subprocess.Popen(command, text=True, **pipes) for _ in range(4)]
+    time.sleep(3)  # all have imported what they need
+    for process in processes:
+        assert process.stdin
+        process.stdin.close()
+    for process in processes:
+        assert process.stderr
+        assert (process.wait(), process.stderr.read()) == (0, "")
+        process.stderr.close()
+    assert {file.name for file in tmp_path.iterdir()} == {"optuna.db"}

@@ -49,7 +49,7 @@ def test_it_ends_well_and_leaves_what_is_documented(swept: Ended) -> None:
     assert swept.code == 0, swept.err
     assert swept.files() == {"mlflow.db", "mlruns", "multirun", "optuna.db"}
     folders = {path.name for path in (swept.path / "multirun" / "six").iterdir()}
-    assert folders == {"0", "1", "2", "3", "4", "5", ".lock", "optimization_results.yaml"}
+    assert folders == {"0", "1", "2", "3", "4", "5", "optimization_results.yaml"}
 
 
 def test_a_trial_is_pruned_where_the_pruner_said(swept: Ended) -> None:
