@@ -119,7 +119,9 @@ class StudyTrial:
 
     def should_prune(self) -> bool:
         """Ask the study's pruner, and keep what it says."""
-        if not self._trial.should_prune():
+        from rnnexp.patience import patiently
+
+        if not patiently(self._trial.should_prune)():
             return False
         from rnnexp.pruning import verdict
 

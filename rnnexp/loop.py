@@ -99,7 +99,7 @@ class Loop:
                         self._running, timeout=display.every, return_when=FIRST_COMPLETED
                     ).done:
                         self._end(future, display)
-                    display.show()
+                    patiently(display.show)()
                     self._stop_if_too_many_failed()
             except BaseException:
                 self.jobs.interrupt(at_once=True)
@@ -170,9 +170,11 @@ class Loop:
         ]
         self._running[self.jobs.submit(overrides, number)] = number
 
+    @patiently
     def _trial(self, number: int) -> FrozenTrial:
         return self.study.get_trials(deepcopy=False)[number]
 
+    @patiently
     def _reason_to_stop(self, seconds: float) -> str:
         running = self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
         if reason := self.budget.spent(report.results(self.study), len(running), seconds):
@@ -202,6 +204,10 @@ class Loop:
             return
         self._tell(number, result)
         self._ended.append(result.state)
+        self._show_end(number, result, display)
+
+    @patiently
+    def _show_end(self, number: int, result: Result, display: Display) -> None:
         ended = sum(trial.state.is_finished() for trial in self.study.get_trials(deepcopy=False))
         self.parent.log_batch(metrics=report.progress(self.study), step=ended)
         display.ended(number, result)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlflow.exceptions import MlflowException
 from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import OperationalError
 from tenacity import (
     before_sleep_log,
     retry,
@@ -28,7 +29,7 @@ def passes(error: BaseException) -> bool:
     """Whether a call failed for reasons that pass."""
     if isinstance(error, MlflowException):
         return error.error_code in AWAY
-    return isinstance(error, OSError | StorageInternalError)
+    return isinstance(error, OSError | StorageInternalError | OperationalError)
 
 
 def is_full(error: BaseException) -> bool:

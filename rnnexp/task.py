@@ -48,7 +48,7 @@ class TrialTask:
             Exception: Whatever the function raised; the run is FAILED then.
         """
         hydra = HydraConfig.get()
-        trial = trial_of_job(hydra)
+        trial = patiently(trial_of_job)(hydra)
         params = {key: as_composed(config, key, value) for key, value in trial.params.items()}
         tracker = Tracker(hydra.sweeper.tracking.uri, hydra.sweeper.tracking.experiment)
         tags = {"study": trial.study.study_name, "trial": trial.number}
@@ -64,7 +64,7 @@ class TrialTask:
             continued=(trial.user_attrs.get(RUN_ID) or tracker.find(tags)) if attempt else None,
         ) as run:
             patiently(trial.set_user_attr)(RUN_ID, run.id)
-            current = StudyTrial(trial, run)
+            current = patiently(StudyTrial)(trial, run)
             with as_current(current):
                 result = self._result(config, current)
             log_result(run, result, current.verdict)

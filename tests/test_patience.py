@@ -5,6 +5,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, TEMPORARILY_UNAVAILABLE
 from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import OperationalError
 
 from rnnexp.patience import is_full, passes, wait_for_room
 
@@ -22,6 +23,7 @@ NO_SPACE = OSError(errno.ENOSPC, "No space left on device")
         (NO_SPACE, True, True),
         (OSError("[Errno 28] Can't write data (No space left on device)"), True, True),
         (StorageInternalError("database or disk is full"), True, True),
+        (OperationalError("select", {}, Exception("server closed the connection")), True, False),
         (ValueError("disk is full"), False, False),
     ],
 )

@@ -97,4 +97,8 @@ class RnnexpSweeper(Sweeper):
             raise RuntimeError("Hydra calls setup before sweep")
         from rnnexp.study import sweep
 
-        sweep(self.config, self.hydra_context.config_loader, self.launcher, arguments)
+        try:
+            sweep(self.config, self.hydra_context.config_loader, self.launcher, arguments)
+        except KeyboardInterrupt:
+            # All that is to be said has been; as a shell has it, and without a traceback.
+            raise SystemExit(130) from None
