@@ -31,7 +31,8 @@ def main(config: DictConfig) -> Result:
     dataset = data.load(config.data)
     model = build(config.copy(), dataset)
     built = time.perf_counter()
-    model.fit(*dataset.train(), **config.fit)
+    train = dataset.train()
+    model.fit(train.x, train.y, **config.fit)
     seconds = built - began, time.perf_counter() - built
     Path(HydraConfig.get().runtime.output_dir, ALONE).write_text(" ".join(map(str, seconds)))
     return run(config)

@@ -22,6 +22,7 @@ from rnnexp.model import build
 
 # What _data_and_model reads, but for the split, which other values hardly change.
 BUILT_FROM = ["data", "model", "compile", "objective", "seed", "callbacks"]
+DATA_OF_FIT = ["fit.validation_data", "fit.sample_weight"]  # to which data=table refers
 
 
 def check(configs: Sequence[DictConfig]) -> list[str]:
@@ -41,7 +42,9 @@ def check(configs: Sequence[DictConfig]) -> list[str]:
             continue
         faults += [*_seed(config), *_fit(config), *_objective(config)]
         depends_on = OmegaConf.masked_copy(config, BUILT_FROM)
-        key = json.dumps(OmegaConf.to_container(depends_on, resolve=False), sort_keys=True)
+        parts = [OmegaConf.to_container(depends_on, resolve=False)]
+        parts += [OmegaConf.select(config, name) for name in DATA_OF_FIT]
+        key = json.dumps(parts, sort_keys=True)
         if key not in built:
             built.add(key)
             faults += _data_and_model(config)
@@ -108,7 +111,7 @@ def _data_and_model(config: DictConfig) -> list[str]:
     except (HydraException, OmegaConfBaseException) as error:
         return [f"data: {error}"]
     faults = []
-    rows, split = len(dataset.train()[0]), OmegaConf.select(config, "fit.validation_split")
+    rows, split = len(dataset.train().x), OmegaConf.select(config, "fit.validation_split")
     if _is_share(split) and not 0 < int(rows * (1 - split)) < rows:
         faults.append(
             f"fit.validation_split={split} of {rows} training reviews leaves none to train "
@@ -119,7 +122,8 @@ def _data_and_model(config: DictConfig) -> list[str]:
 
 def _model(config: DictConfig, dataset: Dataset) -> list[str]:
     keras = backend.keras()
-    x, y = (array[:2] for array in dataset.train())
+    train = dataset.train()
+    x, y = train.x[:2], train.y[:2]
     try:
         keras.utils.clear_session(free_memory=False)  # else metrics are named accuracy_1, ...
         model = build(config.copy(), dataset)

@@ -64,8 +64,8 @@ def evaluate(config: DictConfig, run_id: str) -> dict[str, float]:
             log.warning("nothing to evaluate: run %s has no checkpoint", run_id)
             return {}
         model = keras.models.load_model(files[0])
-    x, y = data.load(config.data).test()
-    scores = model.evaluate(x, y, verbose=0, return_dict=True, **config.evaluate)
+    test = data.load(config.data).test()
+    scores = model.evaluate(test.x, test.y, verbose=0, return_dict=True, **config.evaluate)
     return {name: float(scores[name]) for name in sorted(scores, key=lambda name: name != "loss")}
 
 
@@ -93,8 +93,11 @@ def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
         done = report.catch_up(saved.metrics) or saved.stopped
     if not done:
         own = [backup, log_epoch, report] if trial.run else [log_epoch, report]
-        fit = {**config.fit, **({"initial_epoch": max(saved.metrics) + 1} if saved else {})}
-        model.fit(*dataset.train(), callbacks=[*callbacks.values(), *own], **fit)
+        train = dataset.train()
+        # Keras's names, but a file and a column: the data read them.
+        fit = {k: v for k, v in config.fit.items() if k not in ("validation_data", "sample_weight")}
+        fit |= {"initial_epoch": max(saved.metrics) + 1} if saved else {}
+        model.fit(train.x, train.y, callbacks=[*callbacks.values(), *own], **fit)
     for callback in callbacks.values():
         if isinstance(callback, keras.callbacks.ModelCheckpoint):
             file = Path(callback.filepath)

@@ -93,12 +93,18 @@ def test_settings(command: Command, arguments: list[str], fault: str) -> None:
 @pytest.mark.parametrize(
     ("train", "options", "fault"),
     [
-        (THREE, [], "is for two classes, but data.label has 3 (a, b, c)"),
+        (THREE, [], "data.task=binary, but data.label has 3 classes ('a', 'b', 'c')"),
+        (THREE, ["data.task=classes"], "is for two classes, but data.label has 3 (a, b, c)"),
+        (THREE, ["data.task=regression"], "rows whose label 'label' is no finite number"),
+        (THREE, ["data.task=class"], "data.task=class: must be one of binary, classes, regression"),
+        (THREE, ["fit.validation_data=no.csv"], "no.csv does not exist"),
+        (THREE, ["fit.sample_weight=weight"], "has no column 'weight'; it has: text, label"),
         ("text,label\ngood,1\nfine,1\n", [], "every training label is 1"),
         ("text,label\n", [], "has no rows"),
         ("", [], "can't be read"),
         (THREE, ["data.text=review"], "has no column 'review'; it has: text, label"),
-        (THREE, ["model.network.layers.3.units=2", "compile.loss=sparse_categorical_crossentropy"],
+        (THREE, ["model.network.layers.3.units=2", "compile.loss=sparse_categorical_crossentropy",
+                 "data.task=classes"],
          "the model has 2 outputs for 3 classes"),
     ],
 )  # fmt: skip

@@ -28,8 +28,9 @@ def test_it_prints_loss_and_accuracy_of_the_checkpoint_on_the_test_part(
     path = trained.client.download_artifacts(
         run.info.run_id, "checkpoint/best.keras", str(tmp_path)
     )
-    x, y = data.load(composed().data).test()
-    loss, accuracy = keras.models.load_model(path).evaluate(x, y, batch_size=250, verbose=0)
+    test = data.load(composed().data).test()
+    model = keras.models.load_model(path)
+    loss, accuracy = model.evaluate(test.x, test.y, batch_size=250, verbose=0)
     assert float(printed[1]) == pytest.approx(loss, abs=1e-4)
     assert float(printed[2]) == pytest.approx(accuracy, abs=1e-4)
     assert run.data.metrics["test_loss"] == pytest.approx(loss, rel=1e-5)
@@ -57,7 +58,8 @@ def test_the_defaults_are_the_tutorials(composed: Callable[..., DictConfig]) -> 
     assert float(model.optimizer.learning_rate) == pytest.approx(0.0005)
     assert isinstance(model.loss, keras.losses.BinaryCrossentropy)
     assert dict(config.fit) == {
-        "batch_size": 50, "epochs": 100, "validation_split": 0.2, "verbose": 2
+        "batch_size": 50, "epochs": 100, "validation_split": 0.2, "verbose": 2,
+        "validation_data": None, "sample_weight": None,
     }  # fmt: skip
     stopping, checkpoint = config.callbacks.early_stopping, config.callbacks.model_checkpoint
     assert (stopping.monitor, stopping.patience, stopping.restore_best_weights) == (

@@ -135,10 +135,10 @@ def test_the_study_run_counts_and_has_the_test_result_of_the_best(
     path = swept.client.download_artifacts(best, "checkpoint/best.keras", str(tmp_path))
     model = keras.models.load_model(path)
     dataset = data.load(composed().data)
-    x, y = dataset.train()
-    validation = model.evaluate(x[96:], y[96:], verbose=0, return_dict=True)
+    train, held_out = dataset.train(), dataset.test()
+    validation = model.evaluate(train.x[96:], train.y[96:], verbose=0, return_dict=True)
     assert validation["loss"] == pytest.approx(study.best_value, rel=1e-5)
-    test = model.evaluate(*dataset.test(), verbose=0, return_dict=True)
+    test = model.evaluate(held_out.x, held_out.y, verbose=0, return_dict=True)
     assert shown["test_loss"] == pytest.approx(test["loss"], rel=1e-5)
     assert shown["test_accuracy"] == pytest.approx(test["accuracy"])
 

@@ -3,9 +3,10 @@
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from rnnexp.data.source import Dataset, Source
+from rnnexp.data.dataset import Dataset, Part
+from rnnexp.data.source import Source
 
-__all__ = ["Dataset", "Source", "load"]
+__all__ = ["Dataset", "Part", "Source", "load"]
 
 
 def load(config: DictConfig) -> Dataset:

@@ -10,7 +10,7 @@ from typing import Any
 
 import platformdirs
 
-FORMAT = 1  # to be raised when encoding changes, so that nobody reads the old arrays
+FORMAT = 2  # to be raised when encoding changes, so that nobody reads the old arrays
 _META = "meta.json"
 
 

@@ -12,15 +12,25 @@ Its opinion follows three rules, none of which a bag of words can see:
 - an intensifier doubles the weight of the adjective that it stands before;
 - "but" makes everything said before it count for nothing.
 
-What stands after the last "but" is summed; a review that sums to nothing is drawn
-again. A known share of the labels (``noise``) is then turned over, so that no
-classifier can expect to be right more often than ``1 - noise``.
+What stands after the last "but" is summed: the total is a whole number from -6 to 6, and
+the words determine it. What the label makes of it, and the best that any model can expect,
+depends on the task and on ``noise``:
+
+- ``binary``: whether the total is above 0; a review that sums to 0 is drawn again. The
+  share ``noise`` of the labels is turned over: no accuracy above ``1 - noise``.
+- ``classes``: one to five stars for a total of -2 or less, -1, 0, 1, and 2 or more. They
+  are some 19, 27, 8, 27 and 19 % of the reviews. The share ``noise`` of the labels is
+  replaced by one of the other four, each as likely: no accuracy above ``1 - noise``.
+- ``regression``: the total, with Gaussian noise added whose standard deviation is
+  ``noise``: no mean squared error below ``noise ** 2``.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from rnnexp.data.source import Corpus, Source, is_count
 
@@ -59,12 +69,13 @@ class Clause:
 
 @dataclass(kw_only=True)
 class Generated(Source):
-    """Reviews made up by the grammar; the best possible expected accuracy is ``1 - noise``.
+    """Reviews made up by the grammar, so that the best possible score is known.
 
     Attributes:
         n_train: Reviews to train and validate on.
         n_test: Reviews to test on.
-        noise: Share of labels turned over, at least 0 and below 0.5.
+        noise: Share of labels turned over or replaced, at least 0 and below 0.5; for
+            ``task=regression`` the standard deviation of what is added to them, at least 0.
     """
 
     n_train: int = 12000
@@ -77,7 +88,10 @@ class Generated(Source):
         for name in ("n_train", "n_test"):
             if not is_count(getattr(self, name)):
                 faults.append(f"data.{name}={getattr(self, name)}: must be a whole number above 0")
-        if not isinstance(self.noise, float | int) or not 0 <= self.noise < 0.5:
+        if self.task == "regression":
+            if not isinstance(self.noise, float | int) or not 0 <= self.noise < math.inf:
+                faults.append(f"data.noise={self.noise}: must be a finite number, at least 0")
+        elif not isinstance(self.noise, float | int) or not 0 <= self.noise < 0.5:
             faults.append(f"data.noise={self.noise}: must be a number from 0, below 0.5")
         return faults
 
@@ -85,31 +99,45 @@ class Generated(Source):
         """The settings: with the seed they determine every review."""
         return {"n_train": self.n_train, "n_test": self.n_test, "noise": self.noise}
 
-    def read(self) -> tuple[Corpus, Corpus]:
+    def read(self) -> dict[str, Corpus]:
         """Training and test reviews, drawn independently."""
         streams = np.random.SeedSequence(self.seed).spawn(2)
-        sizes = (self.n_train, self.n_test)
-        train, test = (
-            Corpus(*generate(size, self.noise, np.random.default_rng(stream))[:2])
-            for size, stream in zip(sizes, streams, strict=True)
-        )
-        return train, test
+        sizes = {"train": self.n_train, "test": self.n_test}
+        return {
+            name: Corpus(*generate(size, self.noise, np.random.default_rng(stream), self.task)[:2])
+            for (name, size), stream in zip(sizes.items(), streams, strict=True)
+        }
 
 
 def generate(
-    n: int, noise: float, rng: np.random.Generator
-) -> tuple[list[str], list[int], list[int]]:
-    """``n`` reviews, their labels after the noise, and their true labels."""
-    texts, truth = zip(*(_review(rng) for _ in range(n)), strict=True)
-    labels = [
-        1 - label if flip else label
-        for label, flip in zip(truth, rng.random(n) < noise, strict=True)
-    ]
-    return list(texts), labels, list(truth)
+    n: int, noise: float, rng: np.random.Generator, task: str = "binary"
+) -> tuple[list[str], list[float], list[float]]:
+    """``n`` reviews, their labels after the noise, and their true labels.
+
+    The labels are 0 or 1, 1 to 5, or for ``task=regression`` any numbers.
+    """
+    texts, opinions = zip(*(_review(rng, task) for _ in range(n)), strict=True)
+    totals = np.array(opinions)
+    if task == "regression":
+        return list(texts), (totals + noise * rng.standard_normal(n)).tolist(), totals.tolist()
+    if task == "binary":
+        least, count, truth = 0, 2, (totals > 0).astype(np.int64)
+    else:
+        least, count, truth = 1, 5, np.clip(totals, -2, 2) + 3
+    labels = _replace_some(truth - least, count, noise, rng) + least
+    return list(texts), labels.tolist(), truth.tolist()
+
+
+def _replace_some(
+    classes: npt.NDArray[np.int64], count: int, share: float, rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Classes from 0 to ``count - 1``, a share of them replaced by any of the others."""
+    chosen = rng.random(len(classes)) < share
+    return np.where(chosen, (classes + rng.integers(1, count, len(classes))) % count, classes)
 
 
 def opinion(clauses: Sequence[Clause], joiners: Sequence[str]) -> int:
-    """Sum of the clauses after the last "but"; its sign is the true label.
+    """Sum of the clauses after the last "but", from -6 to 6.
 
     Args:
         clauses: The review's clauses in their order.
@@ -121,9 +149,9 @@ def opinion(clauses: Sequence[Clause], joiners: Sequence[str]) -> int:
     return total
 
 
-def _review(rng: np.random.Generator) -> tuple[str, int]:
-    total = 0
-    while total == 0:
+def _review(rng: np.random.Generator, task: str) -> tuple[str, int]:
+    total = None
+    while total is None or (total == 0 and task == "binary"):
         clauses = [_clause(rng) for _ in range(rng.integers(1, 4))]
         joiners = ["but" if but else "and" for but in rng.random(len(clauses) - 1) < BUT]
         total = opinion(clauses, joiners)
@@ -132,7 +160,7 @@ def _review(rng: np.random.Generator) -> tuple[str, int]:
         parts += [joiner, clause.text]
     if rng.random() < OPENED:
         parts.insert(0, str(rng.choice(OPENINGS)))
-    return " ".join(parts), int(total > 0)
+    return " ".join(parts), total
 
 
 def _clause(rng: np.random.Generator) -> Clause:

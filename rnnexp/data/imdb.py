@@ -15,13 +15,16 @@ from rnnexp.errors import DataError
 
 @dataclass(kw_only=True)
 class Imdb(Source):
-    """The IMDB set as Keras provides it, downloaded once to Keras's cache."""
+    """The IMDB set as Keras provides it, downloaded once to Keras's cache.
+
+    With ``task=regression`` its two labels are the numbers 0.0 and 1.0.
+    """
 
     def fingerprint(self) -> dict[str, object]:
         """Nothing to add: Keras checks the digest of the file that it downloads."""
         return {}
 
-    def read(self) -> tuple[Corpus, Corpus]:
+    def read(self) -> dict[str, Corpus]:
         """Both parts.
 
         Raises:
@@ -43,7 +46,10 @@ class Imdb(Source):
                     "use your own files with data=table, or data=generated"
                 ]
             ) from error
-        return from_keras(x_train, y_train, index), from_keras(x_test, y_test, index)
+        return {
+            "train": from_keras(x_train, y_train, index),
+            "test": from_keras(x_test, y_test, index),
+        }
 
 
 def from_keras(

@@ -1,60 +1,30 @@
 """What every source of data has in common: texts and labels in, encoded arrays out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rnnexp.data import cache
+from rnnexp.data.dataset import Dataset, Label, Part
 from rnnexp.data.encoding import SPLITS, Vocabulary, tokenize
 from rnnexp.errors import DataError
 
-Label = str | int | float
+TASKS = ("binary", "classes", "regression")
+PARTS = {"train": "training", "validation": "validation", "test": "test"}  # name: adjective
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Texts and, one for each, their labels."""
+    """Texts and, one for each, their labels and perhaps their weights."""
 
     texts: Sequence[str]
     labels: Sequence[Label]
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Encoded data, read by memory map from the cache.
-
-    Attributes:
-        folder: Where the arrays are.
-        words: The vocabulary of the training part; ``words[i]`` has the id ``i + 3``.
-        classes: The labels as given, sorted; ``classes[k]`` is encoded as ``k``.
-    """
-
-    folder: Path
-    words: tuple[str, ...]
-    classes: tuple[Label, ...]
-
-    @property
-    def input_dim(self) -> int:
-        """How many ids there are: the vocabulary and pad, start and unknown."""
-        return len(self.words) + 3
-
-    def train(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-        """``int32 (n, maxlen)`` ids and ``int64 (n,)`` labels, in shuffled order."""
-        return self._arrays("train")
-
-    def test(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-        """The test part, in the same form; the search never reads it."""
-        return self._arrays("test")
-
-    def _arrays(self, part: str) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-        x = np.load(self.folder / f"x_{part}.npy", mmap_mode="r")
-        y = np.load(self.folder / f"y_{part}.npy", mmap_mode="r")
-        return x, y
+    weights: Sequence[float] | None = None
 
 
 @dataclass(kw_only=True)
@@ -67,20 +37,25 @@ class Source(ABC):
             padded before it. None for the longest training review.
         split: What a word is: ``whitespace`` or ``character``.
         seed: Seed of the shuffle.
+        task: What is to be predicted: one of two classes (``binary``), one of two or more
+            (``classes``) or a number (``regression``).
     """
 
     num_words: int | None
     maxlen: int | None
     split: str
     seed: int
+    task: str = "binary"
 
     @abstractmethod
     def fingerprint(self) -> dict[str, object]:
         """What identifies the content; equal fingerprints give equal reviews."""
 
     @abstractmethod
-    def read(self) -> tuple[Corpus, Corpus]:
-        """The training and the test reviews.
+    def read(self) -> dict[str, Corpus]:
+        """The reviews by the name of their part: ``train``, ``test``, perhaps ``validation``.
+
+        The labels of a regression are finite numbers.
 
         Raises:
             DataError: If they can't be read; lists every fault.
@@ -99,6 +74,10 @@ class Source(ABC):
             faults.append(f"data.seed={self.seed}: must be a whole number, at least 0")
         if self.split not in SPLITS:
             faults.append(f"data.split={self.split!r}: must be one of {', '.join(SPLITS)}")
+        if self.task not in TASKS:
+            near = get_close_matches(str(self.task), TASKS, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            faults.append(f"data.task={self.task}: must be one of {', '.join(TASKS)}{hint}")
         return faults
 
     def load(self) -> Dataset:
@@ -116,6 +95,7 @@ class Source(ABC):
             "maxlen": self.maxlen,
             "split": self.split,
             "seed": self.seed,
+            "task": self.task,
         }
         try:
             folder = cache.get(key, self._encode)
@@ -123,23 +103,27 @@ class Source(ABC):
             where = error.filename or cache.root()
             raise DataError([f"encoded data can't be stored: {where}: {error.strerror}"]) from error
         meta = cache.read_meta(folder)
-        return Dataset(folder, tuple(meta["words"]), tuple(meta["classes"]))
+        return Dataset(folder, tuple(meta["words"]), tuple(meta["classes"]), self.task)
 
     def _encode(self, folder: Path) -> None:
-        train, test = self.read()
-        classes = _classes(train, test)
-        tokens = [tokenize(text, self.split) for text in train.texts]
-        vocabulary = Vocabulary.of(tokens, self.num_words)
-        maxlen = self.maxlen or max(len(words) for words in tokens) + 1
-        order = np.random.default_rng(self.seed).permutation(len(tokens))
-        arrays: dict[str, npt.NDArray[Any]] = {
-            "x_train": vocabulary.encode(tokens, maxlen)[order],
-            "y_train": _encode_labels(train, classes)[order],
-            "x_test": vocabulary.encode((tokenize(t, self.split) for t in test.texts), maxlen),
-            "y_test": _encode_labels(test, classes),
+        corpora = self.read()
+        if faults := [*_gaps(corpora), *_label_faults(corpora, self.task)]:
+            raise DataError(faults)
+        train = corpora["train"]
+        classes = [] if self.task == "regression" else sorted(set(train.labels))
+        tokens = {
+            name: [tokenize(text, self.split) for text in corpus.texts]
+            for name, corpus in corpora.items()
         }
-        for name, array in arrays.items():
-            np.save(folder / f"{name}.npy", array)
+        vocabulary = Vocabulary.of(tokens["train"], self.num_words)
+        maxlen = self.maxlen or max(len(words) for words in tokens["train"]) + 1
+        for name, corpus in corpora.items():
+            part = Part(
+                vocabulary.encode(tokens[name], maxlen),
+                _encode_labels(corpus, classes),
+                None if corpus.weights is None else np.array(corpus.weights, dtype=np.float32),
+            )
+            (_shuffled(part, self.seed) if name == "train" else part).save(folder, name)
         cache.write_meta(folder, {"words": vocabulary.words, "classes": classes})
 
 
@@ -148,28 +132,46 @@ def is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-def _classes(train: Corpus, test: Corpus) -> list[Label]:
-    """The training labels, sorted.
-
-    Raises:
-        DataError: If there is no review or one class only, or if the test part has others.
-    """
-    faults = [
-        f"the {part} part has no reviews"
-        for part, corpus in (("training", train), ("test", test))
+def _gaps(corpora: Mapping[str, Corpus]) -> list[str]:
+    return [
+        f"the {PARTS[name]} part has no reviews"
+        for name, corpus in corpora.items()
         if not corpus.texts
     ]
-    classes: list[Label] = sorted(set(train.labels))
-    if len(classes) == 1:
-        faults.append(f"every training label is {classes[0]!r}; there must be at least two classes")
-    if train.texts and (unknown := sorted(set(test.labels) - set(classes))):
-        faults.append(
-            f"the test part has labels that the training part has not: {_shortened(unknown)}; "
-            f"known are {_shortened(classes)}"
-        )
-    if faults:
-        raise DataError(faults)
-    return classes
+
+
+def _label_faults(corpora: Mapping[str, Corpus], task: str) -> list[str]:
+    """Whether there is something to learn, and no class that can't be learned."""
+    labels = corpora["train"].labels
+    if not labels:
+        return []
+    regression = task == "regression"
+    known: list[Label] = sorted(set(labels))
+    faults = []
+    # As float32, which is what the model gets, numbers that differ little are the same.
+    if len(np.unique(np.array(labels, dtype=np.float32)) if regression else known) == 1:
+        least = "different numbers" if regression else "classes"
+        faults.append(f"every training label is {known[0]!r}; there must be at least two {least}")
+    if regression:
+        return faults
+    if task == "binary" and len(known) > 2:
+        faults.append(_not_binary(known))
+    faults += [
+        f"the {PARTS[name]} part has labels that the training part has not: "
+        f"{_shortened(unknown)}; known are {_shortened(known)}"
+        for name, corpus in corpora.items()
+        if (unknown := sorted(set(corpus.labels) - set(known)))
+    ]
+    return faults
+
+
+def _not_binary(classes: Sequence[Label]) -> str:
+    numbers = not any(isinstance(label, str) for label in classes)
+    return (
+        f"data.task=binary, but data.label has {len(classes)} classes ({_shortened(classes)}); "
+        "use data.task=classes with compile=categorical or compile=sparse_categorical"
+        + (", or data.task=regression to predict the numbers themselves" if numbers else "")
+    )
 
 
 def _shortened(labels: Sequence[Label]) -> str:
@@ -177,6 +179,16 @@ def _shortened(labels: Sequence[Label]) -> str:
     return shown if len(labels) <= 5 else f"{shown} and {len(labels) - 5} more"
 
 
-def _encode_labels(corpus: Corpus, classes: Sequence[Label]) -> npt.NDArray[np.int64]:
+def _encode_labels(
+    corpus: Corpus, classes: Sequence[Label]
+) -> npt.NDArray[np.int64] | npt.NDArray[np.float32]:
+    if not classes:
+        return np.array(corpus.labels, dtype=np.float32)
     ids = {label: number for number, label in enumerate(classes)}
     return np.array([ids[label] for label in corpus.labels], dtype=np.int64)
+
+
+def _shuffled(part: Part, seed: int) -> Part:
+    order = np.random.default_rng(seed).permutation(len(part.x))
+    weight = None if part.weight is None else part.weight[order]
+    return Part(part.x[order], part.y[order], weight)

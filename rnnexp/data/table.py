@@ -1,40 +1,49 @@
-"""Anybody's reviews: CSV, TSV (also .gz) or Parquet files with a text and a label column."""
+"""Anybody's reviews: files with a column of texts, one of labels and perhaps one of weights."""
 
-import hashlib
 import re
-import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 from hydra.utils import to_absolute_path
 
-from rnnexp.data.source import Corpus, Label, Source
+from rnnexp.data import files
+from rnnexp.data.dataset import Label
+from rnnexp.data.source import PARTS, Corpus, Source
 from rnnexp.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SEPARATORS = {".csv": ",", ".tsv": "\t"}
-ACCEPTED = "accepted are .csv and .tsv, also compressed as .gz, and .parquet"
-NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")  # what makes a class a number
+SCIENTIFIC = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(kw_only=True)
 class Table(Source):
-    """Two files, one to train and one to test on.
+    """Two files, one to train and one to test on, and perhaps a third to validate on.
 
     Attributes:
         train: File of the training part; relative to where the command was started.
         test: File of the test part.
+        validation: File of the validation part, with the same columns; None for none.
         text: Column with the texts.
-        label: Column with the labels: numbers or words, one value a class.
+        label: Column with the labels: numbers or words, one value a class; for
+            ``task=regression`` numbers.
+        weight: Column of the training and the validation file with the sample weights,
+            numbers that are at least 0; None if every review counts the same.
     """
 
     train: str
     test: str
     text: str
     label: str
+    validation: str | None = None
+    weight: str | None = None
 
     def faults(self) -> list[str]:
         """What of the settings can't work."""
@@ -42,82 +51,64 @@ class Table(Source):
         for name, path in self._files().items():
             if not path.is_file():
                 found = "is a folder" if path.is_dir() else "does not exist"
-                faults.append(f"data.{name}={path} {found}; {ACCEPTED}")
-            elif _kind(path) is None:
-                faults.append(f"data.{name}={path} is of an unknown kind; {ACCEPTED}")
+                faults.append(f"data.{name}={path} {found}; {files.ACCEPTED}")
+            elif files.kind(path) is None:
+                faults.append(f"data.{name}={path} is of an unknown kind; {files.ACCEPTED}")
         return faults
 
     def fingerprint(self) -> dict[str, object]:
         """Digests of the files and the columns' names."""
         try:
-            digests = {name: _digest(path) for name, path in self._files().items()}
+            digests = {name: files.digest(path) for name, path in self._files().items()}
         except OSError as error:
             raise DataError([f"{error.filename} can't be read: {error.strerror}"]) from error
-        return {**digests, "text": self.text, "label": self.label}
+        return {**digests, "text": self.text, "label": self.label, "weight": self.weight}
 
-    def read(self) -> tuple[Corpus, Corpus]:
-        """Both files."""
+    def read(self) -> dict[str, Corpus]:
+        """All files.
+
+        Raises:
+            DataError: If they can't be read, or a column of theirs can't be what it is for;
+                lists every fault.
+        """
         faults: list[str] = []
-        corpora = []
+        corpora = {}
         for name, path in self._files().items():
             try:
-                corpora.append(
-                    _corpus(_frame(path), f"data.{name}={path}", str(self.text), str(self.label))
-                )
+                corpora[name] = self._corpus(files.read(path), name, f"data.{name}={path}")
             except DataError as error:
                 faults += error.faults
         if faults:
             raise DataError(faults)
-        train, test = corpora
-        return train, test
+        return corpora
 
     def _files(self) -> dict[str, Path]:
-        return {name: Path(to_absolute_path(getattr(self, name))) for name in ("train", "test")}
+        given = {name: getattr(self, name) for name in PARTS}
+        return {
+            name: Path(to_absolute_path(path)) for name, path in given.items() if path is not None
+        }
+
+    def _corpus(self, frame: "pd.DataFrame", part: str, file: str) -> Corpus:
+        text, label = str(self.text), str(self.label)
+        weight = None if self.weight is None or part == "test" else str(self.weight)
+        frame.columns = frame.columns.astype(str)
+        _check_shape(frame, file, [text, label] if weight is None else [text, label, weight])
+        faults: list[str] = []
+        if self.task == "regression":
+            faults += _blanks(frame, file, [text])
+            labels = _number_labels(frame, file, label, faults)
+        else:
+            faults += _blanks(frame, file, [text, label])
+            labels = _labels(frame[label].tolist())
+        weights = None if weight is None else _weights(frame, file, weight, faults)
+        if faults:
+            raise DataError(faults)
+        return Corpus(frame[text].astype(str).tolist(), labels, weights)
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _kind(path: Path) -> str | None:
-    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
-    return suffix if suffix == ".parquet" or suffix in SEPARATORS else None
-
-
-def _frame(path: Path) -> "pd.DataFrame":
-    # Imported here: only a sweep over a table that is not yet in the cache needs it.
+def _check_shape(frame: "pd.DataFrame", file: str, columns: Sequence[str]) -> None:
     import pandas as pd
 
-    kind = _kind(path)
-    try:
-        if kind == ".parquet":
-            return pd.read_parquet(path)
-        # Everything as text: a review may well read "NA".
-        return pd.read_csv(
-            path,
-            sep=SEPARATORS[kind or ".csv"],
-            dtype=str,
-            keep_default_na=False,
-            encoding="utf-8-sig",
-        )
-    except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        raise DataError(
-            [
-                f"{path} is not UTF-8: byte 0x{byte:02x} can't be decoded; "
-                "save it as UTF-8, for example with iconv"
-            ]
-        ) from error
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        # pandas' parser errors and pyarrow's are ValueErrors.
-        raise DataError([f"{path} can't be read: {str(error).strip()}"]) from error
-
-
-def _corpus(frame: "pd.DataFrame", file: str, text: str, label: str) -> Corpus:
-    import pandas as pd
-
-    frame.columns = frame.columns.astype(str)
     if not isinstance(frame.index, pd.RangeIndex):
         raise DataError(
             [
@@ -125,16 +116,17 @@ def _corpus(frame: "pd.DataFrame", file: str, text: str, label: str) -> Corpus:
                 "separator in it must stand in double quotes"
             ]
         )
-    missing = [column for column in (text, label) if column not in frame.columns]
+    missing = [column for column in columns if column not in frame.columns]
     if missing:
-        columns = ", ".join(map(str, frame.columns))
-        raise DataError(
-            [f"{file} has no column {column!r}; it has: {columns}" for column in missing]
-        )
+        there = ", ".join(map(str, frame.columns))
+        raise DataError([f"{file} has no column {column!r}; it has: {there}" for column in missing])
     if frame.empty:
         raise DataError([f"{file} has no rows"])
+
+
+def _blanks(frame: "pd.DataFrame", file: str, columns: Sequence[str]) -> list[str]:
     faults = []
-    for column in (text, label):
+    for column in columns:
         blank = frame[column].isna() | (frame[column].astype(str).str.strip() == "")
         if blank.any():
             rows = ", ".join(str(row + 1) for row in blank.to_numpy().nonzero()[0][:5])
@@ -142,12 +134,10 @@ def _corpus(frame: "pd.DataFrame", file: str, text: str, label: str) -> Corpus:
                 f"{file} has {blank.sum()} rows without a {column!r} (the first are rows {rows}); "
                 "fill or remove them"
             )
-    if faults:
-        raise DataError(faults)
-    return Corpus(frame[text].astype(str).tolist(), _labels(frame[label].tolist()))
+    return faults
 
 
-def _labels(values: list[Label]) -> list[Label]:
+def _labels(values: Sequence[Label]) -> list[Label]:
     """Whole numbers where all are, else numbers where all are, else text."""
     texts = [str(int(value) if isinstance(value, bool) else value) for value in values]
     if not all(NUMBER.fullmatch(text) for text in texts):
@@ -156,3 +146,42 @@ def _labels(values: list[Label]) -> list[Label]:
     if all(number.is_integer() for number in numbers):
         return [int(number) for number in numbers]
     return list(numbers)
+
+
+def _number_labels(frame: "pd.DataFrame", file: str, column: str, faults: list[str]) -> list[Label]:
+    values = frame[column].tolist()
+    numbers = _numbers(values)
+    what = f"label {column!r} is no finite number, as data.task=regression needs"
+    faults += _bad_rows(file, what, values, np.isnan(numbers))
+    return list(numbers.tolist())
+
+
+def _weights(frame: "pd.DataFrame", file: str, column: str, faults: list[str]) -> list[float]:
+    values = frame[column].tolist()
+    numbers = _numbers(values)
+    what = f"weight {column!r} is no finite number, at least 0"
+    faults += _bad_rows(file, what, values, np.isnan(numbers) | (numbers < 0))
+    if not numbers.any():
+        faults.append(f"{file}: every weight {column!r} is 0; some must be above")
+    return list(numbers.tolist())
+
+
+def _numbers(values: Sequence[object]) -> npt.NDArray[np.float32]:
+    """``float32 (n,)``, NaN where a value is no number, or none that float32 can hold."""
+    return np.array([_number(value) for value in values], dtype=np.float32)
+
+
+def _number(value: object) -> float:
+    text = str(int(value) if isinstance(value, bool) else value).strip()
+    number = float(text) if SCIENTIFIC.fullmatch(text) else np.nan
+    return number if abs(number) <= LARGEST else np.nan
+
+
+def _bad_rows(
+    file: str, what: str, values: Sequence[object], bad: npt.NDArray[np.bool_]
+) -> list[str]:
+    """At most one fault: how many rows are bad, and the first of them with their values."""
+    if not bad.any():
+        return []
+    shown = ", ".join(f"row {row + 1}: {values[row]!r}" for row in bad.nonzero()[0][:5])
+    return [f"{file} has {bad.sum()} rows whose {what} (the first are {shown})"]

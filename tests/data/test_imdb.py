@@ -3,7 +3,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rnnexp.data.imdb import from_keras
+import numpy as np
+import pytest
+
+from rnnexp.data.imdb import Imdb, from_keras
 from rnnexp.data.source import Corpus
 
 INDEX = {"the": 1, "film": 2, "don't": 3}
@@ -11,6 +14,17 @@ INDEX = {"the": 1, "film": 2, "don't": 3}
 
 def test_keras_ids_become_words_again() -> None:
     assert from_keras([[1, 2], [3]], [1, 0], INDEX) == Corpus(["the film", "don't"], [1, 0])
+
+
+@pytest.mark.parametrize(
+    ("task", "kind"), [("binary", np.int64), ("classes", np.int64), ("regression", np.float32)]
+)
+def test_every_task(monkeypatch: pytest.MonkeyPatch, task: str, kind: type) -> None:
+    part = from_keras([[1, 2], [3]], [1, 0], INDEX)
+    monkeypatch.setattr(Imdb, "read", lambda _: {"train": part, "test": part})
+    dataset = Imdb(num_words=None, maxlen=3, split="whitespace", seed=0, task=task).load()
+    y = dataset.test().y
+    assert (y.dtype, y.tolist()) == (kind, [1, 0])
 
 
 def test_a_closed_network_is_one_clear_error(tmp_path: Path) -> None:

@@ -1,21 +1,27 @@
 import gzip
+import hashlib
+import os
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from rnnexp.data import files
 from rnnexp.data.table import Table
 from rnnexp.errors import DataError
 
 ROWS = [("good film", "1"), ("NA", "0"), ('a, "quoted" one', "1"), ("두 번 봤다", "0")]
 
 
-def table(train: Path, test: Path | None = None, **settings: str) -> Table:
-    options = {"text": "text", "label": "label", "split": "whitespace"} | settings
-    return Table(
-        train=str(train), test=str(test or train), num_words=None, maxlen=8, seed=0, **options
-    )
+def table(train: Path, test: Path | None = None, **changes: object) -> Table:
+    options = {"text": "text", "label": "label", "split": "whitespace", "maxlen": 8} | changes
+    return Table(train=str(train), test=str(test or train), num_words=None, seed=0, **options)  # type: ignore[arg-type]
 
 
 def frame() -> pd.DataFrame:
@@ -38,7 +44,7 @@ def write_gz(file: Path) -> None:
 )
 def test_every_kind_of_file_reads_alike(tmp_path: Path, name: str, write: object) -> None:
     write(tmp_path / name)  # type: ignore[operator]
-    train, test = table(tmp_path / name).read()
+    train, test = table(tmp_path / name).read().values()
     assert list(train.texts) == [text for text, _ in ROWS]
     assert list(train.labels) == [1, 0, 1, 0]
     assert train == test
@@ -59,7 +65,7 @@ def test_every_kind_of_file_reads_alike(tmp_path: Path, name: str, write: object
 )
 def test_labels(tmp_path: Path, labels: list[str], expected: list[object]) -> None:
     pd.DataFrame({"text": ["a", "b"], "label": labels}).to_csv(tmp_path / "a.csv", index=False)
-    assert list(table(tmp_path / "a.csv").read()[0].labels) == expected
+    assert list(table(tmp_path / "a.csv").read()["train"].labels) == expected
 
 
 @pytest.mark.parametrize(
@@ -90,7 +96,7 @@ def test_faults(tmp_path: Path, name: str, content: bytes, message: str) -> None
 
 def test_columns_may_have_numbers_for_names(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("0,1\ngood,1\nbad,0\n")
-    (train, _) = table(tmp_path / "a.csv", text=0, label=1).read()  # type: ignore[arg-type]
+    train = table(tmp_path / "a.csv", text=0, label=1).read()["train"]
     assert list(train.texts) == ["good", "bad"]
 
 
@@ -101,7 +107,7 @@ def test_parquet_labels_of_any_type(tmp_path: Path) -> None:
         ([date(2020, 1, 1), date(2021, 1, 2)], ["2020-01-01", "2021-01-02"]),
     ):  # fmt: skip
         pd.DataFrame({"text": ["a", "b"], "label": labels}).to_parquet(tmp_path / "a.parquet")
-        assert list(table(tmp_path / "a.parquet").read()[0].labels) == classes
+        assert list(table(tmp_path / "a.parquet").read()["train"].labels) == classes
 
 
 def test_faults_of_both_files_come_together(tmp_path: Path) -> None:
@@ -118,3 +124,200 @@ def test_labels_that_only_the_test_part_has_are_a_fault(tmp_path: Path) -> None:
     test.write_text("text,label\na,neg\nb,neutral\n")
     with pytest.raises(DataError, match="'neutral'; known are 'neg', 'pos'"):
         table(train, test).load()
+
+
+def write(file: Path, content: str) -> Path:
+    file.write_text(content)
+    return file
+
+
+def faults(source: Table) -> tuple[str, ...]:
+    with pytest.raises(DataError) as caught:
+        source.load()
+    return caught.value.faults
+
+
+def test_a_validation_file_is_encoded_like_the_training_part(tmp_path: Path) -> None:
+    train = write(tmp_path / "train.csv", "text,label\ngood good,pos\nbad,neg\n")
+    validation = write(tmp_path / "v.tsv", "text\tlabel\nbad\tneg\ngood\tpos\nunseen\tpos\n")
+    dataset = table(train, validation=str(validation), maxlen=1).load()
+    part = dataset.validation()
+    assert part is not None
+    assert part.x.tolist() == [[4], [3], [2]]
+    assert part.y.tolist() == [0, 1, 1]
+    assert dataset.words == ("good", "bad")
+    assert all(isinstance(array, np.memmap) for array in (part.x, part.y, dataset.train().x))
+    assert table(train).load().validation() is None
+
+
+def test_the_faults_of_a_validation_file(tmp_path: Path) -> None:
+    train = write(tmp_path / "train.csv", "text,label\na,neg\nb,pos\n")
+    other = write(tmp_path / "v.csv", "text,label\na,neutral\n")
+    assert faults(table(train, validation=str(other))) == (
+        "the validation part has labels that the training part has not: 'neutral'; "
+        "known are 'neg', 'pos'",
+    )
+    missing = tmp_path / "no.csv"
+    (fault,) = faults(table(train, validation=str(missing)))
+    assert fault.startswith(f"data.validation={missing} does not exist")
+    empty = write(tmp_path / "empty.csv", "text,stars\n")
+    (fault,) = faults(table(train, validation=str(empty)))
+    assert fault == f"data.validation={empty} has no column 'label'; it has: text, stars"
+
+
+def test_whatever_is_in_a_file_is_in_the_key(tmp_path: Path) -> None:
+    content = "text,label,w,v\na,1,1,2\nb,0,2,1\n"
+    train, validation = (write(tmp_path / name, content) for name in ("a.csv", "b.csv"))
+    made = [
+        table(train).load().folder,
+        table(train, validation=str(validation)).load().folder,
+        table(train, weight="w").load().folder,
+        table(train, weight="v").load().folder,
+        table(train, task="classes").load().folder,
+    ]
+    write(validation, content.replace("b,0", "c,0"))
+    made.append(table(train, validation=str(validation)).load().folder)
+    assert len(set(made)) == len(made)
+
+
+def test_a_file_is_digested_once_until_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+    real = hashlib.file_digest
+    monkeypatch.setattr(
+        hashlib, "file_digest", lambda file, kind: (made.append(file), real(file, kind))[1]
+    )
+    file = write(tmp_path / "a.csv", "one")
+    first = files.digest(file)
+    assert files.digest(file) == first
+    assert len(made) == 1
+    write(file, "two")
+    os.utime(file, ns=(0, 0))
+    assert files.digest(file) != first
+    assert len(made) == 2
+
+
+def test_weights_stay_with_their_reviews(tmp_path: Path) -> None:
+    rows = [f"w{i},{i % 2},{i / 4}" for i in range(20)]
+    train = write(tmp_path / "a.csv", "\n".join(["text,label,w", *rows]))
+    test = write(tmp_path / "test.csv", "text,label\nw1,1\n")
+    dataset = table(train, test, weight="w", validation=str(train), maxlen=1).load()
+    part, validation = dataset.train(), dataset.validation()
+    assert part.weight is not None
+    assert validation is not None
+    assert validation.weight is not None
+    assert part.weight.dtype == np.float32
+    words = [dataset.words[number - 3] for number in part.x[:, 0]]
+    assert [f"w{int(weight * 4)}" for weight in part.weight] == words
+    assert validation.weight.tolist() == [i / 4 for i in range(20)]
+    assert dataset.test().weight is None
+
+
+@pytest.mark.parametrize(
+    ("weights", "fault"),
+    [
+        (["1", "-1", "x"], "2 rows whose weight 'w' is no finite number, at least 0 "
+                           "(the first are row 2: '-1', row 3: 'x')"),
+        (["1", "nan", ""], "2 rows whose weight 'w' is no finite number, at least 0 "
+                           "(the first are row 2: 'nan', row 3: '')"),
+        (["inf", "1e39", "1_0"], "3 rows whose weight"),
+        (["0", "0.0", "-0"], "every weight 'w' is 0; some must be above"),
+        (["0", "1e-60", "0"], "every weight 'w' is 0; some must be above"),
+        (["x"] * 9, "row 5: 'x')"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("part", ["train", "validation"])
+def test_weights_that_cant_be(tmp_path: Path, part: str, weights: list[str], fault: str) -> None:
+    good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
+    write(good, "text,label,w\na,1,1\nb,0,.5\n")
+    rows = {"text": "a", "label": [i % 2 for i in range(len(weights))], "w": weights}
+    pd.DataFrame(rows).to_csv(bad, index=False)
+    given = {"train": good, "validation": good} | {part: bad}
+    (found,) = faults(table(given["train"], good, validation=str(given["validation"]), weight="w"))
+    assert found.startswith(f"data.{part}={bad}")
+    assert fault in found
+
+
+def test_a_weight_column_that_is_not_there(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", "text,label\na,1\nb,0\n")
+    assert faults(table(file, weight="w")) == (
+        f"data.train={file} has no column 'w'; it has: text, label",
+    )
+
+
+def test_numbers_of_any_notation_and_type_are_weights(tmp_path: Path) -> None:
+    for values, expected in (
+        ([True, False], [1.0, 0.0]),
+        ([Decimal("0.5"), Decimal("2")], [0.5, 2.0]),
+        (np.array([1e-5, 2], dtype=np.float64), np.array([1e-5, 2], dtype=np.float32).tolist()),
+        (["1e2", " .5 "], [100.0, 0.5]),
+    ):  # fmt: skip
+        frame = pd.DataFrame({"text": ["a", "b"], "label": [0, 1], "w": values})
+        frame.to_parquet(tmp_path / "a.parquet")
+        assert table(tmp_path / "a.parquet", weight="w").read()["train"].weights == expected
+
+
+FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(FLOATS, min_size=2, max_size=9).filter(lambda values: len(set(values)) > 1))
+def test_numbers_to_predict_come_back_as_they_were(values: list[float]) -> None:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "a.csv"
+        pd.DataFrame({"text": "a", "label": values}).to_csv(file, index=False)
+        dataset = table(file, task="regression").load()
+    assert dataset.classes == ()
+    assert dataset.train().y.dtype == np.float32
+    assert sorted(dataset.train().y.tolist()) == sorted(values)
+    assert dataset.test().y.tolist() == values
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(FLOATS.map(abs), min_size=2, max_size=9), st.integers(0, 8), st.data())
+def test_one_bad_weight_is_found(values: list[float], place: int, data: st.DataObject) -> None:
+    bad = data.draw(st.one_of(FLOATS.filter(lambda value: value < 0), st.text(alphabet="xé-_,.")))
+    place %= len(values)
+    shown = [str(value) for value in values]
+    shown[place] = str(bad)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "a.csv"
+        labels = [i % 2 for i in range(len(values))]
+        pd.DataFrame({"text": "a", "label": labels, "w": shown}).to_csv(file, index=False)
+        found = faults(table(file, weight="w"))
+    assert f"row {place + 1}: {str(bad)!r}" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("labels", "fault"),
+    [
+        (["1", "good", "bad"], "2 rows whose label 'label' is no finite number, as data.task="
+                               "regression needs (the first are row 2: 'good', row 3: 'bad')"),
+        (["1", "", "2"], "row 2: ''"),
+        (["1", "inf", "1e39"], "row 2: 'inf', row 3: '1e39'"),
+        (["2.5", "2.50", "2.5"], "every training label is 2.5; there must be at least two diff"),
+    ],
+)  # fmt: skip
+def test_labels_that_are_no_numbers(tmp_path: Path, labels: list[str], fault: str) -> None:
+    file, test = tmp_path / "a.csv", write(tmp_path / "test.csv", "text,label\na,1\n")
+    pd.DataFrame({"text": "a", "label": labels}).to_csv(file, index=False)
+    (found,) = faults(table(file, test, task="regression"))
+    assert fault in found
+
+
+def test_numbers_unlike_those_of_the_training_part_are_no_fault(tmp_path: Path) -> None:
+    train = write(tmp_path / "a.csv", "text,label\na,1\nb,2\n")
+    test = write(tmp_path / "test.csv", "text,label\na,-7.5\n")
+    assert table(train, test, task="regression").load().test().y.tolist() == [-7.5]
+
+
+def test_stars_need_another_task(tmp_path: Path) -> None:
+    rows = "".join(f"a,{star}\n" for star in (1, 2, 3, 4, 5, 6))
+    file = write(tmp_path / "a.csv", f"text,label\n{rows}")
+    assert faults(table(file)) == (
+        "data.task=binary, but data.label has 6 classes (1, 2, 3, 4, 5 and 1 more); use "
+        "data.task=classes with compile=categorical or compile=sparse_categorical, or "
+        "data.task=regression to predict the numbers themselves",
+    )
+    assert table(file, task="classes").load().classes == (1, 2, 3, 4, 5, 6)
