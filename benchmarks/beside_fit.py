@@ -22,6 +22,7 @@ def main(config: DictConfig) -> Result:
     from rnnexp.trial import run
 
     keras = backend.keras()
+    from rnnexp.fit import fit_arguments
     from rnnexp.model import build
 
     backend.settle()
@@ -31,8 +32,7 @@ def main(config: DictConfig) -> Result:
     dataset = data.load(config.data)
     model = build(config.copy(), dataset)
     built = time.perf_counter()
-    train = dataset.train()
-    model.fit(train.x, train.y, **config.fit)
+    model.fit(**fit_arguments(config, dataset))
     seconds = built - began, time.perf_counter() - built
     Path(HydraConfig.get().runtime.output_dir, ALONE).write_text(" ".join(map(str, seconds)))
     return run(config)

@@ -17,6 +17,7 @@ import keras
 import numpy as np
 
 from rnnexp.callbacks import epoch_metrics
+from rnnexp.model import restore, variables
 from rnnexp.task import BACKUP
 
 PLAIN = (type(None), bool, int, float, str, np.ndarray, np.generic, np.ufunc)
@@ -67,9 +68,7 @@ class Backup(keras.callbacks.Callback):
         if not self._file.exists():
             return None
         saved: Saved = pickle.loads(self._file.read_bytes())  # noqa: S301
-        model.optimizer.build(model.trainable_variables)
-        for variable, value in zip(_variables(model), saved.weights, strict=True):
-            variable.assign(value)
+        restore(model, saved.weights)
         self._saved = saved
         self.metrics = dict(saved.metrics)
         return saved
@@ -85,17 +84,13 @@ class Backup(keras.callbacks.Callback):
         self.metrics[epoch] = epoch_metrics(self.model, logs)
         saved = Saved(
             metrics=self.metrics,
-            weights=[keras.ops.convert_to_numpy(v) for v in _variables(self.model)],
+            weights=[keras.ops.convert_to_numpy(v) for v in variables(self.model)],
             callbacks={name: _state(callback) for name, callback in self._callbacks.items()},
             stopped=self.model.stop_training,
         )
         new = self._file.with_suffix(".new")
         new.write_bytes(pickle.dumps(saved))
         new.replace(self._file)
-
-
-def _variables(model: keras.Model) -> list[Any]:
-    return [*model.weights, *model.optimizer.variables]
 
 
 def _state(callback: keras.callbacks.Callback) -> dict[str, Any]:

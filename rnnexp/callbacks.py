@@ -2,7 +2,11 @@
 
 import logging
 import math
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -14,10 +18,42 @@ from rnnexp.tracking import Run
 log = logging.getLogger(__name__)
 
 
+@contextmanager
+def quiet_without_value() -> Iterator[None]:
+    """Keras's callbacks warn at every epoch without a monitored value; they just wait for one."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "(Early stopping|Learning rate reduction is) condition")
+        yield
+
+
 def epoch_metrics(model: keras.Model, logs: Mapping[str, float] | None) -> dict[str, float]:
     """What is kept of an epoch: Keras's logs, and the learning rate that it ended with."""
     rate = float(model.optimizer.learning_rate)
     return {"learning_rate": rate} | {name: float(value) for name, value in (logs or {}).items()}
+
+
+class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
+    """Keras's, which with ``save_best_only`` would save every epoch that has no monitored value.
+
+    Such are most epochs where ``validation_freq`` is not 1.
+
+    Attributes:
+        files: The file that an epoch is in, by epoch; that of an earlier one if it was better.
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.files: dict[int, str] = {}
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Save the model, if it is to be saved."""
+        logs = dict(logs or {})
+        if self.save_best_only and self.monitor not in logs:
+            return
+        super().on_epoch_end(epoch, logs)
+        file = self.filepath.format(epoch=epoch + 1, **logs)
+        if Path(file).exists():
+            self.files[epoch] = file
 
 
 class LogEpoch(keras.callbacks.Callback):
@@ -53,6 +89,7 @@ class ReportToStudy(keras.callbacks.Callback):
 
     Attributes:
         values: The monitored value by epoch; epochs without one are missing.
+        losses: The training loss by epoch.
     """
 
     def __init__(self, trial: CurrentTrial, objective: Objective) -> None:
@@ -60,9 +97,11 @@ class ReportToStudy(keras.callbacks.Callback):
         self._trial = trial
         self._objective = objective
         self.values: dict[int, float] = {}
+        self.losses: dict[int, float] = {}
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Report the epoch's value, if it has one."""
+        self._keep_loss(epoch, logs or {})
         value = (logs or {}).get(self._objective.monitor)
         if value is None:
             return
@@ -75,11 +114,16 @@ class ReportToStudy(keras.callbacks.Callback):
         """Report the epochs that were saved, but not reported; whether the trial is pruned."""
         reported = self._trial.reported
         for epoch in sorted(metrics):
+            self._keep_loss(epoch, metrics[epoch])
             if (value := metrics[epoch].get(self._objective.monitor)) is not None:
                 self.values[epoch] = value
                 if epoch not in reported:
                     self._trial.report(value, epoch, metric=None)
         return bool(self.values) and self._is_pruned()
+
+    def _keep_loss(self, epoch: int, logs: Mapping[str, float]) -> None:
+        if (loss := logs.get("loss")) is not None:
+            self.losses[epoch] = float(loss)
 
     def _is_pruned(self) -> bool:
         pruned = self._trial.should_prune()
@@ -87,15 +131,22 @@ class ReportToStudy(keras.callbacks.Callback):
             log.info("%s %s", self._objective.monitor, self._trial.verdict)
         return pruned
 
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """The best epoch so far, and its value."""
+        return self._objective.best(self.values)
+
     def result(self) -> Result:
         """What came out, once ``fit`` has returned: the best epoch counts, not the last."""
         monitor = self._objective.monitor
-        best = self._objective.best(self.values)
+        best = self.best
         if self._trial.verdict is None:
-            # A training that has diverged is not to be trusted, however good it was before.
-            for epoch, value in self.values.items():
-                if not math.isfinite(value):
-                    return Result(State.FAIL, reason=f"{monitor} was {value} at epoch {epoch}")
+            # A training that has diverged is not to be trusted, however good it was before; and
+            # an accuracy is a number even then.
+            for name, values in (("loss", self.losses), (monitor, self.values)):
+                for epoch, value in values.items():
+                    if not math.isfinite(value):
+                        return Result(State.FAIL, reason=f"{name} was {value} at epoch {epoch}")
         if best is None:
             return Result(State.FAIL, reason=f"{monitor} was never a number")
         epoch, value = best

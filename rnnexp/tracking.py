@@ -225,11 +225,15 @@ class Tracker:
         client.set_terminated(run_id, status)
 
     @patiently
-    def download(self, run_id: str, artifacts: str, folder: Path) -> list[Path]:
-        """Fetch the files in a folder of a run's artifacts; none if there is no such folder."""
-        client = self._client()
-        found = [artifact.path for artifact in client.list_artifacts(run_id, artifacts)]
-        return [Path(client.download_artifacts(run_id, path, str(folder))) for path in found]
+    def tag(self, run_id: str, name: str) -> str | None:
+        """A run's tag; None if it has none of that name."""
+        value: str | None = self._client().get_run(run_id).data.tags.get(name)
+        return value
+
+    @patiently
+    def download(self, run_id: str, path: str, folder: Path) -> Path:
+        """Fetch one of a run's artifacts into a folder."""
+        return Path(self._client().download_artifacts(run_id, path, str(folder)))
 
     def how_to_browse(self, run: Run) -> str:
         """The command, and the address, that show the runs beside this one."""

@@ -1,8 +1,9 @@
 """One trial, from config to result: data -> model -> compile -> callbacks -> fit."""
 
 import logging
-import tempfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
@@ -10,16 +11,21 @@ from omegaconf import DictConfig
 
 from rnnexp import backend, data
 from rnnexp.check import check
+from rnnexp.checkpoint import go_on_from, load, log_checkpoints
 from rnnexp.current import CurrentTrial, current_trial
 from rnnexp.errors import ConfigError
+from rnnexp.fit import fit_arguments
+from rnnexp.model import build
 from rnnexp.objective import Objective
+from rnnexp.output import output_of
 from rnnexp.result import Result
 from rnnexp.task import log_result, recorded
 from rnnexp.tracking import Run, Tracker
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT = "checkpoint"  # folder of a run's artifacts
+if TYPE_CHECKING:
+    from rnnexp.callbacks import ReportToStudy
 
 
 def run(config: DictConfig) -> Result:
@@ -57,15 +63,14 @@ def evaluate(config: DictConfig, run_id: str) -> dict[str, float]:
         Values by Keras's names, such as ``loss`` and ``accuracy``; empty if the run has no
         checkpoint, as when the ``model_checkpoint`` callback was left out. The loss is first.
     """
-    keras = backend.keras()
-    with tempfile.TemporaryDirectory() as folder:
-        files = _tracker(config).download(run_id, CHECKPOINT, Path(folder))
-        if not files:
-            log.warning("nothing to evaluate: run %s has no checkpoint", run_id)
-            return {}
-        model = keras.models.load_model(files[0])
-    test = data.load(config.data).test()
-    scores = model.evaluate(test.x, test.y, verbose=0, return_dict=True, **config.evaluate)
+    dataset = data.load(config.data)
+    model = load(_tracker(config), run_id, config, dataset)
+    if model is None:
+        log.warning("nothing to evaluate: run %s has no checkpoint", run_id)
+        return {}
+    test = dataset.test()
+    y = output_of(config, dataset).labels(test.y)
+    scores = model.evaluate(test.x, y, verbose=0, return_dict=True, **config.evaluate)
     return {name: float(scores[name]) for name in sorted(scores, key=lambda name: name != "loss")}
 
 
@@ -73,37 +78,50 @@ def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
     keras = backend.keras()
     # Imported here: only a process that trains needs TensorFlow.
     from rnnexp.backup import Backup
-    from rnnexp.callbacks import LogEpoch, ReportToStudy
-    from rnnexp.model import build
+    from rnnexp.callbacks import LogEpoch, ReportToStudy, quiet_without_value
 
     backend.settle()
     keras.utils.clear_session()
     keras.utils.set_random_seed(config.seed)
     dataset = data.load(config.data)
     model = build(config, dataset)
-    callbacks = instantiate(config.callbacks, _convert_="all")
+    callbacks = instantiate(config.get("callbacks") or {}, _convert_="all")
     backup = Backup(Path(HydraConfig.get().runtime.output_dir), callbacks)
     log_epoch = LogEpoch(mlflow_run)
     report = ReportToStudy(trial, Objective(**config.objective))
+    fit = fit_arguments(config, dataset)
     saved = backup.load(model)
     done = False
     if saved:
         log.info("taken up again after epoch %s", max(saved.metrics))
         log_epoch.catch_up(saved.metrics)
         done = report.catch_up(saved.metrics) or saved.stopped
-    if not done:
-        own = [backup, log_epoch, report] if trial.run else [log_epoch, report]
-        train = dataset.train()
-        # Keras's names, but a file and a column: the data read them.
-        fit = {k: v for k, v in config.fit.items() if k not in ("validation_data", "sample_weight")}
-        fit |= {"initial_epoch": max(saved.metrics) + 1} if saved else {}
-        model.fit(train.x, train.y, callbacks=[*callbacks.values(), *own], **fit)
-    for callback in callbacks.values():
-        if isinstance(callback, keras.callbacks.ModelCheckpoint):
-            file = Path(callback.filepath)
-            if file.exists():
-                mlflow_run.log_file(file, CHECKPOINT)
+        fit["initial_epoch"] = max(saved.metrics) + 1
+        if done:
+            backup.on_train_begin()  # what the callbacks have kept is still wanted
+    elif config.checkpoint:
+        go_on_from(model, config.checkpoint, _tracker(config))
+        mlflow_run.log_batch(tags={"continued_from": config.checkpoint})
+    try:
+        if not done:
+            own = [backup, log_epoch, report] if trial.run else [log_epoch, report]
+            with quiet_without_value():
+                model.fit(**fit, callbacks=[*callbacks.values(), *own])
+    finally:  # also of a training that was interrupted: it can be gone on with
+        _log_files(mlflow_run, callbacks.values(), report)
     return report.result()
+
+
+def _log_files(mlflow_run: Run, callbacks: Iterable[object], report: "ReportToStudy") -> None:
+    keras = backend.keras()
+    from rnnexp.callbacks import ModelCheckpoint
+
+    best = report.best
+    for callback in callbacks:
+        if isinstance(callback, ModelCheckpoint):
+            log_checkpoints(mlflow_run, callback.files, best[0] if best else None)
+        elif isinstance(callback, keras.callbacks.CSVLogger) and Path(callback.filename).exists():
+            mlflow_run.log_file(Path(callback.filename))
 
 
 def _tracker(config: DictConfig) -> Tracker:

@@ -1,0 +1,89 @@
+"""Names that a config gives to classes and functions: are there such, and what is near?"""
+
+import importlib
+from collections.abc import Iterator
+from difflib import get_close_matches
+from inspect import isclass, isfunction
+from types import ModuleType
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from rnnexp import backend
+
+# Where Keras looks up a name that is given as plain text.
+TEXTS = {"compile.optimizer": "keras.optimizers", "compile.loss": "keras.losses"}
+
+
+def name_faults(config: DictConfig) -> list[str]:
+    """Every ``_target_`` that can't be imported, and every unknown optimizer or loss.
+
+    Args:
+        config: The whole config.
+    """
+    found = [
+        f"{key}._target_={target}: {fault}"
+        for part in ("data", "model", "compile", "callbacks")
+        for key, target in _targets(config.get(part), part)
+        if (fault := _fault(target))
+    ]
+    for key, module in TEXTS.items():
+        name = OmegaConf.select(config, key)
+        if isinstance(name, str) and not _is_known(module, name):
+            found.append(f"{key}={name}: {_nearest(name, module)}")
+    return found
+
+
+def _targets(node: Any, path: str) -> Iterator[tuple[str, str]]:
+    if OmegaConf.is_dict(node):
+        target = node.get("_target_")
+        if target is not None:
+            yield path, str(target)
+        items = [(str(key), OmegaConf.select(node, str(key))) for key in node if key != "_target_"]
+    elif OmegaConf.is_list(node):
+        items = [(str(number), item) for number, item in enumerate(node)]
+    else:
+        return
+    for key, child in items:
+        yield from _targets(child, f"{path}.{key}")
+
+
+def _fault(target: str) -> str | None:
+    module_name, _, name = target.rpartition(".")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        if _is_inside_class(module_name, name):
+            return None
+        return f"{module_name or target} can't be imported: {error}"
+    return None if hasattr(module, name) else _nearest(name, module_name)
+
+
+def _is_inside_class(module_name: str, name: str) -> bool:
+    outer_module, _, outer = module_name.rpartition(".")
+    try:
+        return hasattr(getattr(importlib.import_module(outer_module), outer), name)
+    except (ImportError, AttributeError, ValueError):
+        return False
+
+
+def _is_known(module: str, name: str) -> bool:
+    try:
+        importlib.import_module(module).get(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _nearest(name: str, module_name: str) -> str:
+    backend.keras()
+    module: ModuleType = importlib.import_module(module_name)
+    public = [
+        known
+        for known, value in vars(module).items()
+        if not known.startswith("_") and (isclass(value) or isfunction(value))
+    ]
+    lower = {known.lower(): known for known in public}
+    near = [lower[text] for text in get_close_matches(name.lower(), lower, n=3)]
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(public[:30])}"
+    return f"{module_name} has no {name}; {hint}"
