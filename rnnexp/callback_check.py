@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from rnnexp import backend
 from rnnexp.errors import one_line
@@ -63,7 +63,8 @@ def _made(config: DictConfig) -> Mapping[str, object]:
     # For the check any folder will do, since no callback writes yet.
     text = OmegaConf.to_yaml(OmegaConf.create(config.get("callbacks") or {}))
     checked = config.copy()
-    checked.callbacks = OmegaConf.create(text.replace(OUTPUT_DIR, tempfile.gettempdir()))
+    with open_dict(checked):
+        checked.callbacks = OmegaConf.create(text.replace(OUTPUT_DIR, tempfile.gettempdir()))
     made: Mapping[str, object] = instantiate(checked.callbacks, _convert_="all")
     return made
 

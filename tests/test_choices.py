@@ -52,8 +52,8 @@ def table(path: Path, name: str, *rows: str, columns: str = "text,label") -> str
 
 def from_tables(path: Path, rows: list[str], columns: str = "text,label") -> list[str]:
     train = table(path, "train.csv", *rows, columns=columns)
-    return ["data=table", f"data.train={train}", f"data.test={train}", "data.maxlen=4",
-            "model.embedding_size=4", "model.units=4", "fit.epochs=2", "fit.batch_size=8"]  # fmt: skip
+    small = ("data.maxlen=4", "model.embedding_size=4", "model.units=4", "fit.batch_size=8")
+    return ["data=table", f"data.train={train}", f"data.test={train}", *small, "fit.epochs=2"]
 
 
 # --- losses and compile
@@ -86,11 +86,11 @@ def test_regression(command: Command) -> None:
 
 
 def test_weights_of_the_loss_and_of_metrics(command: Command) -> None:
-    once = command("compile.weighted_metrics=[accuracy]", "compile.metrics=null", "fit.epochs=1")
-    twice = command("compile.loss_weights=[2.0]", "fit.epochs=1", "callbacks=[]")
+    still = ("compile.optimizer.learning_rate=0.0", "fit.epochs=1", "callbacks=[]")
+    once = command(*still, "compile.weighted_metrics=[accuracy]", "compile.metrics=null")
+    twice = command(*still, "compile.loss_weights=[2.0]")
     assert "val_accuracy" in only(once).data.metrics
-    # The first epoch's validation comes after steps of another size, its beginning does not.
-    assert curve(twice, "val_loss")[0] == pytest.approx(2 * curve(once, "val_loss")[0], rel=0.2)
+    assert curve(twice, "val_loss")[0] == pytest.approx(2 * curve(once, "val_loss")[0])
 
 
 def test_a_schedule_in_the_optimizer(command: Command) -> None:
