@@ -123,6 +123,18 @@ def test_tables(
     assert ended.files() <= {"a.csv", "outputs"}
 
 
+def test_every_file_and_column_that_is_searched_is_checked(
+    command: Command, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("text,label,w\n" + "good film,a,1\nbad film,b,2\n" * 5)
+    ended = command(
+        "-m", "data=table", f"data.train={file}", f"data.test={file}",
+        "fit.sample_weight=choice(w,v)", tiny=False, path=tmp_path,
+    )  # fmt: skip
+    assert_refused(ended, f"data.train={file} has no column 'v'; it has: text, label, w")
+
+
 def test_what_is_not_given(command: Command) -> None:
     ended = command("-m", "data=table", tiny=False)
     assert_refused(ended, "data.train is not given", "data.test is not given")

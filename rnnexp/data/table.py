@@ -1,8 +1,9 @@
 """Anybody's reviews: files with a column of texts, one of labels and perhaps one of weights."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,7 +81,7 @@ class Table(Source):
                 faults += error.faults
         if faults:
             raise DataError(faults)
-        return corpora
+        return corpora if self.task == "regression" else _typed(corpora)
 
     def _files(self) -> dict[str, Path]:
         given = {name: getattr(self, name) for name in PARTS}
@@ -99,7 +100,7 @@ class Table(Source):
             labels = _number_labels(frame, file, label, faults)
         else:
             faults += _blanks(frame, file, [text, label])
-            labels = _labels(frame[label].tolist())
+            labels = frame[label].tolist()
         weights = None if weight is None else _weights(frame, file, weight, faults)
         if faults:
             raise DataError(faults)
@@ -137,6 +138,15 @@ def _blanks(frame: "pd.DataFrame", file: str, columns: Sequence[str]) -> list[st
     return faults
 
 
+def _typed(corpora: Mapping[str, Corpus]) -> dict[str, Corpus]:
+    """The labels of all files as one type, though one may hold nothing but numbers."""
+    labels = iter(_labels([label for corpus in corpora.values() for label in corpus.labels]))
+    return {
+        name: replace(corpus, labels=list(islice(labels, len(corpus.labels))))
+        for name, corpus in corpora.items()
+    }
+
+
 def _labels(values: Sequence[Label]) -> list[Label]:
     """Whole numbers where all are, else numbers where all are, else text."""
     texts = [str(int(value) if isinstance(value, bool) else value) for value in values]
@@ -161,14 +171,14 @@ def _weights(frame: "pd.DataFrame", file: str, column: str, faults: list[str]) -
     numbers = _numbers(values)
     what = f"weight {column!r} is no finite number, at least 0"
     faults += _bad_rows(file, what, values, np.isnan(numbers) | (numbers < 0))
-    if not numbers.any():
+    if not numbers.astype(np.float32).any():
         faults.append(f"{file}: every weight {column!r} is 0; some must be above")
     return list(numbers.tolist())
 
 
-def _numbers(values: Sequence[object]) -> npt.NDArray[np.float32]:
-    """``float32 (n,)``, NaN where a value is no number, or none that float32 can hold."""
-    return np.array([_number(value) for value in values], dtype=np.float32)
+def _numbers(values: Sequence[object]) -> npt.NDArray[np.float64]:
+    """``float64 (n,)``, NaN where a value is no number, or none that float32 can hold."""
+    return np.array([_number(value) for value in values])
 
 
 def _number(value: object) -> float:

@@ -102,10 +102,10 @@ def test_every_task_is_encoded(task: str, classes: tuple[int, ...], kind: type) 
     [
         ("binary", 0.5, "data.noise=0.5: must be a number from 0, below 0.5"),
         ("classes", 0.5, "data.noise=0.5: must be a number from 0, below 0.5"),
-        ("regression", -0.1, "data.noise=-0.1: must be a finite number, at least 0"),
-        ("regression", float("inf"), "data.noise=inf: must be a finite number"),
-        ("regression", float("nan"), "data.noise=nan: must be a finite number"),
-        ("regression", "much", "data.noise=much: must be a finite number"),
+        ("regression", -0.1, r"data.noise=-0.1: must be a number from 0, below 1e\+30"),
+        ("regression", float("inf"), "data.noise=inf: must be a number from 0"),
+        ("regression", float("nan"), "data.noise=nan: must be a number from 0"),
+        ("regression", "much", "data.noise=much: must be a number from 0"),
     ],
 )
 def test_faults(task: str, noise: float, message: str) -> None:

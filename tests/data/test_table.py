@@ -250,7 +250,7 @@ def test_numbers_of_any_notation_and_type_are_weights(tmp_path: Path) -> None:
     for values, expected in (
         ([True, False], [1.0, 0.0]),
         ([Decimal("0.5"), Decimal("2")], [0.5, 2.0]),
-        (np.array([1e-5, 2], dtype=np.float64), np.array([1e-5, 2], dtype=np.float32).tolist()),
+        ([1e-5, 2.0], [1e-5, 2.0]),
         (["1e2", " .5 "], [100.0, 0.5]),
     ):  # fmt: skip
         frame = pd.DataFrame({"text": ["a", "b"], "label": [0, 1], "w": values})
@@ -296,7 +296,7 @@ def test_one_bad_weight_is_found(values: list[float], place: int, data: st.DataO
                                "regression needs (the first are row 2: 'good', row 3: 'bad')"),
         (["1", "", "2"], "row 2: ''"),
         (["1", "inf", "1e39"], "row 2: 'inf', row 3: '1e39'"),
-        (["2.5", "2.50", "2.5"], "every training label is 2.5; there must be at least two diff"),
+        (["0.1", "0.10", "0.1"], "every training label is 0.1; there must be at least two diff"),
     ],
 )  # fmt: skip
 def test_labels_that_are_no_numbers(tmp_path: Path, labels: list[str], fault: str) -> None:
@@ -310,6 +310,14 @@ def test_numbers_unlike_those_of_the_training_part_are_no_fault(tmp_path: Path) 
     train = write(tmp_path / "a.csv", "text,label\na,1\nb,2\n")
     test = write(tmp_path / "test.csv", "text,label\na,-7.5\n")
     assert table(train, test, task="regression").load().test().y.tolist() == [-7.5]
+
+
+def test_classes_of_which_some_are_numbers(tmp_path: Path) -> None:
+    train = write(tmp_path / "a.csv", "text,label\na,1\nb,2\nc,none\n")
+    test = write(tmp_path / "test.csv", "text,label\na,2\nb,1\n")
+    dataset = table(train, test, task="classes").load()
+    assert dataset.classes == ("1", "2", "none")
+    assert dataset.test().y.tolist() == [1, 0]
 
 
 def test_stars_need_another_task(tmp_path: Path) -> None:
