@@ -68,6 +68,7 @@ class Backup(keras.callbacks.Callback):
         if not self._file.exists():
             return None
         saved: Saved = pickle.loads(self._file.read_bytes())  # noqa: S301
+        model.optimizer.build(model.trainable_variables)
         restore(model, saved.weights)
         self._saved = saved
         self.metrics = dict(saved.metrics)

@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp import backend, data
 from rnnexp.callback_check import callback_faults, rate_faults
-from rnnexp.checkpoint import go_on_from
+from rnnexp.checkpoint import load
 from rnnexp.data import Dataset
 from rnnexp.data.source import is_count
 from rnnexp.errors import DataError, one_line
@@ -132,7 +132,7 @@ def _checkpoint(config: DictConfig, model: "keras.Model") -> list[str]:
     if not config.checkpoint:
         return []
     try:
-        go_on_from(model, config.checkpoint, Tracker(**config.tracking))
+        load(model, config.checkpoint, Tracker(**config.tracking))
     except Exception as error:  # whatever Keras raises at a file that is none of its own
         return [f"checkpoint={config.checkpoint}: {one_line(error)}"]
     return []

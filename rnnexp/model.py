@@ -43,21 +43,24 @@ def build(config: DictConfig, dataset: Dataset) -> "keras.Model":
     return model
 
 
-def stacked(layer: "Callable[..., keras.layers.Layer]", depth: int) -> "keras.Sequential":
-    """Recurrent layers on top of each other.
+def stacked(layer: "Callable[..., keras.layers.Layer]", depth: int) -> "list[keras.layers.Layer]":
+    """Recurrent layers to stand on top of each other; the topmost gives its last output alone.
 
     Args:
         layer: Makes one; called with ``return_sequences``.
         depth: How many, at least 1.
-
-    Returns:
-        ``(batch, steps, features) -> (batch, units)``: the topmost layer's last output.
     """
+    if depth < 1:
+        raise ValueError(f"depth={depth}: must be at least 1")
+    return [layer(return_sequences=number < depth) for number in range(1, depth + 1)]
+
+
+def sequential(layers: "Sequence[keras.layers.Layer | list[keras.layers.Layer]]") -> "keras.Model":
+    """Keras's Sequential, which takes no lists within the list; a model as a layer has no mask."""
     import keras
 
-    return keras.Sequential(
-        [layer(return_sequences=number < depth) for number in range(1, depth + 1)]
-    )
+    nested = [layer if isinstance(layer, list) else [layer] for layer in layers]
+    return keras.Sequential([layer for part in nested for layer in part])
 
 
 def variables(model: "keras.Model") -> list[Any]:
@@ -66,12 +69,11 @@ def variables(model: "keras.Model") -> list[Any]:
 
 
 def restore(model: "keras.Model", values: Sequence[Any]) -> None:
-    """Give a model, which is built and compiled, what `variables` were at another time.
+    """Give a model, whose optimizer is built, what `variables` were at another time.
 
     Raises:
         ValueError: If they are of another model, or of another optimizer.
     """
-    model.optimizer.build(model.trainable_variables)
     mine = variables(model)
     if [tuple(v.shape) for v in mine] != [tuple(v.shape) for v in values]:
         raise ValueError("it is of another model, or of another optimizer")

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from rnnexp import backend, data
 from rnnexp.check import check
-from rnnexp.checkpoint import go_on_from, load, log_checkpoints
+from rnnexp.checkpoint import has_checkpoint, load, log_checkpoints
 from rnnexp.current import CurrentTrial, current_trial
 from rnnexp.errors import ConfigError
 from rnnexp.fit import fit_arguments
@@ -63,11 +63,13 @@ def evaluate(config: DictConfig, run_id: str) -> dict[str, float]:
         Values by Keras's names, such as ``loss`` and ``accuracy``; empty if the run has no
         checkpoint, as when the ``model_checkpoint`` callback was left out. The loss is first.
     """
-    dataset = data.load(config.data)
-    model = load(_tracker(config), run_id, config, dataset)
-    if model is None:
+    tracker = _tracker(config)
+    if not has_checkpoint(run_id, tracker):
         log.warning("nothing to evaluate: run %s has no checkpoint", run_id)
         return {}
+    dataset = data.load(config.data)
+    model = build(config, dataset)
+    load(model, run_id, tracker)
     test = dataset.test()
     y = output_of(config, dataset).labels(test.y)
     scores = model.evaluate(test.x, y, verbose=0, return_dict=True, **config.evaluate)
@@ -100,7 +102,7 @@ def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
         if done:
             backup.on_train_begin()  # what the callbacks have kept is still wanted
     elif config.checkpoint:
-        go_on_from(model, config.checkpoint, _tracker(config))
+        load(model, config.checkpoint, _tracker(config))
         mlflow_run.log_batch(tags={"continued_from": config.checkpoint})
     try:
         if not done:

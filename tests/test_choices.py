@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -136,13 +137,11 @@ def test_class_weight_and_sample_weight_say_the_same(command: Command, tmp_path:
         *from_tables(tmp_path, weighted, "text,label,w"),
         f"fit.validation_data={validation}",
     ]
-    by_class = command(*options, "fit.class_weight={0:1.0,1:3.0}", tiny=False, path=tmp_path)
+    by_class = command(*options, "fit.class_weight={0:1.0,1:3.0}", tiny=False)
     losses = curve(by_class, "val_loss")
-    (tmp_path / "mlflow.db").unlink()
-    by_row = command(*options, "fit.sample_weight=w", tiny=False, path=tmp_path)
+    by_row = command(*options, "fit.sample_weight=w", tiny=False)
     assert curve(by_row, "val_loss") == pytest.approx(losses, rel=1e-4)
-    (tmp_path / "mlflow.db").unlink()
-    plain = command(*options, tiny=False, path=tmp_path)
+    plain = command(*options, tiny=False)
     assert curve(plain, "val_loss") != pytest.approx(losses, rel=1e-3)
 
 
@@ -184,9 +183,9 @@ def test_validation_every_second_epoch(command: Command) -> None:
 @pytest.mark.parametrize("shuffle", ["true", "false", "batch"])
 @pytest.mark.parametrize("verbose", [0, 1, 2])
 def test_shuffle_and_verbose(command: Command, shuffle: str, verbose: int) -> None:
-    ended = command(f"fit.shuffle={shuffle}", f"fit.verbose={verbose}", "fit.epochs=1")
+    ended = command(f"fit.shuffle={shuffle}", f"fit.verbose={verbose}")
     only(ended)
-    assert ("Epoch 1/1" in ended.out) == (verbose > 0)
+    assert ("Epoch 1/2" in ended.out) == (verbose > 0)
     assert ("━" in ended.out) == (verbose == 1)
 
 
@@ -223,7 +222,7 @@ def test_reduce_lr_on_plateau(command: Command) -> None:
     )  # fmt: skip
     rates = curve(ended, "learning_rate")
     assert [rates[epoch] for epoch in range(5)] == pytest.approx(
-        [0.0005, 0.00025, 0.0002, 0.0002, 0.0002]
+        [0.0005, 0.0005, 0.00025, 0.0002, 0.0002]
     )
 
 
@@ -262,13 +261,13 @@ def test_terminate_on_nan(command: Command) -> None:
     ended = command(
         "callbacks=[terminate_on_nan,model_checkpoint]", "fit.epochs=5",
         "compile.optimizer._target_=keras.optimizers.SGD",
-        "compile.optimizer.learning_rate=1e30", "compile.loss=mse",
+        "compile.optimizer.learning_rate=1e38",
         "objective.monitor=val_accuracy", "objective.mode=max",  # which is a number even then
     )  # fmt: skip
     assert ended.code == 0, ended.err
     (run,) = ended.runs()
     assert run.info.status == "FAILED"
-    assert run.data.tags["reason"] in ("loss was nan at epoch 0", "loss was inf at epoch 0")
+    assert re.fullmatch(r"loss was (nan|inf) at epoch \d", run.data.tags["reason"])
 
 
 def test_the_users_own_callback(command: Command) -> None:
@@ -287,17 +286,18 @@ def test_the_users_own_callback(command: Command) -> None:
         (["model=lstm", "model.dropout=0.2", "model.recurrent_dropout=0.1"], keras.layers.LSTM),
         (["model=gru", "model.mask_zero=true"], keras.layers.GRU),
         (["model=bidirectional", "model.layer=keras.layers.GRU"], keras.layers.Bidirectional),
-        (["model=stacked", "model.depth=3", "model.mask_zero=true"], keras.Sequential),
+        (["model=stacked", "model.depth=3", "model.mask_zero=true"], keras.layers.LSTM),
     ],
 )
 def test_models(command: Command, arguments: list[str], layer: type) -> None:
     ended = command(*arguments)
     rnn = checkpoint(ended).layers[1]
     assert isinstance(rnn, layer)
-    if isinstance(rnn, keras.layers.LSTM):
+    if "model=lstm" in arguments:
         assert (rnn.dropout, rnn.recurrent_dropout) == (0.2, 0.1)
-    if isinstance(rnn, keras.Sequential):
-        assert [inner.return_sequences for inner in rnn.layers] == [True, True, False]
+    if "model=stacked" in arguments:
+        recurrent = checkpoint(ended).layers[1:-1]
+        assert [layer.return_sequences for layer in recurrent] == [True, True, False]
     assert math.isfinite(only(ended).data.metrics["test_loss"])
 
 
