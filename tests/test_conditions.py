@@ -1,7 +1,7 @@
 """Parameters that exist only under a choice: how they are read, drawn, and written down."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from rnnexp.conditions import with_conditions
@@ -421,12 +421,20 @@ def groups(tmp_path: Path) -> Path:
     (tmp_path / "app.yaml").write_text(APP)
     (tmp_path / "kind").mkdir()
     (tmp_path / "kind" / "plain.yaml").write_text("level: 1.0\n")
-    (tmp_path / "kind" / "wavy.yaml").write_text("level: 1.0\nwaves: 1\n")
+    (tmp_path / "kind" / "wavy.yaml").write_text("level: 1.0\nwaves: ???\n")
     return tmp_path / "app.py"
 
 
+def incomplete(configs: Sequence[DictConfig]) -> list[str]:
+    """As an application may check its configs."""
+    return [
+        f"{config.kind} is incomplete" for config in configs if OmegaConf.missing_keys(config.kind)
+    ]
+
+
 def test_keys_that_only_one_choice_of_a_group_has(command: Command, groups: Path) -> None:
-    ended = command("-m", "hydra.sweeper.study_name=s", tiny=False, script=groups)
+    check = "hydra.sweeper.check=tests.test_conditions.incomplete"
+    ended = command("-m", "hydra.sweeper.study_name=s", check, tiny=False, script=groups)
     assert ended.code == 0, ended.err
     assert "all 8 settings have been tried" in ended.out
     trials = ended.study().trials
