@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import optuna
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from rnnexp.space import Space, Value
+from rnnexp.dimension import Value
+from rnnexp.space import Space
 from rnnexp.stores import absolute_uri, no_such_study, open_storage, study_names
 
 Setting = dict[str, Value]
@@ -50,17 +51,24 @@ def _best_of(name: str, settings: DictConfig, space: Space) -> tuple[Setting, li
     except ValueError:
         return {}, ["no trial of that study completed"]
     # What was searched there but is fixed here stays as it is here.
-    setting = {key: value for key, value in best.params.items() if key in space.by_key}
+    # What was always searched there may have a condition here.
+    setting = space.only_applying(best.params)
     if not setting:
         return {}, ["that study searched nothing of what is searched here"]
     return setting, _faults(setting, space)
 
 
-def _faults(setting: Mapping[str, object], space: Space) -> list[str]:
+def _faults(setting: Mapping[str, Value], space: Space) -> list[str]:
     faults = []
     for key, value in setting.items():
-        if key not in space.by_key:
+        dimension = space.by_key.get(key)
+        if not dimension:
             faults.append(f"{key} is not searched; searched are {', '.join(space.by_key)}")
-        elif not space.by_key[key].holds(value):
-            faults.append(f"{key}={value} is outside of {space.by_key[key].grammar}")
+        elif not dimension.holds(value):
+            faults.append(f"{key}={value} is outside of {dimension.grammar}")
+        elif dimension.condition and not dimension.condition.holds(setting):
+            parent = dimension.condition.key
+            is_given = parent in setting
+            but = f"not when {parent}={setting[parent]}" if is_given else f"give {parent} too"
+            faults.append(f"{key} is searched when {dimension.condition.grammar}; {but}")
     return faults

@@ -31,7 +31,7 @@ from rnnexp.jobs import Jobs
 from rnnexp.owner import OWNER, Owner, orphans
 from rnnexp.patience import is_full, patiently, wait_for_room
 from rnnexp.result import Result, State
-from rnnexp.sampling import OtherSeeds, settings_of
+from rnnexp.sampling import OtherSeeds, ask, settings_of
 from rnnexp.space import Space
 from rnnexp.stores import locked
 from rnnexp.task import to_result
@@ -132,7 +132,7 @@ class Loop:
 
     @patiently
     def _ask(self) -> int:
-        trial = self.study.ask(self.space.distributions)
+        trial = ask(self.study, self.space)
         trial.set_user_attr(OWNER, self.owner.id)
         if self.seeds:
             self._note_repeat(trial)
@@ -182,7 +182,9 @@ class Loop:
         size = self.space.size
         if self.seeds or size is None or len(self.study.get_trials(deepcopy=False)) < size:
             return ""
-        tried = {frozenset(setting.items()) for setting in settings_of(self.study)}
+        # Of a trial whose sweep died as it began there may be a part only.
+        whole = (setting for setting in settings_of(self.study) if self.space.holds(setting))
+        tried = {frozenset(setting.items()) for setting in whole}
         return f"all {size} settings have been tried" if len(tried) >= size else ""
 
     def _note_repeat(self, trial: Trial) -> None:

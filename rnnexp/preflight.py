@@ -4,20 +4,22 @@ What the application itself can tell of its configs is left to the function name
 ``hydra.sweeper.check``; this module knows Hydra, Optuna and the stores only.
 """
 
-import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import optuna
 from hydra.core.config_loader import ConfigLoader
 from hydra.errors import HydraException
 from hydra.utils import get_method, instantiate
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from rnnexp.composed import unknown_key
+from rnnexp.conditions import as_overrides, with_conditions
 from rnnexp.current import RUN_ID
+from rnnexp.dimension import Value
 from rnnexp.errors import one_line
 from rnnexp.jobs import Jobs
-from rnnexp.known import known_settings
+from rnnexp.known import Setting, known_settings
 from rnnexp.resume import DEFINITION, definition, differences, study_to_resume
 from rnnexp.space import Space, parse
 from rnnexp.stores import absolute_uri, open_storage, sqlite_file, study_names, write_fault
@@ -32,13 +34,20 @@ def preflight(
     Args:
         config: Hydra's composed config of the sweep.
         loader: Composes the configs of trials.
-        arguments: The command line's overrides; they win over ``hydra.sweeper.params``.
+        arguments: The command line's overrides; they win over ``hydra.sweeper.params`` and
+            ``hydra.sweeper.when``.
         jobs: Where the application's own check runs.
     """
     settings = config.hydra.sweeper
-    params, faults = _params(settings)
+    params, faults = as_overrides("hydra.sweeper.params", settings.params or {})
     space, unread = parse([*params, *arguments], loader)
     faults += unread
+    unfit: list[str] = []
+    fixed, base = _base(config, loader, space.fixed, unfit)
+    space, conditions = with_conditions(
+        space, settings.when, params=params, arguments=arguments, base=base, loader=loader
+    )
+    faults += conditions
     faults += [*_numbers(settings), *_optuna(settings), *_storage(settings)]
     faults += Tracker(settings.tracking.uri, settings.tracking.experiment).faults()
     if not (space.dimensions or faults):
@@ -46,28 +55,14 @@ def preflight(
             "nothing to search: give ranges in hydra.sweeper.params or on the command line, "
             "such as 'model.units=choice(32,64)', or leave out -m to train once"
         )
-    configs = list(_configs(config, loader, space, faults))
-    base = configs[0] if configs else None
+    configs = [*([base] if base else []), *_probed(config, loader, space, fixed, unfit)]
+    faults += unfit
     faults += known_settings(settings, space)[1]
     faults += _repeat_seed(config, base, space)
     faults += _resume(settings, base, space)
     if settings.check and configs:
         faults += jobs.call(get_method(settings.check), configs).result()
     return space, list(dict.fromkeys(faults))
-
-
-def _params(settings: DictConfig) -> tuple[list[str], list[str]]:
-    """``hydra.sweeper.params`` as overrides, and what of it is none."""
-    params, faults = [], []
-    for key, value in (settings.params or {}).items():
-        if isinstance(value, DictConfig | ListConfig):
-            faults.append(
-                f"hydra.sweeper.params.{key}={value}: must be one value or range in Hydra's "
-                "grammar, under the whole key, such as 'model.units: choice(32, 64)'"
-            )
-        else:
-            params.append(f"{key!s}={'null' if value is None else value}")
-    return params, faults
 
 
 def _numbers(settings: DictConfig) -> list[str]:
@@ -98,7 +93,7 @@ def _repeat_seed(config: DictConfig, base: DictConfig | None, space: Space) -> l
     where = f"hydra.sweeper.repeat_seed={key}"
     if key in space.by_key:
         return [f"{where}: is searched itself"]
-    if unknown := _unknown_key(config, key):
+    if unknown := unknown_key(config, key):
         return [f"{where}: {unknown}"]
     seed = OmegaConf.select(base, key)
     return [] if type(seed) is int else [f"{where}: must be the key of an int, not of {seed!r}"]
@@ -168,27 +163,44 @@ def _resume(settings: DictConfig, base: DictConfig | None, space: Space) -> list
     return faults
 
 
-def _configs(
-    config: DictConfig, loader: ConfigLoader, space: Space, faults: list[str]
+def _base(
+    config: DictConfig, loader: ConfigLoader, fixed: Sequence[str], faults: list[str]
+) -> tuple[list[str], DictConfig | None]:
+    """The fixed overrides that can be composed, and the config with them alone."""
+    overrides: list[str] = []
+    for text in fixed:
+        if _compose(config, loader, [*overrides, text], faults):
+            overrides.append(text)
+    return overrides, _compose(config, loader, overrides, faults)
+
+
+def _probed(
+    config: DictConfig, loader: ConfigLoader, space: Space, fixed: list[str], faults: list[str]
 ) -> Iterator[DictConfig]:
     """Configs of trials to look at: every choice, and both ends of every range, come up once.
 
     What can't be composed is added to ``faults`` and left out, so that the rest is still
     looked at.
     """
-    overrides: list[str] = []
-    for text in space.fixed:
-        if _compose(config, loader, [*overrides, text], faults):
-            overrides.append(text)
-    if base := _compose(config, loader, overrides, faults):
-        yield base
-    for dimension in space.dimensions:
-        first = None
-        for text in map(dimension.override, dimension.probes()):
-            if composed := _compose(config, loader, [*overrides, text], faults):
-                first = first or text
-                yield composed
-        overrides += [first] if first else []
+
+    def overrides(setting: Mapping[str, Value]) -> list[str]:
+        texts = [d.override(setting[d.key]) for d in space.dimensions if d.key in setting]
+        return [*fixed, *texts]
+
+    conditional: Setting = {d.key: d.probes()[0] for d in space.dimensions if d.condition}
+    first: Setting = {}
+    for d in space.dimensions:
+        for value in d.probes():
+            setting = space.around(d.key, value, first)
+            composed = _compose(config, loader, overrides(setting), faults)
+            if not composed:
+                continue
+            first.setdefault(d.key, value)
+            # What a choice brings with it has its own turn, and its own faults, later.
+            whole = space.around(d.key, value, conditional | first)
+            if whole != setting:
+                composed = _compose(config, loader, overrides(whole), []) or composed
+            yield composed
 
 
 def _compose(
@@ -197,22 +209,21 @@ def _compose(
     try:
         return loader.load_sweep_config(config, overrides)
     except (HydraException, OmegaConfBaseException) as error:
-        key = overrides[-1].partition("=")[0] if overrides else ""
-        faults.append(_unknown_key(config, key) or f"{overrides[-1]}: {one_line(error)}")
+        if fault := _fault(config, loader, overrides, error, told=bool(faults)):
+            faults.append(fault)
         return None
 
 
-def _unknown_key(config: DictConfig, key: str) -> str | None:
-    """What to say if the config has no such key: where it ends, and what there is instead."""
-    node: object = config
-    path = ""
-    for name in key.split("."):
-        if not isinstance(node, DictConfig):
-            return f"{key} is not in the config: {path} is a value and has no keys"
-        if name not in node:
-            keys = [str(known) for known in node if known != "hydra"]
-            near = difflib.get_close_matches(name, keys, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            return f"{key} is not in the config: {path or 'it'} has {', '.join(keys)}{hint}"
-        node, path = node._get_node(name), f"{path}.{name}".lstrip(".")
-    return None
+def _fault(
+    config: DictConfig, loader: ConfigLoader, overrides: list[str], error: Exception, *, told: bool
+) -> str | None:
+    """What to say of overrides that can't be composed: in general the last is at fault."""
+    *others, last = overrides or [""]
+    try:
+        without = loader.load_sweep_config(config, others)
+    except (HydraException, OmegaConfBaseException):
+        # A parent's value, which has been told of by itself.
+        return None if told else f"{' '.join(overrides)}: {one_line(error)}"
+    key = last.partition("=")[0]
+    unknown = None if key.startswith("+") else unknown_key(without, key)
+    return unknown or f"{last}: {one_line(error)}"

@@ -43,7 +43,7 @@ def definition(config: DictConfig, space: Space) -> dict[str, str]:
         config: The composed config of a trial, with nothing searched.
         space: What is searched.
     """
-    searched = {f"search of {dim.key}": dim.grammar for dim in space.dimensions}
+    searched = {f"search of {dim.key}": str(dim) for dim in space.dimensions}
     whole = OmegaConf.to_container(config, resolve=False)
     fixed = dict(_flat({k: v for k, v in whole.items() if k != "hydra"}))  # type: ignore[union-attr]
     return searched | {k: v for k, v in fixed.items() if k not in space.by_key}

@@ -1,19 +1,47 @@
 """Settings that come up again: drawn anew, or repeated with another seed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.samplers import BaseSampler, RandomSampler
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
-from rnnexp.space import Space, Value
+from rnnexp.dimension import Value
+from rnnexp.space import Space
+
+Setting = dict[str, Value]
 
 ATTEMPTS = 20  # at least 1
 FEW = 100_000  # so many settings are looked through in well under a second
+
+
+def ask(study: optuna.Study, space: Space) -> Trial:
+    """A new trial, with a value of every dimension that applies to it, and of no other."""
+    trial = study.ask()
+    for dimension in space.dimensions:
+        if dimension.applies(trial.params):
+            _suggest(trial, dimension.key, dimension.distribution)
+    return trial
+
+
+def _suggest(trial: Trial, key: str, distribution: BaseDistribution) -> None:
+    # `Study.ask` takes distributions, but all at once: a condition could not be looked at.
+    match distribution:
+        case CategoricalDistribution(choices=choices):
+            trial.suggest_categorical(key, choices)
+        case IntDistribution(low=low, high=high, step=step, log=log):
+            trial.suggest_int(key, low, high, step=step, log=log)
+        case FloatDistribution(low=low, high=high, step=step, log=log):
+            trial.suggest_float(key, low, high, step=step, log=log)
 
 
 class DistinctSampler(BaseSampler):
@@ -48,38 +76,39 @@ class DistinctSampler(BaseSampler):
         search_space: dict[str, BaseDistribution],
     ) -> dict[str, Any]:
         """A setting that is new, if there is one."""
+        setting = self._new_setting(study, trial)
+        return {key: value for key, value in setting.items() if key in search_space}
+
+    def _new_setting(self, study: optuna.Study, trial: FrozenTrial) -> Setting:
         tried = {frozenset(params.items()) for params in settings_of(study, trial.number)}
-        enqueued = trial.system_attrs.get("fixed_params", {})
-        single = {k: d.probes()[0] for k, d in self._space.by_key.items() if k not in search_space}
-
-        def is_new(setting: Mapping[str, Value]) -> bool:
-            return frozenset({**single, **setting, **enqueued}.items()) not in tried
-
+        enqueued: Setting = trial.system_attrs.get("fixed_params", {})
         for _ in range(ATTEMPTS):
-            drawn = self._draw(self._sampler, study, trial, search_space)
-            if is_new(drawn):
+            drawn = self._draw(self._sampler, study, trial, enqueued)
+            if frozenset(drawn.items()) not in tried:
                 return drawn
         if self._space.size is None or self._space.size > FEW:
-            return self._draw(self._uniform, study, trial, search_space)
-        left = [setting for setting in self._space.settings() if is_new(setting)]
-        chosen = self._random.choice(left) if left else drawn
-        return {key: chosen[key] for key in search_space}
+            return self._draw(self._uniform, study, trial, enqueued)
+        settings = self._space.settings(enqueued)
+        left = [setting for setting in settings if frozenset(setting.items()) not in tried]
+        return self._random.choice(left) if left else drawn
 
-    @staticmethod
     def _draw(
-        sampler: BaseSampler,
-        study: optuna.Study,
-        trial: FrozenTrial,
-        space: dict[str, BaseDistribution],
-    ) -> dict[str, Any]:
+        self, sampler: BaseSampler, study: optuna.Study, trial: FrozenTrial, enqueued: Setting
+    ) -> Setting:
+        """A whole setting, with what can have one value only."""
         together = sampler.infer_relative_search_space(study, trial)
-        drawn = sampler.sample_relative(study, trial, together)
-        return {
-            key: drawn[key]
-            if key in drawn
-            else sampler.sample_independent(study, trial, key, distribution)
-            for key, distribution in space.items()
-        }
+        given = sampler.sample_relative(study, trial, together) | enqueued
+        setting: Setting = {}
+        for d in self._space.dimensions:
+            if not d.applies(setting):
+                continue
+            if d.key in given:
+                setting[d.key] = given[d.key]
+            elif d.distribution.single():
+                setting[d.key] = d.probes()[0]
+            else:
+                setting[d.key] = sampler.sample_independent(study, trial, d.key, d.distribution)
+        return setting
 
     def sample_independent(
         self,

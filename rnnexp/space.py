@@ -16,10 +16,9 @@ are those of Hydra's own Optuna sweeper.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from itertools import product
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -41,81 +40,9 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-Value = str | int | float | bool | None
+from rnnexp.dimension import Condition, Dimension, Value
+
 SHORT_NAMES = {"learning_rate": "lr", "embedding_size": "embedding", "batch_size": "batch"}
-
-
-@dataclass(frozen=True)
-class Dimension:
-    """One searched key.
-
-    Attributes:
-        key: The config key or group.
-        prefix: ``+`` or ``++`` if it was given one, else empty.
-        distribution: What its values are drawn from.
-        grammar: How it was given, in Hydra's grammar.
-        texts: For a categorical, how each choice is written in an override.
-    """
-
-    key: str
-    prefix: str
-    distribution: BaseDistribution
-    grammar: str
-    texts: Mapping[Value, str] = field(default_factory=dict)
-
-    def exact(self, value: Value) -> Value:
-        """``value`` without the error that Optuna adds: it takes 0.1 + 2 * 0.1 for 0.3."""
-        distribution = self.distribution
-        if not isinstance(distribution, FloatDistribution) or not distribution.step:
-            return value
-        if not isinstance(value, float):
-            raise TypeError(f"{self.key} is a float, not {value!r}")
-        low, step = distribution.low, distribution.step
-        steps = round((value - low) / step)
-        return float(Decimal(str(low)) + steps * Decimal(str(step)))
-
-    def text(self, value: Value) -> str:
-        """``value`` as written in an override, exact to the last digit."""
-        if isinstance(self.distribution, CategoricalDistribution):
-            return self.texts[value]
-        return str(self.exact(value))
-
-    def override(self, value: Value) -> str:
-        """The override that sets this key to ``value``."""
-        return f"{self.prefix}{self.key}={self.text(value)}"
-
-    def values(self) -> Sequence[Value] | None:
-        """All values, as Optuna has them; None if they can't be counted."""
-        distribution = self.distribution
-        if isinstance(distribution, CategoricalDistribution):
-            return distribution.choices
-        if isinstance(distribution, IntDistribution):
-            return range(distribution.low, distribution.high + 1, distribution.step)
-        if isinstance(distribution, FloatDistribution) and distribution.step:
-            low, step = distribution.low, distribution.step
-            return [low + n * step for n in range(round((distribution.high - low) / step) + 1)]
-        return None
-
-    def holds(self, value: object) -> bool:
-        """Whether ``value`` is one of those searched."""
-        distribution, values = self.distribution, self.values()
-        if isinstance(distribution, FloatDistribution):
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                return False
-            if values is not None:
-                return any(math.isclose(value, float(known or 0)) for known in values)
-            return distribution.low <= value <= distribution.high
-        is_bool = isinstance(value, bool) and isinstance(distribution, IntDistribution)
-        return values is not None and value in values and not is_bool
-
-    def probes(self) -> list[Value]:
-        """The values that stand for all: every choice, or both ends of a range."""
-        if isinstance(self.distribution, CategoricalDistribution):
-            return list(self.distribution.choices)
-        if isinstance(self.distribution, IntDistribution | FloatDistribution):
-            low, high = self.distribution.low, self.distribution.high
-            return [low] if low == high else [low, high]
-        raise TypeError(f"no probes for {self.distribution!r}")
 
 
 @dataclass(frozen=True)
@@ -123,7 +50,8 @@ class Space:
     """What a study searches, and what it sets for every trial.
 
     Attributes:
-        dimensions: The searched keys, in the order given.
+        dimensions: The searched keys, in the order in which they are drawn: those that are
+            always there, then those with a condition, each after its parent.
         fixed: Overrides that are the same for every trial.
     """
 
@@ -138,24 +66,76 @@ class Space:
     @property
     def size(self) -> int | None:
         """How many settings there are; None if they can't be counted."""
-        values = [dimension.values() for dimension in self.dimensions]
-        if None in values:
+        if any(dimension.values() is None for dimension in self.dimensions):
             return None
-        return math.prod(len(known) for known in values if known is not None)
+        return math.prod(self._size(d) for d in self.dimensions if not d.condition)
+
+    def _size(self, dimension: Dimension) -> int:
+        """How many settings there are of a dimension and of those that depend on it."""
+        below = [
+            (child, child.condition)
+            for child in self.dimensions
+            if child.condition and child.condition.key == dimension.key
+        ]
+        branching = {value for _, condition in below for value in condition.values}
+        return (
+            len(dimension.values() or [])
+            - len(branching)
+            + sum(
+                math.prod(self._size(d) for d, c in below if c.holds({dimension.key: value}))
+                for value in branching
+            )
+        )
 
     def holds(self, params: Mapping[str, Value]) -> bool:
-        """Whether these are values of every dimension."""
-        return all(d.key in params and d.holds(params[d.key]) for d in self.dimensions)
+        """Whether these are values of every dimension that applies, and of no other."""
+        return all(
+            d.key in params and d.holds(params[d.key]) if d.applies(params) else d.key not in params
+            for d in self.dimensions
+        )
 
-    def settings(self) -> Iterator[dict[str, Value]]:
-        """Every setting of a space that can be counted."""
-        keys = [dimension.key for dimension in self.dimensions]
-        for values in product(*(dimension.values() or [] for dimension in self.dimensions)):
-            yield dict(zip(keys, values, strict=True))
+    def settings(self, given: Mapping[str, Value] | None = None) -> list[dict[str, Value]]:
+        """Every setting of a space that can be counted, where some values may be given."""
+        found: list[dict[str, Value]] = [{}]
+        for d in self.dimensions:
+            values = [given[d.key]] if given and d.key in given else d.values() or []
+            found = [
+                extended
+                for setting in found
+                for extended in (
+                    [setting | {d.key: value} for value in values]
+                    if d.applies(setting)
+                    else [setting]
+                )
+            ]
+        return found
+
+    def only_applying(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """What of some values can be set together: a value without its parent's is left out."""
+        kept: dict[str, Value] = {}
+        for d in self.dimensions:
+            if d.key in values and d.applies(kept):
+                kept[d.key] = values[d.key]
+        return kept
+
+    def around(self, key: str, value: Value, usual: Mapping[str, Value]) -> dict[str, Value]:
+        """The usual values, but for those that have to be others so that one can be set.
+
+        Args:
+            key: What is set.
+            value: Its value.
+            usual: Values by key; what is not there stays unset, but for parents of ``key``.
+        """
+        wanted = dict(usual) | {key: value}
+        while condition := self.by_key[key].condition:
+            key = condition.key
+            if not condition.holds(wanted):
+                wanted[key] = condition.values[0]
+        return self.only_applying(wanted)
 
     @property
     def distributions(self) -> dict[str, BaseDistribution]:
-        """As `optuna.Study.ask` takes them."""
+        """What the values of each key are drawn from."""
         return {dimension.key: dimension.distribution for dimension in self.dimensions}
 
     def texts(self, params: Mapping[str, Value]) -> dict[str, str]:
@@ -168,7 +148,8 @@ class Space:
 
     def overrides(self, params: Mapping[str, Value]) -> list[str]:
         """The overrides of the trial with these searched values."""
-        return [*self.fixed, *(d.override(params[d.key]) for d in self.dimensions)]
+        applying = (d for d in self.dimensions if d.applies(params))
+        return [*self.fixed, *(d.override(params[d.key]) for d in applying)]
 
 
 def short_name(params: Mapping[str, object]) -> str:
@@ -212,11 +193,35 @@ def parse(
     return Space(tuple(dimensions.values()), tuple(fixed.values())), faults
 
 
+def read_condition(grammar: str, config_loader: ConfigLoader | None = None) -> Condition:
+    """Read a condition, as ``model=choice(lstm,gru)`` or ``model=lstm``.
+
+    Args:
+        grammar: The parent and its values, as in an override.
+        config_loader: Needed to expand ``glob(...)``.
+
+    Raises:
+        ValueError: If it can't be read.
+    """
+    try:
+        override = OverridesParser.create(config_loader).parse_override(grammar)
+        if override.is_delete():
+            raise ValueError("a key that is removed has no value")
+        key = override.get_key_element().lstrip("+")
+        if override.is_sweep_override():
+            return Condition(key, tuple(_choices(override)), grammar)
+        return Condition(key, (_choice(override.value())[0],), grammar)
+    except HydraException as error:
+        raise ValueError(str(error)) from error
+
+
 def _dimension(override: Override) -> Dimension:
     full, grammar = override.get_key_element(), override.get_value_string()
     key = full.lstrip("+")
     prefix = full.removesuffix(key)
     sweep = override.value()
+    if override.is_delete():
+        raise ValueError("a key that is removed can't be searched")
     if isinstance(sweep, Sweep) and (unknown := sorted(sweep.tags - {"log"})):
         raise ValueError(f"unknown tag {', '.join(unknown)}; the only tag is log")
     if isinstance(sweep, IntervalSweep):

@@ -71,6 +71,9 @@ def sweep(
         space, faults = preflight(config, loader, arguments, jobs)
         if faults:
             raise ConfigError(faults)
+        if any(dimension.condition for dimension in space.dimensions):
+            # At every trial TPE would warn that it draws what is conditional by itself.
+            optuna.logging.set_verbosity(optuna.logging.ERROR)
         _run_study(config, loader, space, jobs)
 
 
@@ -145,7 +148,7 @@ def _deliver(folder: Path) -> None:
 
 
 def _params(settings: DictConfig, space: Space) -> dict[str, object]:
-    searched = {f"search.{dimension.key}": dimension.grammar for dimension in space.dimensions}
+    searched = {f"search.{dimension.key}": str(dimension) for dimension in space.dimensions}
     return searched | {
         "direction": settings.direction,
         "sampler": settings.sampler["_target_"],

@@ -36,6 +36,8 @@ class SweeperConf:
         max_failure_rate: The sweep stops when, of the last 20 trials and not less than
             5 of them, a larger share failed.
         params: What is searched, by config key, in Hydra's sweep grammar.
+        when: What is searched beside, only where another searched key has some value: the same
+            by condition, which is ``KEY=VALUE`` or ``KEY=choice(VALUE, ...)``.
         tracking: MLflow's tracking URI and experiment.
         check: Import path of a function that is given composed configs before trial 0 and
             returns what is wrong with them, as a list of messages.
@@ -61,6 +63,7 @@ class SweeperConf:
     resume: str | None = None
     max_failure_rate: float = 0.5
     params: dict[str, Any] | None = None
+    when: dict[str, Any] | None = None
     tracking: Any = field(default_factory=lambda: {"uri": None, "experiment": "${hydra.job.name}"})
     check: str | None = None
     evaluate: str | None = None

@@ -1,0 +1,117 @@
+"""What one searched key is: what its values are drawn from, and when it is there at all."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+Value = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """When a dimension is there: while its parent has one of some values.
+
+    Attributes:
+        key: The parent's config key or group.
+        values: The parent's values under which it is there.
+        grammar: How it was given, in Hydra's grammar.
+    """
+
+    key: str
+    values: tuple[Value, ...]
+    grammar: str
+
+    def holds(self, setting: Mapping[str, Value]) -> bool:
+        """Whether the parent is in this setting, with one of the values."""
+        return self.key in setting and setting[self.key] in self.values
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One searched key.
+
+    Attributes:
+        key: The config key or group.
+        prefix: ``+`` or ``++`` if it was given one, else empty.
+        distribution: What its values are drawn from.
+        grammar: How it was given, in Hydra's grammar.
+        texts: For a categorical, how each choice is written in an override.
+        condition: When it is there; None if always.
+    """
+
+    key: str
+    prefix: str
+    distribution: BaseDistribution
+    grammar: str
+    texts: Mapping[Value, str] = field(default_factory=dict)
+    condition: Condition | None = None
+
+    def __str__(self) -> str:
+        """How it is searched: ``interval(0.0, 0.5) when model=lstm``."""
+        return f"{self.grammar} when {self.condition.grammar}" if self.condition else self.grammar
+
+    def applies(self, setting: Mapping[str, Value]) -> bool:
+        """Whether it is there in a setting, of which its parent's value is known if it has one."""
+        return self.condition is None or self.condition.holds(setting)
+
+    def exact(self, value: Value) -> Value:
+        """``value`` without the error that Optuna adds: it takes 0.1 + 2 * 0.1 for 0.3."""
+        distribution = self.distribution
+        if not isinstance(distribution, FloatDistribution) or not distribution.step:
+            return value
+        if not isinstance(value, float):
+            raise TypeError(f"{self.key} is a float, not {value!r}")
+        low, step = distribution.low, distribution.step
+        steps = round((value - low) / step)
+        return float(Decimal(str(low)) + steps * Decimal(str(step)))
+
+    def text(self, value: Value) -> str:
+        """``value`` as written in an override, exact to the last digit."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            return self.texts[value]
+        return str(self.exact(value))
+
+    def override(self, value: Value) -> str:
+        """The override that sets this key to ``value``."""
+        return f"{self.prefix}{self.key}={self.text(value)}"
+
+    def values(self) -> Sequence[Value] | None:
+        """All values, as Optuna has them; None if they can't be counted."""
+        distribution = self.distribution
+        if isinstance(distribution, CategoricalDistribution):
+            return distribution.choices
+        if isinstance(distribution, IntDistribution):
+            return range(distribution.low, distribution.high + 1, distribution.step)
+        if isinstance(distribution, FloatDistribution) and distribution.step:
+            low, step = distribution.low, distribution.step
+            return [low + n * step for n in range(round((distribution.high - low) / step) + 1)]
+        return None
+
+    def holds(self, value: object) -> bool:
+        """Whether ``value`` is one of those searched."""
+        distribution, values = self.distribution, self.values()
+        if isinstance(distribution, FloatDistribution):
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                return False
+            if values is not None:
+                return any(math.isclose(value, float(known or 0)) for known in values)
+            return distribution.low <= value <= distribution.high
+        is_bool = isinstance(value, bool) and isinstance(distribution, IntDistribution)
+        return values is not None and value in values and not is_bool
+
+    def probes(self) -> list[Value]:
+        """The values that stand for all: every choice, or both ends of a range."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            return list(self.distribution.choices)
+        if isinstance(self.distribution, IntDistribution | FloatDistribution):
+            low, high = self.distribution.low, self.distribution.high
+            return [low] if low == high else [low, high]
+        raise TypeError(f"no probes for {self.distribution!r}")
