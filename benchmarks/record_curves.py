@@ -1,7 +1,7 @@
 """Record full learning curves of random settings, to replay pruners on: `benchmarks/curves.csv`.
 
     python benchmarks/record_curves.py TRAIN TEST [--settings 60] [--seeds 1 2 3 4 5 6] [--out FILE]
-        [--overrides data.maxlen=60 model.network.layers.2._target_=keras.layers.GRU]
+        [--overrides data.maxlen=60 model=gru]
 
 TRAIN and TEST are CSV files with the columns text and label, such as the IMDB reviews; the first
 5,000 training reviews are used. For each seed a sweep with the random sampler and without pruning

@@ -1,5 +1,6 @@
 """What is wrong with callbacks and learning rates, found before any work starts."""
 
+import inspect
 import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -53,7 +54,10 @@ def rate_faults(config: DictConfig, model: "keras.Model", rows: int) -> list[str
     steps = math.ceil(rows / config.fit.batch_size) * config.fit.epochs
     where = "compile.optimizer.learning_rate"
     for step in (0, 1, steps // 2, steps):
-        rate = float(schedule(step))
+        try:
+            rate = float(schedule(step))
+        except Exception as error:  # whatever TensorFlow raises at arguments that it can't compute
+            return [f"{where}: the schedule fails at step {step}: {one_line(error)[:200]}"]
         if not (math.isfinite(rate) and rate >= 0):
             return [f"{where}: the schedule gives {rate} at step {step} of {steps}"]
     return []
@@ -128,10 +132,9 @@ def schedule_fault(
     """
     for epoch in range(first, epochs):
         try:
-            try:
-                rate = callback.schedule(epoch, rate)
-            except TypeError:  # Keras takes functions of the epoch alone, too
-                rate = callback.schedule(epoch)
+            # Keras takes functions of the epoch alone, too.
+            takes_rate = len(inspect.signature(callback.schedule).parameters) > 1
+            rate = callback.schedule(epoch, rate) if takes_rate else callback.schedule(epoch)
             is_rate = math.isfinite(rate) and rate >= 0
         except Exception as error:  # whatever a function of the user's raises
             return f"fails at epoch {epoch}: {type(error).__name__}: {one_line(error)}"

@@ -21,12 +21,18 @@ def name_faults(config: DictConfig) -> list[str]:
     Args:
         config: The whole config.
     """
-    found = [
-        f"{key}._target_={target}: {fault}"
-        for part in ("data", "model", "compile", "callbacks")
-        for key, target in _targets(config.get(part), part)
-        if (fault := _fault(target))
-    ]
+    backend.keras()
+    # Not resolved: some interpolations only a job can resolve, and what they point at comes up.
+    plain: Any = OmegaConf.to_container(config, resolve=False)
+    found = []
+    for part in ("data", "model", "compile", "callbacks"):
+        for key, target in _targets(plain.get(part), part):
+            name = str(OmegaConf.select(config, key)) if "${" in target else target
+            if fault := _fault(name):
+                found.append(f"{key}={name}: {fault}")
+    function = OmegaConf.select(config, "model.function")
+    if function and (fault := _fault(str(function))):
+        found.append(f"model.function={function}: {fault}")
     for key, module in TEXTS.items():
         name = OmegaConf.select(config, key)
         if isinstance(name, str) and not _is_known(module, name):
@@ -35,12 +41,11 @@ def name_faults(config: DictConfig) -> list[str]:
 
 
 def _targets(node: Any, path: str) -> Iterator[tuple[str, str]]:
-    if OmegaConf.is_dict(node):
-        target = node.get("_target_")
-        if target is not None:
-            yield path, str(target)
-        items = [(str(key), OmegaConf.select(node, str(key))) for key in node if key != "_target_"]
-    elif OmegaConf.is_list(node):
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield f"{path}._target_", str(node["_target_"])
+        items = [(str(key), value) for key, value in node.items()]
+    elif isinstance(node, list):
         items = [(str(number), item) for number, item in enumerate(node)]
     else:
         return
@@ -76,7 +81,6 @@ def _is_known(module: str, name: str) -> bool:
 
 
 def _nearest(name: str, module_name: str) -> str:
-    backend.keras()
     module: ModuleType = importlib.import_module(module_name)
     public = [
         known

@@ -35,8 +35,9 @@ def test_all_faults_come_at_once(command: Command) -> None:
     )
     assert_refused(
         ended,
-        "model.unitz is not in the config: model has embedding_size, units, input_dim, network; "
-        "did you mean units?",
+        "model.unitz is not in the config: model has embedding_size, embedding_file, "
+        "embedding_trainable, mask_zero, units, dropout, recurrent_dropout, input_dim, output_dim, "
+        "output_activation, network, rnn; did you mean units?",
         "fit.batch_size=0: must be a whole number, at least 1",
         "objective.monitor=val_acc: no metric has this name; there are accuracy, loss, "
         "val_accuracy, val_loss",
@@ -61,7 +62,41 @@ def test_all_faults_come_at_once(command: Command) -> None:
         (["data=table", "~data.maxlen"], "data"),
         (["model=choice(simple_rnn,foo)"], "Could not find 'model/foo' Available options"),
         (["model.units=choice(-1,4)"], "expected a positive integer, got -1"),
-        (["compile.loss=keras.losses.Nothing"], "the model can't be built"),
+        (["compile.loss=keras.losses.Nothing"],
+         "compile.loss=keras.losses.Nothing: "),
+        (["compile.loss._target_=keras.losses.BinaryCrossEntropie"],
+         "keras.losses has no BinaryCrossEntropie; did you mean BinaryCrossentropy"),
+        (["compile.loss=binary_crosentropy"], "did you mean binary_crossentropy"),
+        (["compile.optimizer._target_=keras.optimizers.Adan"],
+         "compile.optimizer._target_=keras.optimizers.Adan: keras.optimizers has no Adan; "
+         "did you mean Adam"),
+        (["compile.optimizer=sgdd"], "keras.optimizers has no sgdd; did you mean SGD"),
+        (["callbacks.model_checkpoint.filepath=/proc/none/best.keras"],
+         "callbacks.model_checkpoint.filepath=/proc/none/best.keras: "),
+        (["callbacks=[csv_logger]", "callbacks.csv_logger.filename=/proc/none/a.csv"],
+         "callbacks.csv_logger.filename=/proc/none/a.csv: "),
+        (["callbacks.model_checkpoint.save_weights_only=true"], "must end in `.weights.h5`"),
+        (["fit.class_weight={0:1.0,2:3.0}"], "there is no class 2; there are 0, 1"),
+        (["fit.class_weight=balanced", "data.task=regression", "compile=regression"],
+         "data.task=regression has no classes"),
+        (["fit.sample_weight=weight"], "fit.sample_weight=weight: only data=table has files"),
+        (["fit.validation_data=a.csv"], "fit.validation_data=a.csv: only data=table has files"),
+        (["fit.class_weight=balanced", "fit.sample_weight=w"], "Keras takes one of them"),
+        (["fit.initial_epoch=2"], "fit.initial_epoch=2: must be a whole number from 0, below"),
+        (["checkpoint=nothing"], "checkpoint=nothing: neither a .keras file nor a run"),
+        (["checkpoint=nothing.keras"], "checkpoint=nothing.keras: there is no such file"),
+        (["compile.optimizer.learning_rate={_target_:keras.optimizers.schedules.CosineDecay,"
+          "initial_learning_rate:nan,decay_steps:5}", "hydra.sweeper.params=null",
+          "model.units=choice(2,4)"], "the schedule gives nan at step 0 of "),
+        (["callbacks=[learning_rate_scheduler]", "callbacks.learning_rate_scheduler.decay=nan"],
+         "callbacks.learning_rate_scheduler.schedule: gives nan at epoch 1"),
+        (["callbacks=[learning_rate_scheduler]",
+          "callbacks.learning_rate_scheduler.schedule=linear"], "must be one of exponential"),
+        (["data.task=classes"], "compile.loss=keras.losses.BinaryCrossentropy is for two classes"),
+        (["data.task=regression"], "use compile=regression"),
+        (["model=own", "model.function=no.such.thing"],
+         "model.function=no.such.thing: no.such can't be imported"),
+        (["model.embedding_file=none.txt"], "model.embedding_file=none.txt: there is no such file"),
         (["sampler._target_=optuna.samplers.NoSampler"], "hydra.sweeper.sampler: "),
         (["pruner=none", "pruner._target_=builtins.dict"], "{} is not an Optuna pruner"),
         (["objective.mode=up"], "hydra.sweeper.direction=upimize"),
@@ -76,8 +111,9 @@ def test_all_faults_come_at_once(command: Command) -> None:
         (["tracking.uri=mlruns"], "can't be used"),
         (["callbacks.early_stopping.monitor=val_acc"],
          "callbacks.early_stopping.monitor=val_acc: no metric has this name"),
-        (["callbacks.model_checkpoint._target_=keras.callbacks.Nope"],
-         "the callbacks can't be made"),
+        (["callbacks.early_stopping._target_=keras.callbacks.EarlyStoping"],
+         "keras.callbacks has no EarlyStoping; did you mean EarlyStopping"),
+        (["callbacks.early_stopping.min_delta=much"], "the callbacks can't be made"),
         (["hydra.sweeper.max_failure_rate=2"], "must be between 0 and 1"),
     ],
 )  # fmt: skip
@@ -138,6 +174,14 @@ def test_every_file_and_column_that_is_searched_is_checked(
 def test_what_is_not_given(command: Command) -> None:
     ended = command("-m", "data=table", tiny=False)
     assert_refused(ended, "data.train is not given", "data.test is not given")
+
+
+def test_hydra_names_the_callbacks_that_there_are(command: Command) -> None:
+    ended = command("-m", "callbacks=[early_stoping]")
+    assert ended.code == 1
+    assert "Could not find 'callbacks/early_stoping'" in ended.err
+    assert "early_stopping" in ended.err.partition("Available options in 'callbacks'")[2]
+    assert ended.files() == set()
 
 
 def test_a_single_run_is_checked_alike(command: Command) -> None:

@@ -18,8 +18,8 @@ def model(input_dim: int, config: DictConfig) -> keras.Model:
     return keras.Sequential(
         [
             keras.Input((None,), dtype="int32"),
-            keras.layers.Embedding(input_dim, config.model.get("embedding_size", 32)),
-            keras.layers.Conv1D(config.model.get("filters", 16), 3, activation="relu"),
+            keras.layers.Embedding(input_dim, config.model.embedding_size),
+            keras.layers.Conv1D(config.model.units, 3, activation="relu"),
             keras.layers.GlobalMaxPooling1D(),
             keras.layers.Dense(config.model.output_dim, config.model.output_activation),
         ]
