@@ -1,10 +1,12 @@
 """Entry point: ``python sweep.py`` trains once, ``python sweep.py -m`` searches."""
 
 import sys
+from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig
 
+from rnnexp.choices import unknown_choices
 from rnnexp.result import Result
 
 
@@ -18,6 +20,8 @@ def main(config: DictConfig) -> Result:
 
 
 if __name__ == "__main__":
+    if fault := unknown_choices(sys.argv[1:], Path(__file__).parent / "conf"):
+        sys.exit(fault)
     try:
         main()
     except KeyboardInterrupt:

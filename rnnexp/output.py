@@ -76,15 +76,16 @@ def output_faults(config: DictConfig, dataset: Dataset) -> list[str]:
             return [f"{where} is for classes, but data.task=regression; use compile=regression"]
     elif _is_binary(loss) and len(dataset.classes) > 2:
         return [
-            f"{where} is for two classes, but data.label has {len(dataset.classes)} ({_shown(dataset)})"
-            "; use compile=categorical or compile=sparse_categorical"
+            f"{where} is for two classes, but data.label has {_shown(dataset)}; use "
+            "compile=categorical or compile=sparse_categorical"
         ]
     return []
 
 
 def _shown(dataset: Dataset) -> str:
-    shown = ", ".join(map(str, dataset.classes[:5]))
-    return shown if len(dataset.classes) <= 5 else f"{shown}, ..."
+    count = len(dataset.classes)
+    shown = ", ".join(map(str, dataset.classes[:5])) + (", ..." if count > 5 else "")
+    return f"{count} ({shown})"
 
 
 def _name(config: DictConfig) -> str:

@@ -105,7 +105,9 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
             try:
                 runpy.run_path(str(script), run_name="__main__")
             except SystemExit as end:
-                code = int(end.code or 0)
+                if isinstance(end.code, str):  # as Python does by itself
+                    err.write(end.code)
+                code = 1 if isinstance(end.code, str) else int(end.code or 0)
         return Ended(path, code, out.getvalue(), err.getvalue())
 
     return run

@@ -176,14 +176,6 @@ def test_what_is_not_given(command: Command) -> None:
     assert_refused(ended, "data.train is not given", "data.test is not given")
 
 
-def test_hydra_names_the_callbacks_that_there_are(command: Command) -> None:
-    ended = command("-m", "callbacks=[early_stoping]")
-    assert ended.code == 1
-    assert "Could not find 'callbacks/early_stoping'" in ended.err
-    assert "early_stopping" in ended.err.partition("Available options in 'callbacks'")[2]
-    assert ended.files() == set()
-
-
 def test_a_single_run_is_checked_alike(command: Command) -> None:
     ended = command(
         "objective.monitor=val_acc", "fit.batch_size=0", "tracking.uri=http://127.0.0.1:9"
