@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 from mlflow.entities import Run
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import data
 from tests.conftest import ROOT, Command, Ended
@@ -318,3 +318,59 @@ def test_the_users_own_model(command: Command) -> None:
     ended = command("model=own", "model.function=own.model", *CLASSES)
     assert checkpoint(ended).layers[-1].units == 5
     assert checkpoint(ended).layers[1].filters == 4
+
+
+# --- sweeps over choices
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key", "values"),
+    [
+        (["model=choice(lstm,gru)"], "model", {"lstm", "gru"}),
+        (
+            ["compile.optimizer._target_=choice(keras.optimizers.SGD,keras.optimizers.RMSprop)"],
+            "compile.optimizer._target_",
+            {"keras.optimizers.SGD", "keras.optimizers.RMSprop"},
+        ),
+        (
+            ["compile=choice(categorical,sparse_categorical)", "data.task=classes"],
+            "compile",
+            {"categorical", "sparse_categorical"},
+        ),
+        (
+            ["callbacks.early_stopping.patience=choice(2,5)"],
+            "callbacks.early_stopping.patience",
+            {"2", "5"},
+        ),
+    ],
+)
+def test_sweeps(command: Command, arguments: list[str], key: str, values: set[str]) -> None:
+    ended = command(
+        "-m", *arguments, "hydra.sweeper.params=null", "hydra.sweeper.n_trials=2", "fit.epochs=1"
+    )
+    assert ended.code == 0, ended.err
+    _, *trials = ended.runs()
+    assert {run.data.params[key] for run in trials} == values
+    assert [run.info.status for run in trials] == ["FINISHED", "FINISHED"]
+    for run in trials:
+        file = ended.client.download_artifacts(run.info.run_id, "config.yaml")
+        config = OmegaConf.load(file)
+        assert run.data.tags["mlflow.runName"] == f"{key.rpartition('.')[2]}={run.data.params[key]}"
+        if key != "model":
+            found = OmegaConf.select(config, key)
+            assert str(found) == run.data.params[key] or key == "compile"
+        else:
+            layer = {"lstm": "keras.layers.LSTM", "gru": "keras.layers.GRU"}
+            assert config.model.rnn._target_ == layer[run.data.params[key]]
+
+
+def test_a_space_with_conditions(command: Command) -> None:
+    """Dropout is only searched for the LSTM, momentum only for SGD."""
+    ended = command("-m", "sweeps=conditional", "hydra.sweeper.n_trials=6", "fit.epochs=1")
+    assert ended.code == 0, ended.err
+    _, *trials = ended.runs()
+    for run in trials:
+        params = run.data.params
+        assert ("model.dropout" in params) == (params["model"] == "lstm")
+        sgd = params["compile.optimizer._target_"] == "keras.optimizers.SGD"
+        assert ("compile.optimizer.momentum" in params) == sgd

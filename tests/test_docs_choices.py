@@ -1,0 +1,77 @@
+"""docs/choices.md tells the truth: each row's command runs, its key and its test exist."""
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from rnnexp import data
+from rnnexp.model import build
+from tests.conftest import ROOT, TINY, Command
+
+ROW = re.compile(r"\| .+ \| `(.+?)` \| `python sweep\.py (.+)` \| `(\S+)::(\S+)` \|")
+TEXT = (ROOT / "docs" / "choices.md").read_text(encoding="utf-8")
+ROWS = [match.groups() for match in map(ROW.fullmatch, TEXT.splitlines()) if match]
+NAMES = """
+compile=binary compile=categorical compile=sparse_categorical compile=regression
+model=simple_rnn model=lstm model=gru model=bidirectional model=stacked model=own
+data.task=binary data.task=classes data.task=regression
+early_stopping model_checkpoint reduce_lr_on_plateau learning_rate_scheduler tensorboard
+csv_logger terminate_on_nan loss_weights metrics weighted_metrics batch_size epochs verbose
+validation_split validation_data shuffle class_weight sample_weight initial_epoch
+validation_batch_size validation_freq dropout recurrent_dropout mask_zero embedding_file
+"""
+TABLE = "text,label,weight\n" + "a good film,1,1\na bad film,0,2\n" * 20
+VECTORS = "the 1 2 3 4\nwas 0.5 0.5 0.5 0.5\n"
+
+
+def test_every_row_was_read_and_every_name_has_one() -> None:
+    assert len(ROWS) == TEXT.count("| `python sweep.py ")
+    for name in NAMES.split():
+        assert re.search(rf"\b{re.escape(name)}\b", TEXT), name
+
+
+@pytest.mark.parametrize(("key", "command", "file", "test"), ROWS)
+def test_key_and_test_exist(
+    composed: Callable[..., DictConfig], key: str, command: str, file: str, test: str
+) -> None:
+    source = (ROOT / file).read_text(encoding="utf-8")
+    assert f"def {test}(" in source
+    if not key.startswith("hydra."):
+        groups = [text for text in shlex.split(command) if re.match(r"(model|callbacks)=", text)]
+        config = composed(*(text for text in groups if "choice" not in text))
+        parent, _, name = key.rpartition(".")
+        assert name in (OmegaConf.select(config, parent) if parent else config)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [row[1] for row in ROWS])
+def test_a_command(
+    command: Command,
+    composed: Callable[..., DictConfig],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: str,
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs" / "examples")
+    for name in ("train.csv", "test.csv", "validation.csv"):
+        (tmp_path / name).write_text(TABLE)
+    (tmp_path / "vectors.txt").write_text(VECTORS)
+    if "best.keras" in arguments:
+        config = composed()
+        keras.utils.set_random_seed(0)
+        build(config, data.load(config.data)).save(tmp_path / "best.keras")
+    given = shlex.split(arguments)
+    tiny = [text for text in TINY if text.split("=")[0] not in {g.split("=")[0] for g in given}]
+    if "data=table" in given:
+        tiny = [text for text in tiny if not text.startswith("data.n_")]
+    few = ["hydra.sweeper.n_trials=2"] if "-m" in given else []
+    ended = command(*given, *tiny, *few, path=tmp_path, tiny=False)
+    assert ended.code == 0, ended.err
+    runs = ended.runs()
+    assert runs
+    assert {run.info.status for run in runs} <= {"FINISHED", "KILLED"}  # KILLED: pruned
