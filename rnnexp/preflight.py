@@ -4,7 +4,7 @@ What the application itself can tell of its configs is left to the function name
 ``hydra.sweeper.check``; this module knows Hydra, Optuna and the stores only.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import optuna
 from hydra.core.config_loader import ConfigLoader
@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rnnexp.composed import unknown_key
 from rnnexp.conditions import as_overrides, with_conditions
 from rnnexp.current import RUN_ID
-from rnnexp.dimension import Value
+from rnnexp.dimension import Dimension, Value
 from rnnexp.errors import one_line
 from rnnexp.jobs import Jobs
 from rnnexp.known import Setting, known_settings
@@ -55,7 +55,7 @@ def preflight(
             "nothing to search: give ranges in hydra.sweeper.params or on the command line, "
             "such as 'model.units=choice(32,64)', or leave out -m to train once"
         )
-    configs = [*([base] if base else []), *_probed(config, loader, space, fixed, unfit)]
+    configs = list(_probed(config, loader, space, fixed, unfit))
     faults += unfit
     faults += known_settings(settings, space)[1]
     faults += _repeat_seed(config, base, space)
@@ -179,28 +179,32 @@ def _probed(
 ) -> Iterator[DictConfig]:
     """Configs of trials to look at: every choice, and both ends of every range, come up once.
 
-    What can't be composed is added to ``faults`` and left out, so that the rest is still
-    looked at.
+    Each is a whole setting, as a trial's, since one choice may need another: five classes
+    another loss. What can't be composed is added to ``faults`` and left out, so that the rest
+    is still looked at.
     """
 
-    def overrides(setting: Mapping[str, Value]) -> list[str]:
-        texts = [d.override(setting[d.key]) for d in space.dimensions if d.key in setting]
-        return [*fixed, *texts]
+    def compose(d: Dimension, value: Value) -> DictConfig | None:
+        setting = space.around(d.key, value, first)
+        # Last comes what a fault is to be put down to.
+        others = [other for other in space.dimensions if other.key in setting and other != d]
+        texts = [other.override(setting[other.key]) for other in others]
+        return _compose(config, loader, [*fixed, *texts, d.override(value)], faults)
 
-    conditional: Setting = {d.key: d.probes()[0] for d in space.dimensions if d.condition}
     first: Setting = {}
+    broken: set[tuple[str, Value]] = set()
     for d in space.dimensions:
         for value in d.probes():
-            setting = space.around(d.key, value, first)
-            composed = _compose(config, loader, overrides(setting), faults)
-            if not composed:
-                continue
-            first.setdefault(d.key, value)
-            # What a choice brings with it has its own turn, and its own faults, later.
-            whole = space.around(d.key, value, conditional | first)
-            if whole != setting:
-                composed = _compose(config, loader, overrides(whole), []) or composed
-            yield composed
+            if compose(d, value):
+                first[d.key] = value
+                break
+            broken.add((d.key, value))
+    if not space.dimensions and (base := _compose(config, loader, fixed, faults)):
+        yield base
+    for d in space.dimensions:
+        for value in d.probes():
+            if (d.key, value) not in broken and (composed := compose(d, value)):
+                yield composed
 
 
 def _compose(
