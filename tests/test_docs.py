@@ -1,31 +1,54 @@
-"""The README's commands work: each is run, shrunk, in a folder with the files it speaks of."""
+"""The commands of the documents work: each is run, shrunk, in a folder with the files it needs."""
 
 import re
+import runpy
 import shlex
+import subprocess
+from itertools import groupby
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT, Command
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = [
-    shlex.split(line)[2:]
-    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-    for line in block.splitlines()
-    if line.startswith("python sweep.py")
-]
+DOCS = ROOT / "docs"
 REVIEWS = "review,sentiment\n" + "a good film,positive\na bad film,negative\n" * 10
+SWEEP = re.compile(r"(?:PYTHONPATH=docs/examples )?python sweep\.py\b")
+
+
+def blocks(document: Path) -> list[list[str]]:
+    """The lines of each block of commands."""
+    text = document.read_text(encoding="utf-8")
+    return [block.splitlines() for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)]
+
+
+def is_sweep(line: str) -> bool:
+    return SWEEP.match(line) is not None
+
+
+def arguments_of(line: str) -> list[str]:
+    return shlex.split(line[line.index("sweep.py") :])[1:]
 
 
 def shrink(arguments: list[str]) -> list[str]:
-    size = ["data.n_train=60", "data.n_test=20"] if "data=table" not in arguments else []
-    fast = [f"{key}={value}" for key, value in (("fit.epochs", 1), ("hydra.sweeper.n_trials", 1))]
-    return [*arguments, *size, *(fast if "-m" in arguments else fast[:1])]
+    extra = [] if "data=table" in arguments else ["data.n_train=60", "data.n_test=20"]
+    needs_more = ("fit.initial_epoch=", "fit.validation_freq=")
+    if not any(text.startswith(needs_more) for text in arguments):
+        extra.append("fit.epochs=1")
+    if "-m" in arguments:
+        extra.append("hydra.sweeper.n_trials=1")
+    return [*arguments, *extra]
+
+
+COMMANDS = [
+    arguments_of(line) for block in blocks(ROOT / "README.md") for line in block if is_sweep(line)
+]
+TUTORIAL = blocks(DOCS / "tutorial.md")
 
 
 def test_there_are_commands_to_run() -> None:
     assert len(COMMANDS) >= 8
+    assert len(TUTORIAL) >= 30
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
@@ -36,10 +59,35 @@ def test_a_command_of_the_readme(command: Command, tmp_path: Path, arguments: li
     assert ended.code == 0, ended.err
 
 
+def test_the_korean_tutorial_has_the_same_commands() -> None:
+    assert blocks(DOCS / "tutorial.ko.md") == TUTORIAL
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", TUTORIAL, ids=lambda block: block[-1])
+def test_commands_of_the_tutorial(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: list[str]
+) -> None:
+    monkeypatch.syspath_prepend(DOCS / "examples")
+    for sweeps, lines in groupby(block, key=is_sweep):
+        if not sweeps:  # files are written
+            subprocess.run(["sh", "-euc", "\n".join(lines)], cwd=tmp_path, check=True)  # noqa: S607
+            continue
+        for line in lines:
+            ended = command(*shrink(arguments_of(line)), path=tmp_path, tiny=False)
+            assert ended.code == 0, ended.err
+
+
+def test_the_plot_of_the_tutorial(tmp_path: Path) -> None:
+    main = runpy.run_path(str(DOCS / "plots" / "crossentropy.py"))["main"]
+    main([str(tmp_path / "plot.png")])
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
 def test_every_path_in_the_documents_exists() -> None:
-    for document in (ROOT / "README.md", ROOT / "docs" / "structure.md"):
+    for document in (ROOT / "README.md", *DOCS.glob("*.md")):
         text = document.read_text(encoding="utf-8")
-        linked = re.findall(r"\]\((?!http)([^)]+)\)", text)
+        linked = re.findall(r"\]\((?!http|#)([^)]+)\)", text)
         named = re.findall(r"\b(?:rnnexp|hydra_plugins|benchmarks|sweeps|conf)/[\w/]+\.\w+", text)
         for path in linked:
             assert (document.parent / path).exists(), path
