@@ -46,6 +46,8 @@ def run(config: DictConfig) -> Result:
     with recorded(tracker, config) as mlflow_run:
         result = _train(config, trial, mlflow_run)
         log_result(mlflow_run, result)
+        if result.reason:
+            log.error("the run has failed: %s", result.reason)
         scores = evaluate(config, mlflow_run.id)
         mlflow_run.log_batch(metrics={f"test_{name}": score for name, score in scores.items()})
     print(", ".join(f"{name} {score:.4f}" for name, score in scores.items()))

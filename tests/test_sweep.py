@@ -244,13 +244,13 @@ def test_added_keys_and_float_steps_are_searched_and_logged_as_given(command: Co
         "-m",
         "hydra.sweeper.n_trials=3",
         "fit.epochs=1",
-        "+fit.shuffle=choice(true,false)",
+        "+compile.optimizer.amsgrad=choice(true,false)",
         "++compile.optimizer.learning_rate=range(0.1,0.5,0.1)",
         "++model.units=5",
     )
     assert ended.code == 0, ended.err
     for run in ended.runs()[1:]:
-        assert run.data.params["fit.shuffle"] in ("True", "False")
+        assert run.data.params["compile.optimizer.amsgrad"] in ("True", "False")
         assert run.data.params["compile.optimizer.learning_rate"] in ("0.1", "0.2", "0.3", "0.4")
         assert "model.units" not in run.data.params
 

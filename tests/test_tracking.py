@@ -51,12 +51,12 @@ def test_a_nested_run_knows_its_parent(tracker: Tracker) -> None:
     assert tags["mlflow.parentRunId"] == parent.id
 
 
-def test_download_gives_the_files_or_none(tracker: Tracker, tmp_path: Path) -> None:
-    with tracker.run("a", tags={}, params={}) as run:
+def test_an_artifact_and_a_tag_can_be_read_back(tracker: Tracker, tmp_path: Path) -> None:
+    with tracker.run("a", tags={"kind": "test"}, params={}) as run:
         run.log_text("content", "folder/file.txt")
-    (file,) = tracker.download(run.id, "folder", tmp_path)
-    assert file.read_text() == "content"
-    assert tracker.download(run.id, "nothing", tmp_path) == []
+    assert tracker.download(run.id, "folder/file.txt", tmp_path).read_text() == "content"
+    assert tracker.tag(run.id, "kind") == "test"
+    assert tracker.tag(run.id, "nothing") is None
 
 
 @pytest.mark.parametrize(
