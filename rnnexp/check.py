@@ -4,7 +4,6 @@ Settings are checked by rules; whether a model can be built, fits its data and p
 the monitored metric is found out by building it and evaluating two rows.
 """
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -50,7 +49,7 @@ def check(configs: Sequence[DictConfig]) -> list[str]:
         faults += [*_seed(config), *fit_faults(config), *_objective(config)]
         depends_on = OmegaConf.masked_copy(config, BUILT_FROM)
         depends_on.fit = OmegaConf.masked_copy(config.fit, FIT)
-        key = json.dumps(OmegaConf.to_container(depends_on, resolve=False), sort_keys=True)
+        key = OmegaConf.to_yaml(depends_on)
         if key not in built:
             built.add(key)
             faults += _data_and_model(config)

@@ -111,7 +111,12 @@ def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
             own = [backup, log_epoch, report] if trial.run else [log_epoch, report]
             with quiet_without_value():
                 model.fit(**fit, callbacks=[*callbacks.values(), *own])
-    finally:  # also of a training that was interrupted: it can be gone on with
+    except KeyboardInterrupt:
+        if not trial.run and report.best:
+            go_on = f"checkpoint={mlflow_run.id} fit.initial_epoch={report.best[0] + 1}"
+            log.warning("interrupted; to go on from the best epoch, add %s", go_on)
+        raise
+    finally:  # also of a training that was interrupted
         _log_files(mlflow_run, callbacks.values(), report)
     return report.result()
 

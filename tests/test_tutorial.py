@@ -271,9 +271,13 @@ def test_terminate_on_nan(command: Command) -> None:
 
 
 def test_the_users_own_callback(command: Command) -> None:
-    ended = command("+callbacks.own._target_=own.Announce", "+callbacks.own.word=is over")
-    assert only(ended)
-    assert "epoch 1 is over" in ended.out
+    own = ("+callbacks.own._target_=own.Announce", "+callbacks.own.word=is over")
+    ended = command("-m", *own, "hydra.sweeper.n_trials=2", "pruner=none")
+    assert ended.code == 0, ended.err
+    logs = [file.read_text() for file in sorted(ended.path.glob("multirun/*/*/sweep.log"))]
+    for text in logs:  # each trial has a callback of its own
+        assert "epoch 1 is over, 2 in all" in text
+    assert len(logs) == 2
 
 
 # --- models

@@ -41,7 +41,9 @@ class Announce(keras.callbacks.Callback):
     def __init__(self, word: str = "ended") -> None:
         super().__init__()
         self.word = word
+        self.count = 0
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
         """Say it."""
-        log.info("epoch %s %s", epoch, self.word)
+        self.count += 1
+        log.info("epoch %s %s, %s in all", epoch, self.word, self.count)
