@@ -99,7 +99,8 @@ class StudyTrial:
         self._trial = trial
         # What an attempt has left that died.
         self.reported = dict(stored.intermediate_values)
-        self._written = run.steps("value") if run and ATTEMPT in stored.user_attrs else set()
+        self._written: dict[str, set[int]] = {}  # steps by metric, asked for when they are needed
+        self._is_retried = ATTEMPT in stored.user_attrs
         self.number = trial.number
         self.params = trial.params
         self.run = run
@@ -110,12 +111,17 @@ class StudyTrial:
         # Imported here: outside of a sweep nothing is reported.
         from rnnexp.patience import patiently
 
-        if self.run and metric and step not in self._written:
+        if self.run and metric and step not in self._steps(self.run, metric):
             self.run.log_batch(metrics={metric: value}, step=step)
         if step not in self.reported:
             patiently(self._trial.report)(value, step)
         if stop.is_asked():
             raise KeyboardInterrupt("the sweep was asked to end")
+
+    def _steps(self, run: "Run", metric: str) -> set[int]:
+        if metric not in self._written:
+            self._written[metric] = run.steps(metric) if self._is_retried else set()
+        return self._written[metric]
 
     def should_prune(self) -> bool:
         """Ask the study's pruner, and keep what it says."""
