@@ -62,40 +62,19 @@ def test_all_faults_come_at_once(command: Command) -> None:
         (["data=table", "~data.maxlen"], "data"),
         (["model=choice(simple_rnn,foo)"], "Could not find 'model/foo' Available options"),
         (["model.units=choice(-1,4)"], "expected a positive integer, got -1"),
-        (["compile.loss=keras.losses.Nothing"],
-         "compile.loss=keras.losses.Nothing: "),
-        (["compile.loss._target_=keras.losses.BinaryCrossEntropie"],
-         "keras.losses has no BinaryCrossEntropie; did you mean BinaryCrossentropy"),
         (["compile.loss=binary_crosentropy"], "did you mean binary_crossentropy"),
-        (["compile.optimizer._target_=keras.optimizers.Adan"],
-         "compile.optimizer._target_=keras.optimizers.Adan: keras.optimizers has no Adan; "
-         "did you mean Adam"),
         (["compile.optimizer=sgdd"], "keras.optimizers has no sgdd; did you mean SGD"),
-        (["callbacks.model_checkpoint.filepath=/proc/none/best.keras"],
-         "callbacks.model_checkpoint.filepath=/proc/none/best.keras: "),
-        (["callbacks=[csv_logger]", "callbacks.csv_logger.filename=/proc/none/a.csv"],
-         "callbacks.csv_logger.filename=/proc/none/a.csv: "),
         (["callbacks.model_checkpoint.save_weights_only=true"], "must end in `.weights.h5`"),
-        (["fit.class_weight={0:1.0,2:3.0}"], "there is no class 2; there are 0, 1"),
         (["fit.class_weight=balanced", "data.task=regression", "compile=regression"],
          "data.task=regression has no classes"),
-        (["fit.sample_weight=weight"], "fit.sample_weight=weight: only data=table has files"),
-        (["fit.validation_data=a.csv"], "fit.validation_data=a.csv: only data=table has files"),
         (["fit.class_weight=balanced", "fit.sample_weight=w"], "Keras takes one of them"),
         (["fit.initial_epoch=2"], "fit.initial_epoch=2: must be a whole number from 0, below"),
-        (["checkpoint=nothing"], "checkpoint=nothing: neither a .keras file nor a run"),
-        (["checkpoint=nothing.keras"], "checkpoint=nothing.keras: there is no such file"),
         (["compile.optimizer.learning_rate={_target_:keras.optimizers.schedules.CosineDecay,"
           "initial_learning_rate:nan,decay_steps:5}", "hydra.sweeper.params=null",
           "model.units=choice(2,4)"], "the schedule gives nan at step 0 of "),
-        (["callbacks=[learning_rate_scheduler]", "callbacks.learning_rate_scheduler.decay=nan"],
-         "callbacks.learning_rate_scheduler.schedule: gives nan at epoch 1"),
         (["callbacks=[learning_rate_scheduler]",
           "callbacks.learning_rate_scheduler.schedule=linear"], "must be one of exponential"),
-        (["data.task=classes"], "compile.loss=keras.losses.BinaryCrossentropy is for two classes"),
         (["data.task=regression"], "use compile=regression"),
-        (["model=own", "model.function=no.such.thing"],
-         "model.function=no.such.thing: no.such can't be imported"),
         (["model.embedding_file=none.txt"], "model.embedding_file=none.txt: there is no such file"),
         (["sampler._target_=optuna.samplers.NoSampler"], "hydra.sweeper.sampler: "),
         (["pruner=none", "pruner._target_=builtins.dict"], "{} is not an Optuna pruner"),
@@ -111,8 +90,6 @@ def test_all_faults_come_at_once(command: Command) -> None:
         (["tracking.uri=mlruns"], "can't be used"),
         (["callbacks.early_stopping.monitor=val_acc"],
          "callbacks.early_stopping.monitor=val_acc: no metric has this name"),
-        (["callbacks.early_stopping._target_=keras.callbacks.EarlyStoping"],
-         "keras.callbacks has no EarlyStoping; did you mean EarlyStopping"),
         (["callbacks.early_stopping.min_delta=much"], "the callbacks can't be made"),
         (["hydra.sweeper.max_failure_rate=2"], "must be between 0 and 1"),
     ],
@@ -124,6 +101,58 @@ def test_settings(command: Command, arguments: list[str], fault: str) -> None:
     assert "in the input, nothing was started:" in ended.err
     assert fault in ended.err
     assert ended.files() == set()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "faults"),
+    [
+        (
+            [
+                "compile.loss._target_=keras.losses.BinaryCrossEntropie",
+                "compile.optimizer._target_=keras.optimizers.Adan",
+                "callbacks.early_stopping._target_=keras.callbacks.EarlyStoping",
+                "+model.function=no.such.thing",
+            ],
+            [
+                "keras.losses has no BinaryCrossEntropie; did you mean BinaryCrossentropy",
+                "compile.optimizer._target_=keras.optimizers.Adan: keras.optimizers has no Adan; "
+                "did you mean Adam",
+                "keras.callbacks has no EarlyStoping; did you mean EarlyStopping",
+                "model.function=no.such.thing: no.such can't be imported",
+            ],
+        ),
+        (
+            ["fit.class_weight={0:1.0,2:3.0}", "fit.validation_data=a.csv", "data.task=classes"],
+            [
+                "fit.class_weight={0: 1.0, 2: 3.0}: there is no class 0; there are 1, 2, 3, 4, 5",
+                "fit.validation_data=a.csv: only data=table has files",
+                "compile.loss=keras.losses.BinaryCrossentropy is for two classes",
+            ],
+        ),
+        (
+            ["fit.sample_weight=weight"],
+            ["fit.sample_weight=weight: only data=table has files"],
+        ),
+        (
+            [
+                "callbacks=[model_checkpoint,csv_logger,learning_rate_scheduler]",
+                "callbacks.model_checkpoint.filepath=/proc/none/best.keras",
+                "callbacks.csv_logger.filename=/proc/none/a.csv",
+                "callbacks.learning_rate_scheduler.decay=nan",
+                "checkpoint=nothing",
+            ],
+            [
+                "callbacks.model_checkpoint.filepath=/proc/none/best.keras: ",
+                "callbacks.csv_logger.filename=/proc/none/a.csv: ",
+                "callbacks.learning_rate_scheduler.schedule: gives nan at epoch 1",
+                "checkpoint=nothing: neither a .keras file nor a run",
+            ],
+        ),
+        (["checkpoint=nothing.keras"], ["checkpoint=nothing.keras: there is no such file"]),
+    ],
+)
+def test_choices(command: Command, arguments: list[str], faults: list[str]) -> None:
+    assert_refused(command("-m", *arguments), *faults)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Processes that are really killed, at random moments; afterwards every trial is there once.
 
-In full, which takes some 15 minutes: `pytest -m slow tests/test_faults.py --kills 20`.
+In full, which takes some 10 minutes: `pytest -n 0 -m slow tests/test_faults.py --kills 20`.
 """
 
 import os

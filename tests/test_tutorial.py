@@ -16,6 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 from rnnexp import data
 from tests.conftest import ROOT, Command, Ended
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ("data.task=classes", "compile=sparse_categorical")
 GOOD, BAD = "a good film,1", "a bad film,0"
 
@@ -180,8 +182,7 @@ def test_validation_every_second_epoch(command: Command) -> None:
     assert "which is not available" not in ended.out + ended.err
 
 
-@pytest.mark.parametrize("shuffle", ["true", "false", "batch"])
-@pytest.mark.parametrize("verbose", [0, 1, 2])
+@pytest.mark.parametrize(("shuffle", "verbose"), [("true", 0), ("false", 1), ("batch", 2)])
 def test_shuffle_and_verbose(command: Command, shuffle: str, verbose: int) -> None:
     ended = command(f"fit.shuffle={shuffle}", f"fit.verbose={verbose}")
     only(ended)
