@@ -3,7 +3,8 @@
 RnnexpError
 ├── ConfigError      what was asked for can't be done; lists every fault found
 │   └── DataError    the data can't be read or encoded
-└── SweepError      the sweep ran, but no trial of it can be used
+├── SweepError      the sweep ran, but no trial of it can be used
+└── NotFoundError   a study, a run or a part of it that isn't there, or isn't told apart
 
 All of them are Hydra's ``CompactHydraException``, so that Hydra prints their
 message without a traceback and ends with exit code 1.
@@ -39,6 +40,10 @@ class DataError(ConfigError):
 
 class SweepError(RnnexpError):
     """A sweep that ended without a usable trial, or was stopped by its failures."""
+
+
+class NotFoundError(RnnexpError):
+    """A study, a run or a part of one that isn't there, or that a name doesn't tell apart."""
 
 
 def one_line(error: BaseException) -> str:

@@ -51,6 +51,7 @@ class Run:
         self.id = run_id
         self.experiment_id = experiment_id
         self._status = "FINISHED"
+        self._noted: dict[str, str] = {}
 
     def log_batch(
         self,
@@ -76,9 +77,14 @@ class Run:
             "params": {
                 _ILLEGAL.sub("_", name): str(value) for name, value in (params or {}).items()
             },
-            "tags": {name: str(value) for name, value in (tags or {}).items()},
+            "tags": self._noted | {name: str(value) for name, value in (tags or {}).items()},
         }
+        self._noted = {}
         self._outbox.send(entry)
+
+    def note(self, **tags: object) -> None:
+        """Tags that are written with the next batch, since every request takes its time."""
+        self._noted |= {name: str(value) for name, value in tags.items()}
 
     @patiently
     def steps(self, metric: str) -> set[int]:
@@ -133,7 +139,7 @@ class Tracker:
         fault = write_fault(unquote(self.uri) if self.uri.startswith("sqlite:") else self.uri)
         try:
             if not fault and not self.uri.startswith(("sqlite:", "http")):
-                self._client()
+                self.client()
         except MlflowException as error:
             # Such as a scheme that it doesn't know, or a store of files, which it has given up.
             fault = f"{self.uri} can't be used: {one_line(error)}"
@@ -183,7 +189,7 @@ class Tracker:
     def _open(
         self, name: str | None, tags: dict[str, str], continued: str | None, outbox: Path | None
     ) -> Run:
-        client = self._client()
+        client = self.client()
         experiment_id = self._experiment_id(client)
         if continued:
             client.update_run(continued, status="RUNNING")
@@ -198,7 +204,7 @@ class Tracker:
     @patiently
     def find(self, tags: Mapping[str, object]) -> str | None:
         """The run with these tags; None if there is none."""
-        client = self._client()
+        client = self.client()
         texts = {name: str(value) for name, value in tags.items()}
         plain = [f"tags.{k} = '{v}'" for k, v in texts.items() if not set(v) & set("'\"\\")]
         found = client.search_runs([self._experiment_id(client)], " and ".join(plain))
@@ -210,7 +216,7 @@ class Tracker:
         if file and not file.exists():
             return False
         try:
-            self._client().get_run(run_id)
+            self.client().get_run(run_id)
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
@@ -220,20 +226,20 @@ class Tracker:
     @patiently
     def end(self, run_id: str, status: str, tags: Mapping[str, object]) -> None:
         """End a run whose own process can't do it any more."""
-        client = self._client()
+        client = self.client()
         client.log_batch(run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
         client.set_terminated(run_id, status)
 
     @patiently
     def tag(self, run_id: str, name: str) -> str | None:
         """A run's tag; None if it has none of that name."""
-        value: str | None = self._client().get_run(run_id).data.tags.get(name)
+        value: str | None = self.client().get_run(run_id).data.tags.get(name)
         return value
 
     @patiently
     def download(self, run_id: str, path: str, folder: Path) -> Path:
         """Fetch one of a run's artifacts into a folder."""
-        return Path(self._client().download_artifacts(run_id, path, str(folder)))
+        return Path(self.client().download_artifacts(run_id, path, str(folder)))
 
     def how_to_browse(self, run: Run) -> str:
         """The command, and the address, that show the runs beside this one."""
@@ -244,7 +250,8 @@ class Tracker:
         where = "" if default else f" --backend-store-uri {shlex.quote(self.uri)}"
         return f"mlflow ui{where}    and open http://127.0.0.1:5000/{page}"
 
-    def _client(self) -> MlflowClient:
+    def client(self) -> MlflowClient:
+        """MLflow's client of this store."""
         with _start_folder():  # a new store notes where its artifacts go
             return MlflowClient(self.uri)
 

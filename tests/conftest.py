@@ -113,7 +113,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
     return run
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def app(command: Command) -> Command:
     """Runs docs/examples/app.py, which has no Keras in it: a trial takes a tenth of a second."""
     return partial(command, tiny=False, script=ROOT / "docs" / "examples" / "app.py")

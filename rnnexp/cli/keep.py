@@ -1,24 +1,14 @@
-"""The command ``rnnexp``: looks after studies."""
+"""``rnnexp check`` and ``deliver``: is everything accounted for?"""
 
 import sys
 from pathlib import Path
 
 import click
 
-STORAGE = click.option(
-    "--storage", default="sqlite:///optuna.db", show_default=True, help="Optuna's storage."
-)
-TRACKING = click.option(
-    "--tracking-uri", default=None, help="MLflow's store; by default as in a sweep."
-)
+from rnnexp.cli.options import STORAGE, TRACKING
 
 
-@click.group()
-def main() -> None:
-    """Look after the studies that sweeps have left."""
-
-
-@main.command()
+@click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def deliver(folder: Path) -> None:
     """Write to MLflow what waits in FOLDER, since MLflow was away at the time."""
@@ -29,7 +19,7 @@ def deliver(folder: Path) -> None:
     sys.exit(1 if left else 0)
 
 
-@main.command()
+@click.command()
 @click.argument("study")
 @click.option("--repair", is_flag=True, help="Mend what can be mended.")
 @STORAGE

@@ -1,0 +1,27 @@
+"""The command ``rnnexp``: looks at what sweeps have left, and makes use of it."""
+
+from typing import Any
+
+import click
+
+from rnnexp.cli.keep import check, deliver
+from rnnexp.errors import RnnexpError
+
+
+class _Group(click.Group):
+    """Says what is wrong in a line, as Hydra does of a sweep, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except RnnexpError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Group)
+def main() -> None:
+    """Look at the studies that sweeps have left, and use what they found."""
+
+
+for _command in (check, deliver):
+    main.add_command(_command)
