@@ -97,6 +97,7 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
         Owner(study) as owner,
     ):
         study.set_user_attr(RUN_ID, parent.id)
+        tracker.save_view(parent, settings.study_name, space.by_key, settings.direction)
         loop = Loop(
             study=study,
             space=space,

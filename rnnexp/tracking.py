@@ -6,9 +6,10 @@ import re
 import shlex
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, chdir, contextmanager
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote
 
 from hydra.utils import to_absolute_path
@@ -21,6 +22,8 @@ from rnnexp.errors import one_line
 from rnnexp.outbox import Outbox
 from rnnexp.patience import patiently
 from rnnexp.stores import absolute_uri, sqlite_file, write_fault
+from rnnexp.view import TAG as VIEW
+from rnnexp.view import view
 
 # MLflow reports every step of making a new SQLite store, and draws a bar for every download.
 # Matplotlib, which it imports, reports that it looks for fonts.
@@ -41,6 +44,7 @@ class Run:
     Attributes:
         id: MLflow's run id.
         experiment_id: MLflow's id of the experiment that it belongs to.
+        page: Where MLflow's UI shows it among others.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class Run:
         self._outbox = Outbox(client, run_id, outbox)
         self.id = run_id
         self.experiment_id = experiment_id
+        self.page = f"#/experiments/{experiment_id}/runs"
         self._status = "FINISHED"
         self._noted: dict[str, str] = {}
 
@@ -74,9 +79,7 @@ class Run:
             "metrics": {name: float(value) for name, value in (metrics or {}).items()},
             "step": step,
             "time": _now(),
-            "params": {
-                _ILLEGAL.sub("_", name): str(value) for name, value in (params or {}).items()
-            },
+            "params": {param_name(name): str(value) for name, value in (params or {}).items()},
             "tags": self._noted | {name: str(value) for name, value in (tags or {}).items()},
         }
         self._noted = {}
@@ -241,14 +244,29 @@ class Tracker:
         """Fetch one of a run's artifacts into a folder."""
         return Path(self.client().download_artifacts(run_id, path, str(folder)))
 
+    @patiently
+    def save_view(
+        self, run: Run, study: str, keys: Iterable[str], direction: Literal["minimize", "maximize"]
+    ) -> None:
+        """Let MLflow's UI offer a view of a study, which the run's page then is.
+
+        Args:
+            run: The study's run.
+            study: Its name.
+            keys: What it searches, by config key.
+            direction: What counts as best.
+        """
+        if text := view(study, [param_name(key) for key in keys], direction, _now()):
+            self.client().set_experiment_tag(run.experiment_id, f"{VIEW}{run.id}", text)
+            run.page += f"?viewStateShareKey={run.id}"
+
     def how_to_browse(self, run: Run) -> str:
         """The command, and the address, that show the runs beside this one."""
-        page = f"#/experiments/{run.experiment_id}/runs"
         if self.uri.startswith("http"):
-            return f"open {self.uri}/{page}"
+            return f"open {self.uri}/{run.page}"
         default = unquote(self.uri) == absolute_uri(DEFAULT_URI)
         where = "" if default else f" --backend-store-uri {shlex.quote(self.uri)}"
-        return f"mlflow ui{where}    and open http://127.0.0.1:5000/{page}"
+        return f"mlflow ui{where}    and open http://127.0.0.1:5000/{run.page}"
 
     def client(self) -> MlflowClient:
         """MLflow's client of this store."""
@@ -267,6 +285,11 @@ class Tracker:
             if not found:
                 raise
             return str(found.experiment_id)
+
+
+def param_name(key: str) -> str:
+    """A config key as MLflow takes it for the name of a param."""
+    return _ILLEGAL.sub("_", key)
 
 
 def _now() -> int:

@@ -1,0 +1,162 @@
+"""Takes the README's pictures of MLflow's UI: ``python docs/plots/mlflow_ui.py FOLDER STUDY``.
+
+FOLDER is where a sweep was started. Needs Chromium with its driver, as in Debian's packages
+``chromium`` and ``chromium-driver``, and ``pip install selenium``.
+"""
+
+import argparse
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
+
+IMAGES = Path(__file__).parents[1] / "images"
+CHROMIUM, DRIVER = "chromium", "chromedriver"
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+PATIENCE = 120  # seconds
+
+
+def missing() -> list[str]:
+    """The programs that are needed and not there."""
+    return [name for name in (CHROMIUM, DRIVER) if not shutil.which(name)]
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of a ``mlflow ui`` that runs in a folder, on a free port of this machine."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "ui", "--port", str(port), "--workers", "1"]
+    server = subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@contextmanager
+def browser(width: int, height: int) -> Iterator[webdriver.Chrome]:
+    """Chromium without a screen, with a profile of its own."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which(CHROMIUM) or CHROMIUM
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        for flag in (*FLAGS, f"--window-size={width},{height}", f"--user-data-dir={profile}"):
+            options.add_argument(flag)
+        chrome = webdriver.Chrome(options, webdriver.ChromeService(shutil.which(DRIVER)))
+        try:
+            yield chrome
+        finally:
+            chrome.quit()
+
+
+class Page:
+    """MLflow's page of an experiment's runs.
+
+    Args:
+        chrome: The browser.
+        address: The page's.
+    """
+
+    def __init__(self, chrome: webdriver.Chrome, address: str) -> None:
+        self.chrome = chrome
+        self._wait = WebDriverWait(chrome, PATIENCE)
+        self._wait.until(lambda _: self._is_there(address))
+
+    def _is_there(self, address: str) -> bool:
+        try:
+            self.chrome.get(address)
+        except Exception:  # the server is not up yet
+            return False
+        return True
+
+    def element(self, selector: str) -> WebElement:
+        """The first element that fits, once there is one."""
+        return self._wait.until(lambda _: self._first(By.CSS_SELECTOR, selector))
+
+    def _first(self, by: str, selector: str) -> WebElement | None:
+        return next((e for e in self.chrome.find_elements(by, selector) if e.is_displayed()), None)
+
+    def click(self, selector: str) -> None:
+        """Click on the first element that fits, once there is one."""
+        self.element(selector).click()
+
+    def close_assistant(self) -> None:
+        """Away with what covers a quarter of the page."""
+        self.click("[data-component-id='mlflow.assistant.chat_panel.close']")
+
+    def rows(self) -> list[str]:
+        """The ids of the runs in the table, from the top."""
+        rows = self.chrome.find_elements(By.CSS_SELECTOR, ".ag-center-cols-container .ag-row")
+        rows.sort(key=lambda row: int(row.get_attribute("row-index") or 0))
+        return [row.get_attribute("row-id") or "" for row in rows]
+
+    def expand(self, run_id: str) -> None:
+        """Show what is nested under a run."""
+        before = len(self.rows())
+        self.click(f".ag-row[row-id='{run_id}'] button[data-component-id*='runnamecell']")
+        self._wait.until(lambda _: len(self.rows()) > before)
+
+    def cell(self, run_id: str, column: str) -> str:
+        """What the table says of a run."""
+        found = self.element(f".ag-row[row-id='{run_id}'] [col-id='{column}']")
+        return str(found.get_attribute("textContent"))
+
+    def compare(self, run_ids: Sequence[str]) -> str:
+        """Select runs, open Compare, and return the page's text once the plot is drawn."""
+        for run_id in run_ids:
+            self.click(f".ag-row[row-id='{run_id}'] .ag-checkbox-input-wrapper")
+        compare = (By.XPATH, "//button[normalize-space()='Compare']")
+        self._wait.until(lambda _: self._first(*compare)).click()  # type: ignore[union-attr]
+        self.element(".parcoords .y-axis, .js-plotly-plot .parcoords, g.parcoords")
+        return self.chrome.find_element(By.TAG_NAME, "body").text
+
+    def picture(self, file: Path) -> None:
+        """Write what is to be seen to a PNG file."""
+        self.chrome.save_screenshot(file)
+
+
+def runs_of(folder: Path, study: str) -> tuple[Run, list[Run]]:
+    """A study's run, and those nested under it, by number."""
+    client = MlflowClient(f"sqlite:///{folder.absolute()}/mlflow.db")
+    experiments = [found.experiment_id for found in client.search_experiments()]
+    found = client.search_runs(experiments, f"tags.study = '{study}'")
+    (parent,) = (run for run in found if "trial" not in run.data.tags)
+    trials = [run for run in found if "trial" in run.data.tags]
+    return parent, sorted(trials, key=lambda run: int(run.data.tags["trial"]))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Take the pictures."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("study")
+    parser.add_argument("--images", type=Path, default=IMAGES)
+    given = parser.parse_args(arguments)
+    parent, trials = runs_of(given.folder, given.study)
+    with served(given.folder) as address, browser(1500, 980) as chrome:
+        runs = f"{address}/#/experiments/{parent.info.experiment_id}/runs"
+        page = Page(chrome, f"{runs}?viewStateShareKey={parent.info.run_id}")
+        page.close_assistant()
+        page.picture(given.images / "study.png")
+
+
+if __name__ == "__main__":
+    main()
