@@ -76,9 +76,9 @@ def rows_of(runs: Sequence["Run"]) -> list[Row]:
 def _row(run: "Run", names: Mapping[str, str], others: Sequence[str]) -> Row:
     params, metrics, tags = run.data.params, run.data.metrics, run.data.tags
     row: Row = {"trial": value_of(tags.get("trial")), BEST: metrics.get(BEST)}
+    row["state"] = tags.get("state", run.info.status)
     row |= {name: value_of(params.get(key)) for key, name in names.items()}
     row |= {name: _metric(name, metrics.get(name)) for name in RESULTS}
-    row["state"] = tags.get("state", run.info.status)
     row |= {name: value_of(tags.get(_TAGS[name])) for name in FACTS}
     for name, length in (("data", 8), ("commit", 8)):
         row[name] = (tags.get(_TAGS[name]) or "")[:length] or None
@@ -158,7 +158,7 @@ def ordered(rows: Sequence[Row], by: str) -> list[Row]:
     """
     column = by.removeprefix("-")
     if rows and column not in rows[0]:
-        raise no_column(column, list(rows[0]))
+        raise no_column(column, rows)
 
     def key(row: Row) -> tuple[bool, float, str]:
         value = row[column]
@@ -170,7 +170,8 @@ def ordered(rows: Sequence[Row], by: str) -> list[Row]:
     return sorted(there, key=key, reverse=by.startswith("-")) + missing
 
 
-def no_column(name: str, known: list[str]) -> NotFoundError:
-    """The error on a column that isn't there, with the nearest that is."""
+def no_column(name: str, rows: Sequence[Row]) -> NotFoundError:
+    """The error on a column that rows don't have, with those that they have and the nearest."""
+    known = [column for column in rows[0] if any(row[column] is not None for row in rows)]
     near = did_you_mean(name, known)
-    return NotFoundError(f"there is no column {name}{near}; columns are {', '.join(known)}")
+    return NotFoundError(f"there is no column {name}; columns are {', '.join(known)}{near}")

@@ -86,17 +86,15 @@ def _contender(n: int, run: Run, study: Run | None) -> Contender:
 
 def obstacles(found: Sequence[Contender]) -> list[str]:
     """Why the best values can't be held against each other; empty if they can."""
+    data = [one.run.data.tags.get("data", "") for one in found]
     told = []
-    for what, values in (
-        ("objectives", [one.objective for one in found]),
-        ("data", [one.run.data.tags.get("data", "") for one in found]),
-    ):
+    for what, values in (("objectives", [one.objective for one in found]), ("data", data)):
         if len(set(values)) > 1:
-            each = ", ".join(
-                f"{one.letter} {value[:12] or 'unknown'}"
-                for one, value in zip(found, values, strict=True)
-            )
+            pairs = zip(found, values, strict=True)
+            each = ", ".join(f"{one.letter}: {value[:16] or 'unknown'}" for one, value in pairs)
             told.append(f"their {what} differ ({each})")
+    if not any(one.objective for one in found):
+        told.append("none of them says what its objective was")
     return told
 
 

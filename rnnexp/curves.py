@@ -19,14 +19,13 @@ def letter(n: int) -> str:
     return ascii_lowercase[n % len(ascii_lowercase)]
 
 
-def plot(curves: Mapping[int, Curve], metric: str, width: int, *, color: bool) -> str:
-    """Draw curves over the epochs; what isn't finite is left out.
+def plot(curves: Mapping[int, Curve], metric: str, width: int) -> str:
+    """Draw curves over the epochs, on a terminal in color; what isn't finite is left out.
 
     Args:
         curves: By the place of the run, which gives its letter.
         metric: What they are of.
         width: Columns that there are, at least 50.
-        color: Whether they may be colored.
 
     Returns:
         Lines of text; empty if there is nothing to draw.
@@ -48,9 +47,9 @@ def plot(curves: Mapping[int, Curve], metric: str, width: int, *, color: bool) -
     figure.set_x_limits(0, step * ticks)
     figure.set_y_limits(low - room, high + room)
     figure.x_ticks_fkt = lambda epoch, _: f"{round(epoch)}"
-    figure.y_ticks_fkt = lambda value, _: f"{value:10.4g}"
+    figure.y_ticks_fkt = lambda value, _: f"{value:#10.4g}"
     figure.x_label, figure.y_label = "epoch", metric
-    figure.origin, figure.with_colors = False, color
+    figure.origin = False
     for n, curve in finite.items():
         if curve:
             epochs, values = zip(*curve, strict=True)

@@ -22,6 +22,15 @@ def differing(rows: Sequence[Mapping[str, Value]]) -> dict[str, tuple[Value, ...
     return {name: found for name, found in values.items() if len(set(map(repr, found))) > 1}
 
 
+def together(differ: Mapping[str, tuple[Value, ...]]) -> dict[str, list[str]]:
+    """Names with the same values, under the shortest of them: most often they follow from it."""
+    groups: dict[str, list[str]] = {}
+    for name in sorted(differ, key=lambda name: name.count(".")):
+        groups.setdefault(repr(differ[name]), []).append(name)
+    found = {names[0]: names[1:] for names in groups.values()}
+    return {name: found[name] for name in differ if name in found}
+
+
 def flattened(tree: object, key: str = "") -> dict[str, Value]:
     """The leaves of nested mappings and lists, by dotted keys."""
     if isinstance(tree, Mapping) and tree:

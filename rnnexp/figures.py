@@ -11,10 +11,10 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def figure(value: object) -> str:
-    """A value in short: floats with four digits, nothing for None."""
+def figure(value: object, absent: str = "") -> str:
+    """A value in short: floats with four digits; `absent` for None."""
     if value is None:
-        return ""
+        return absent
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

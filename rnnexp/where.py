@@ -12,8 +12,6 @@ from contextlib import closing
 from rnnexp.compare import Row, no_column
 from rnnexp.errors import QuestionError
 
-_ALLOWED = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION)
-
 
 def where(rows: Sequence[Row], condition: str) -> list[Row]:
     """The rows for which a condition holds, in the same order.
@@ -39,17 +37,15 @@ def where(rows: Sequence[Row], condition: str) -> list[Row]:
             f"INSERT INTO trials VALUES ({marks})",  # noqa: S608 - marks only
             ([n, *(row[name] for name in columns.values())] for n, row in enumerate(rows)),
         )
-        database.set_authorizer(
-            lambda action, *_: sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
-        )
+        database.set_authorizer(_authorize)
         try:
             found = database.execute(
-                f"SELECT number__ FROM trials WHERE ({condition}\n)"  # noqa: S608 - see _ALLOWED
+                f"SELECT number__ FROM trials WHERE ({condition}\n)"  # noqa: S608 - see _authorize
             ).fetchall()
         except (sqlite3.Error, sqlite3.Warning) as error:
             unknown = re.fullmatch(r"no such column: (.+)", str(error))
             if unknown:
-                raise no_column(unknown[1].strip('"'), list(rows[0])) from error
+                raise no_column(unknown[1].strip('"'), rows) from error
             raise QuestionError(
                 f"--where {condition!r} can't be read: {error}; give a condition as in SQL, such "
                 'as "units = 64 and lr < 0.01" or "state = \'PRUNED\'", with double quotes '
@@ -57,3 +53,11 @@ def where(rows: Sequence[Row], condition: str) -> list[Row]:
             ) from error
     kept = {number for (number,) in found}
     return [row for n, row in enumerate(rows) if n in kept]
+
+
+def _authorize(action: int, table: str | None, *_: object) -> int:
+    """A condition may read the trials and call functions, and nothing else."""
+    allowed = action in (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION) or (
+        action == sqlite3.SQLITE_READ and table == "trials"
+    )
+    return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY

@@ -10,8 +10,8 @@ from rnnexp.cli.tables import Column, console, print_json, say, show
 from rnnexp.compare import BEST, RESULTS, Value
 from rnnexp.contenders import Contender, obstacles, verdict
 from rnnexp.curves import Curve, plot
-from rnnexp.difference import differing, settings_of
-from rnnexp.figures import exact, figures
+from rnnexp.difference import differing, settings_of, together
+from rnnexp.figures import figure, figures
 
 _FACTS = ("state", "reason", "objective", "data", "commit", "dirty", "version")
 _PIPED = 100  # columns of a plot that is piped
@@ -45,7 +45,7 @@ def show_beside(archive: Archive, found: Sequence[Contender], *, as_json: bool) 
     out = console()
     width = out.width if out.is_terminal else _PIPED
     for metric, lines in curves.items():
-        if drawn := plot(lines, metric, width, color=out.is_terminal and not out.no_color):
+        if drawn := plot(lines, metric, width):
             click.echo(f"\n{drawn}")
 
 
@@ -62,22 +62,26 @@ def _curves(archive: Archive, found: Sequence[Contender]) -> dict[str, dict[int,
     }
 
 
-def _show_table(found: Sequence[Contender], settings: Mapping[str, Sequence[Value]]) -> None:
+def _show_table(found: Sequence[Contender], settings: Mapping[str, tuple[Value, ...]]) -> None:
     tests = dict.fromkeys(name for one in found for name in one.test)
-    rows: list[tuple[str, list[str]]] = [
-        (name, figures([one.row[name] for one in found])) for name in (BEST, *RESULTS)
+    measured = {name: [one.row[name] for one in found] for name in (BEST, *RESULTS)}
+    measured |= {name: [one.test.get(name) for one in found] for name in tests}
+    rows = [
+        (name, figures(values, 1 if name == "seconds" else None), "")
+        for name, values in measured.items()
+        if any(value is not None for value in values)
     ]
-    rows += [(name, figures([one.test.get(name) for one in found])) for name in tests]
-    rows = [(name, cells) for name, cells in rows if any(cells)]
-    rows += [(name, [exact(value) for value in values]) for name, values in settings.items()]
     facts = differing([{name: _fact(one, name) for name in _FACTS} for one in found])
-    rows += [(name, [exact(value) for value in values]) for name, values in facts.items()]
-    show(
-        [
-            Column("", [name for name, _ in rows], left=True),
-            *(Column(one.title, [cells[n] for _, cells in rows]) for n, one in enumerate(found)),
+    for differ in (settings, facts):
+        rows += [
+            (name, [figure(value, absent="-") for value in differ[name]], ", ".join(others))
+            for name, others in together(differ).items()
         ]
-    )
+    names, cells, likewise = zip(*rows, strict=True)
+    columns = [Column(one.title, [row[n] for row in cells]) for n, one in enumerate(found)]
+    if any(likewise):
+        columns.append(Column("likewise", list(likewise), left=True, flexible=True))
+    show([Column("", list(names), left=True), *columns])
 
 
 def _fact(one: Contender, name: str) -> Value:

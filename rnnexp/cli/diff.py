@@ -75,17 +75,19 @@ def _show(
     names: list[str], differ: dict[str, dict[str, tuple["Value", ...]]], unknown: list[str]
 ) -> None:
     from rnnexp.cli.tables import Column, say, show
+    from rnnexp.difference import together
     from rnnexp.figures import exact
 
-    rows = [(section, key, *map(exact, v)) for section, d in differ.items() for key, v in d.items()]
+    rows = [
+        (section, key, *map(exact, found[key]), ", ".join(others))
+        for section, found in differ.items()
+        for key, others in together(found).items()
+    ]
     if rows:
-        heads = ("", "", *names)
-        show(
-            [
-                Column(h, list(c), left=True)
-                for h, c in zip(heads, zip(*rows, strict=True), strict=True)
-            ]
-        )
+        heads = ("", "", *names, "likewise")
+        cells = [list(column) for column in zip(*rows, strict=True)]
+        columns = zip(heads, cells, strict=True)
+        show([Column(head, of, left=True, flexible=head == heads[-1]) for head, of in columns])
     else:
         say("no difference")
     if unknown:

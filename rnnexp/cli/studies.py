@@ -71,7 +71,7 @@ def _show(found: list[dict[str, Any]]) -> None:
             column("objective", left=True),
             Column("best_value", figures(study["best_value"] for study in found)),
             column("best_trial"),
-            *(Column(name, figures(study["test"].get(name) for study in found)) for name in tests),
             Column("took", [clock(study["seconds"]) for study in found]),
+            *(Column(name, figures(study["test"].get(name) for study in found)) for name in tests),
         ]
     )
