@@ -6,7 +6,7 @@ names of MLflow's params (in short), metrics and tags.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from rnnexp.composed import did_you_mean
 from rnnexp.errors import NotFoundError
@@ -117,16 +117,19 @@ def ranked(rows: Iterable[Row], mode: str) -> list[Row]:
     def key(row: Row) -> tuple[int, bool, float, int]:
         state, value, trial = row["state"], row[BEST], row["trial"]
         place = states.index(State(state)) if state in set(states) else len(states)
-        known = isinstance(value, float) and not math.isnan(value)
-        order = (float(value) if mode == "min" else -float(value)) if known and value else 0.0
-        return place, not known, order, trial if isinstance(trial, int) else -1
+        order = (value if mode == "min" else -value) if _is_number(value) else 0.0
+        return place, not _is_number(value), order, trial if isinstance(trial, int) else -1
 
     return sorted(rows, key=key)
 
 
 def leaders(rows: Iterable[Row]) -> list[Row]:
     """The trials that have completed with a value: those that a rank is given."""
-    return [row for row in rows if row["state"] == State.COMPLETE and row[BEST] is not None]
+    return [row for row in rows if row["state"] == State.COMPLETE and _is_number(row[BEST])]
+
+
+def _is_number(value: Value) -> TypeGuard[float]:
+    return isinstance(value, float) and not math.isnan(value)
 
 
 def lead(names: Sequence[str], values: Sequence[Value]) -> str:

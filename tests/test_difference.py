@@ -34,7 +34,7 @@ def test_what_follows_from_another_stands_beside_it() -> None:
     [
         (
             {"folder": "/w/s/3", "trial": "3"},
-            {"a": "{folder}/best.keras", "b": "{sweep}/x", "c": 1},
+            {"a": "{folder}/best.keras", "b": "{sweep}/x"},
         ),
         ({"folder": "/w/s/3"}, {"a": "{folder}/best.keras", "b": "/w/s/x"}),
         ({}, {"a": "/w/s/3/best.keras", "b": "/w/s/x"}),
