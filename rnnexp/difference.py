@@ -32,14 +32,14 @@ def together(differ: Mapping[str, tuple[Value, ...]]) -> dict[str, list[str]]:
 
 
 def flattened(tree: object, key: str = "") -> dict[str, Value]:
-    """The leaves of nested mappings and lists, by dotted keys."""
+    """The leaves of nested mappings and lists, by dotted keys; of an empty tree there are none."""
     if isinstance(tree, Mapping) and tree:
         pairs: Iterable[tuple[object, object]] = tree.items()
     elif isinstance(tree, list | tuple) and tree:
         pairs = enumerate(tree)
     else:
         leaf = tree if isinstance(tree, str | int | float | bool | None) else str(tree)
-        return {key: leaf}
+        return {key: leaf} if key else {}
     found: dict[str, Value] = {}
     for name, below in pairs:
         found |= flattened(below, f"{key}.{name}" if key else str(name))

@@ -200,10 +200,14 @@ def test_no_difference(rnnexp: Rnnexp) -> None:
 
 
 def test_what_one_run_has_not_noted(rnnexp: Rnnexp, swept: Ended) -> None:
-    swept.client.delete_tag(ids(swept, "high")[1], "data")
+    run = ids(swept, "high")[1]
+    swept.client.delete_tag(run, "data")
+    swept.client.log_dict(run, {}, "environment.json")
     told = rnnexp("diff", "high/0", "high/1")
     assert told.exit_code == 0
-    assert told.output.endswith("Only one of them has noted its data: not compared.\n")
+    assert told.output.endswith(
+        "Only one of them has noted its data, packages, machine: not compared.\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from tests.test_compare import run
         ({"a": {"b": 1, "c": [2, {"d": None}]}}, {"a.b": 1, "a.c.0": 2, "a.c.1.d": None}),
         ({"a": {}, "b": []}, {"a": "{}", "b": "[]"}),
         ({1: True}, {"1": True}),
+        ({}, {}),
     ],
 )
 def test_leaves(tree: object, leaves: dict[str, Value]) -> None:

@@ -1,5 +1,6 @@
 """``rnnexp diff``: in what two runs differ."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -86,8 +87,9 @@ def _show(
     if rows:
         heads = ("", "", *names, "likewise")
         cells = [list(column) for column in zip(*rows, strict=True)]
-        columns = zip(heads, cells, strict=True)
-        show([Column(head, of, left=True, flexible=head == heads[-1]) for head, of in columns])
+        columns = [Column(head, of, left=True) for head, of in zip(heads, cells, strict=True)]
+        likewise = replace(columns.pop(), flexible=True)
+        show([*columns, likewise] if any(likewise.cells) else columns)
     else:
         say("no difference")
     if unknown:
