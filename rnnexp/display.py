@@ -17,6 +17,7 @@ from rich.table import Table
 
 from rnnexp import report
 from rnnexp.budget import Budget
+from rnnexp.figures import clock
 from rnnexp.result import Result
 from rnnexp.space import short_name
 
@@ -172,10 +173,3 @@ def _cells(trial: FrozenTrial, epoch: int | None) -> tuple[str, str, str, str]:
         "" if value is None else f"{value:.4f}",
         escape(short_name(trial.params)),
     )
-
-
-def clock(seconds: float) -> str:
-    """Seconds as ``1:05`` or ``2:00:05``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

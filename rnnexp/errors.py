@@ -4,7 +4,8 @@ RnnexpError
 ├── ConfigError      what was asked for can't be done; lists every fault found
 │   └── DataError    the data can't be read or encoded
 ├── SweepError      the sweep ran, but no trial of it can be used
-└── NotFoundError   a study, a run or a part of it that isn't there, or isn't told apart
+├── NotFoundError   a study, a run or a part of it that isn't there, or isn't told apart
+└── QuestionError   a question on runs that has no answer, such as a filter that can't be read
 
 All of them are Hydra's ``CompactHydraException``, so that Hydra prints their
 message without a traceback and ends with exit code 1.
@@ -44,6 +45,10 @@ class SweepError(RnnexpError):
 
 class NotFoundError(RnnexpError):
     """A study, a run or a part of one that isn't there, or that a name doesn't tell apart."""
+
+
+class QuestionError(RnnexpError):
+    """A question on runs that has no answer, such as a filter that can't be read."""
 
 
 def one_line(error: BaseException) -> str:

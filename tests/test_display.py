@@ -6,7 +6,7 @@ from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
 from rnnexp.budget import Budget
-from rnnexp.display import LiveDisplay, clock, draw
+from rnnexp.display import LiveDisplay, draw
 from rnnexp.result import Result, State
 
 BUDGET = Budget(10, None, None, 0.0, "minimize")
@@ -70,10 +70,3 @@ def test_it_follows_the_study(study: optuna.Study) -> None:
     best = [line for line in text_of(console).splitlines() if "best" in line]
     assert "units=11" in best[0]
     assert "units=14" in best[-1]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.4, "0:00"), (65, "1:05"), (3599.6, "1:00:00"), (7205, "2:00:05")]
-)
-def test_clock(seconds: float, text: str) -> None:
-    assert clock(seconds) == text

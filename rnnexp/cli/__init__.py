@@ -4,7 +4,10 @@ from typing import Any
 
 import click
 
+from rnnexp.cli.compare import compare
+from rnnexp.cli.diff import diff
 from rnnexp.cli.keep import check, deliver
+from rnnexp.cli.studies import studies
 from rnnexp.errors import RnnexpError
 
 
@@ -23,5 +26,5 @@ def main() -> None:
     """Look at the studies that sweeps have left, and use what they found."""
 
 
-for _command in (check, deliver):
+for _command in (studies, compare, diff, check, deliver):
     main.add_command(_command)
