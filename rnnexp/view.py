@@ -1,4 +1,4 @@
-"""A study as MLflow's UI shows it at a glance: its runs alone, the best first, by what was searched.
+"""A study as the UI of MLflow shows it at a glance: its runs alone, ranked, by what was searched.
 
 By itself the UI's table has neither metrics nor params until a person picks them. A view that was
 saved there is a tag of the experiment, which holds the page's state as JSON, compressed.

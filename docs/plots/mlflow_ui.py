@@ -42,7 +42,7 @@ def served(folder: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "mlflow", "ui", "--port", str(port), "--workers", "1"]
-    server = subprocess.Popen(
+    server = subprocess.Popen(  # noqa: S603
         command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
@@ -155,7 +155,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         runs = f"{address}/#/experiments/{parent.info.experiment_id}/runs"
         page = Page(chrome, f"{runs}?viewStateShareKey={parent.info.run_id}")
         page.close_assistant()
+        page.expand(parent.info.run_id)
         page.picture(given.images / "study.png")
+        page.compare([run.info.run_id for run in trials])
+        page.picture(given.images / "compare.png")
 
 
 if __name__ == "__main__":
