@@ -42,7 +42,7 @@ class SweeperConf:
         params: What is searched, by config key, in Hydra's sweep grammar.
         when: What is searched beside, only where another searched key has some value: the same
             by condition, which is ``KEY=VALUE`` or ``KEY=choice(VALUE, ...)``.
-        tracking: MLflow's tracking URI and experiment.
+        tracking: MLflow's tracking URI and experiment, and whether its system metrics are logged.
         check: Import path of a function that is given composed configs before trial 0 and
             returns what is wrong with them, as a list of messages.
         evaluate: Import path of a function that is given the best trial's config and MLflow
@@ -70,7 +70,13 @@ class SweeperConf:
     checkpoints: list[str] = field(default_factory=list)
     params: dict[str, Any] | None = None
     when: dict[str, Any] | None = None
-    tracking: Any = field(default_factory=lambda: {"uri": None, "experiment": "${hydra.job.name}"})
+    tracking: Any = field(
+        default_factory=lambda: {
+            "uri": None,
+            "experiment": "${hydra.job.name}",
+            "system_metrics": False,
+        }
+    )
     check: str | None = None
     evaluate: str | None = None
 
