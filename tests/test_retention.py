@@ -191,9 +191,7 @@ def test_of_200_trials_the_best_keep_their_checkpoints(saving: Sweep) -> None:
 
 
 def test_models_of_keras(command: Command, tmp_path: Path) -> None:
-    epochs = (
-        "'callbacks.model_checkpoint.filepath=\"${hydra:runtime.output_dir}/{epoch}.weights.h5\"'"
-    )
+    file = "'${hydra:runtime.output_dir}/{epoch}.weights.h5'"
     fixed = [
         "-m", "hydra.sweeper.params=null", "compile.optimizer.learning_rate=interval(0.001,0.01)",
         "callbacks=[model_checkpoint]", "callbacks.model_checkpoint.save_best_only=false",

@@ -3,8 +3,7 @@ import pytest
 from tests.conftest import Command
 
 
-@pytest.mark.parametrize("launcher", ["in_process", "workers"])
-@pytest.mark.parametrize("is_on", [True, False])
+@pytest.mark.parametrize(("launcher", "is_on"), [("workers", True), ("in_process", False)])
 def test_they_are_there_if_they_are_switched_on(app: Command, launcher: str, is_on: bool) -> None:
     ended = app(
         "-m", f"hydra.sweeper.tracking.system_metrics={is_on}", "hydra.sweeper.n_trials=1",
