@@ -11,6 +11,7 @@ from mlflow.tracking import MlflowClient
 from optuna.trial import FrozenTrial, TrialState
 
 from rnnexp.current import RUN_ID
+from rnnexp.discard import CHECKPOINT
 from rnnexp.outbox import FILE as OUTBOX
 from rnnexp.outbox import deliver_all
 from rnnexp.owner import orphans
@@ -111,6 +112,12 @@ def _run(name: str, trial: FrozenTrial, run: Run, client: MlflowClient) -> Itera
         yield Difference(
             f"{name} is {trial.state.name} in Optuna, its run's tag says {state}",
             partial(client.set_tag, run_id, "state", trial.state.name),
+        )
+    saved = run.data.tags.get(CHECKPOINT)
+    if saved and saved not in {item.path for item in client.list_artifacts(run_id, CHECKPOINT)}:
+        yield Difference(
+            f"{name} has no {saved} among its run's artifacts, which its tag names",
+            partial(client.delete_tag, run_id, CHECKPOINT),
         )
     value = run.data.metrics.get("best_value")
     if trial.value is not None and trial.state == TrialState.COMPLETE and value != trial.value:

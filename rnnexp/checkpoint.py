@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from hydra.utils import to_absolute_path
 
 from rnnexp import backend
+from rnnexp.discard import CHECKPOINT, DELETED
 from rnnexp.model import restore, variables
 from rnnexp.tracking import Run, Tracker
 
 if TYPE_CHECKING:
     import keras
 
-FOLDER = "checkpoint"  # of a run's artifacts
-TAG = "checkpoint"  # of a run: the path of its best checkpoint among its artifacts
+FOLDER = TAG = CHECKPOINT
 WEIGHTS = ".weights.h5"  # how Keras wants the names of files with weights alone to end
 
 
@@ -56,9 +56,12 @@ def load(model: "keras.Model", checkpoint: str, tracker: Tracker) -> None:
             restore(model, variables(backend.keras().models.load_model(file)))
 
 
-def has_checkpoint(run_id: str, tracker: Tracker) -> bool:
-    """Whether a run has saved its model."""
-    return tracker.tag(run_id, TAG) is not None
+def no_checkpoint(run_id: str, tracker: Tracker) -> str | None:
+    """Why a run has no checkpoint; None if it has one."""
+    if tracker.tag(run_id, TAG) is not None:
+        return None
+    reason = tracker.tag(run_id, DELETED)
+    return f"its checkpoint was deleted, by {reason}" if reason else "it has no checkpoint"
 
 
 @contextmanager
@@ -69,8 +72,11 @@ def _file_of(checkpoint: str, tracker: Tracker) -> Iterator[Path]:
             raise ValueError("there is no such file")
         yield path
         return
-    saved = tracker.tag(checkpoint, TAG) if tracker.knows(checkpoint) else None
+    is_run = tracker.knows(checkpoint)
+    saved = tracker.tag(checkpoint, TAG) if is_run else None
     if saved is None:
+        if is_run and (reason := tracker.tag(checkpoint, DELETED)):
+            raise ValueError(f"the checkpoint of this run was deleted, by {reason}")
         raise ValueError(f"neither a .keras file nor a run with a checkpoint in {tracker.uri}")
     with tempfile.TemporaryDirectory() as folder:
         yield tracker.download(checkpoint, saved, Path(folder))

@@ -48,7 +48,7 @@ class CurrentTrial(Protocol):
 
     @property
     def reported(self) -> dict[int, float]:
-        """The values, by step, that an attempt which died has reported; empty at the first."""
+        """The values reported so far, by step; also those of an attempt that died."""
 
     def report(self, value: float, step: int, metric: str | None = "value") -> None:
         """Store the value to be optimized as it is after an epoch.
@@ -97,7 +97,6 @@ class StudyTrial:
     def __init__(self, trial: "optuna.trial.Trial", run: "Run | None" = None) -> None:
         stored = trial.study.get_trials(deepcopy=False)[trial.number]
         self._trial = trial
-        # What an attempt has left that died.
         self.reported = dict(stored.intermediate_values)
         self._written: dict[str, set[int]] = {}  # steps by metric, asked for when they are needed
         self._is_retried = ATTEMPT in stored.user_attrs
@@ -115,6 +114,9 @@ class StudyTrial:
             self.run.log_batch(metrics={metric: value}, step=step)
         if step not in self.reported:
             patiently(self._trial.report)(value, step)
+            self.reported[step] = value
+        if self.run:
+            self.run.epochs = len(self.reported)
         if stop.is_asked():
             raise KeyboardInterrupt("the sweep was asked to end")
 

@@ -31,6 +31,7 @@ from rnnexp.jobs import Jobs
 from rnnexp.owner import OWNER, Owner, orphans
 from rnnexp.patience import is_full, patiently, wait_for_room
 from rnnexp.result import Result, State
+from rnnexp.retention import Retention
 from rnnexp.sampling import OtherSeeds, ask, settings_of
 from rnnexp.space import Space
 from rnnexp.stores import locked
@@ -59,6 +60,7 @@ class Loop:
         parent: The study's run.
         owner: Signs the trials.
         folder: Hydra's folder of the sweep.
+        retention: Deletes the checkpoints that are not kept.
         seeds: How a setting is repeated; None if it never is.
         stopped: Why no further trial began.
     """
@@ -72,6 +74,7 @@ class Loop:
     parent: Run
     owner: Owner
     folder: Path
+    retention: Retention
     seeds: OtherSeeds | None = None
     stopped: str = ""
     _running: dict[Future[JobReturn], int] = field(default_factory=dict)
@@ -93,6 +96,7 @@ class Loop:
             try:
                 while True:
                     self._fill_slots(began)
+                    patiently(self.retention.apply)()  # after, since a slot may not wait for it
                     if not self._running:
                         break
                     for future in wait(
@@ -238,7 +242,8 @@ class Loop:
         told = self.study.tell(number, value, state=TrialState[result.state])
         if result.reason == DIED and (run_id := told.user_attrs.get(RUN_ID)):
             # Nobody else is left to end its run.
-            self.tracker.end(run_id, "FAILED", {"state": State.FAIL, "reason": DIED})
+            tags = {"state": State.FAIL, "reason": DIED}
+            self.tracker.end(run_id, "FAILED", tags, epochs=len(told.intermediate_values))
 
     def _stop_if_too_many_failed(self) -> None:
         states, rate = self._ended, self.settings.max_failure_rate

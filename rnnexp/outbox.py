@@ -15,6 +15,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from rnnexp.discard import discard
 from rnnexp.errors import one_line
 from rnnexp.patience import PAUSE, passes
 
@@ -109,6 +110,11 @@ def write(client: MlflowClient, run_id: str, entry: Entry) -> None:
             client.log_artifact(run_id, entry["path"], entry["folder"])
         case "text":
             client.log_text(run_id, entry["text"], entry["name"])
+        case "discard":
+            folder = Path(entry["folder"])
+            if deliver_all(folder)[1]:  # else its checkpoint would be uploaded after this
+                raise BlockingIOError(f"what {folder} has for MLflow still waits")
+            discard(client, entry["run_id"], folder, entry["patterns"], entry["reason"])
         case "end":
             client.set_terminated(run_id, entry["status"], end_time=entry["time"])
         case kind:

@@ -39,30 +39,35 @@ class Owner:
         self._thread = threading.Thread(target=self._live, daemon=True)
 
     def __enter__(self) -> "Owner":
-        self._sign()
+        self._study.set_user_attr(SWEEP + self.id, _sign())
         self._thread.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._end.set()
         self._thread.join()
+        self._write(None)
+
+    def is_alone(self) -> bool:
+        """Whether no other sweep works on the study."""
+        return _alive(self._study) <= {self.id}
 
     def _live(self) -> None:
         while not self._end.wait(EVERY):
-            try:
-                self._sign()
-            except StorageInternalError as error:  # the next one may get through
-                log.warning("no sign of life was written: %s", error)
+            self._write(_sign())
 
-    def _sign(self) -> None:
-        self._study.set_user_attr(SWEEP + self.id, _me() | {"time": time.time()})
+    def _write(self, sign: dict[str, Any] | None) -> None:
+        try:
+            self._study.set_user_attr(SWEEP + self.id, sign)
+        except StorageInternalError as error:  # the next one may get through
+            log.warning("no sign of life was written: %s", error)
 
 
 def is_alive(sign: dict[str, Any] | None, now: float) -> bool:
     """Whether a sweep is alive, by what it last wrote.
 
     Args:
-        sign: What it wrote; None if it wrote nothing.
+        sign: What it wrote; None if it wrote nothing, or that it has ended.
         now: Seconds since the epoch.
     """
     if sign is None:
@@ -75,17 +80,26 @@ def is_alive(sign: dict[str, Any] | None, now: float) -> bool:
 
 def orphans(study: optuna.Study) -> list[int]:
     """Numbers of the trials that are running, but whose sweep is dead."""
-    attrs, now = study.user_attrs, time.time()
-    alive = {
-        key.removeprefix(SWEEP)
-        for key, sign in attrs.items()
-        if key.startswith(SWEEP) and is_alive(sign, now)
-    }
+    alive = _alive(study)
     return [
         trial.number
         for trial in study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING])
         if trial.user_attrs.get(OWNER) not in alive
     ]
+
+
+def _alive(study: optuna.Study) -> set[str]:
+    """Ids of the sweeps that work on a study."""
+    now = time.time()
+    return {
+        key.removeprefix(SWEEP)
+        for key, sign in study.user_attrs.items()
+        if key.startswith(SWEEP) and is_alive(sign, now)
+    }
+
+
+def _sign() -> dict[str, Any]:
+    return _me() | {"time": time.time()}
 
 
 def _me() -> dict[str, Any]:

@@ -21,6 +21,7 @@ from rnnexp.errors import one_line
 from rnnexp.jobs import Jobs
 from rnnexp.known import Setting, known_settings
 from rnnexp.resume import DEFINITION, definition, differences, study_to_resume
+from rnnexp.retention import keep_faults
 from rnnexp.space import Space, parse
 from rnnexp.stores import absolute_uri, open_storage, sqlite_file, study_names, write_fault
 from rnnexp.tracking import Tracker
@@ -48,8 +49,13 @@ def preflight(
         space, settings.when, params=params, arguments=arguments, base=base, loader=loader
     )
     faults += conditions
-    faults += [*_numbers(settings), *_optuna(settings), *_storage(settings)]
-    faults += Tracker(settings.tracking.uri, settings.tracking.experiment).faults()
+    faults += [
+        *_numbers(settings),
+        *keep_faults(settings.keep),
+        *_optuna(settings),
+        *_storage(settings),
+    ]
+    faults += Tracker(**settings.tracking).faults()
     if not (space.dimensions or faults):
         faults.append(
             "nothing to search: give ranges in hydra.sweeper.params or on the command line, "
@@ -153,7 +159,7 @@ def _resume(settings: DictConfig, base: DictConfig | None, space: Space) -> list
             f"direction was {study.direction.name.lower()}, now it is {settings.direction}"
         )
     faults = [f"hydra.sweeper.resume={name}: the study is another one: {text}" for text in found]
-    tracker = Tracker(settings.tracking.uri, settings.tracking.experiment)
+    tracker = Tracker(**settings.tracking)
     run_id = study.user_attrs.get(RUN_ID)
     if run_id and not tracker.faults() and not tracker.knows(run_id):
         faults.append(

@@ -2,12 +2,13 @@
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import optuna
 from omegaconf import OmegaConf
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.markup import escape
@@ -20,12 +21,16 @@ from rnnexp.space import Space
 BEST_EPOCH, REASON = "best_epoch", "reason"  # user attributes of a trial in Optuna
 
 
+def ranked(trials: Iterable[FrozenTrial], direction: StudyDirection) -> list[FrozenTrial]:
+    """The completed trials, the best first; of equal ones the earlier, which SQL leaves open."""
+    sign = 1 if direction == StudyDirection.MINIMIZE else -1
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    return sorted(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
+
+
 def best_trial(study: optuna.Study) -> FrozenTrial | None:
     """The completed trial with the best value; None if no trial completed."""
-    try:
-        return study.best_trial
-    except ValueError:
-        return None
+    return next(iter(ranked(study.get_trials(deepcopy=False), study.direction)), None)
 
 
 def results(study: optuna.Study) -> list[Result]:
@@ -64,9 +69,8 @@ def trial_line(study: optuna.Study, number: int, result: Result) -> str:
     return what
 
 
-def write_results(study: optuna.Study, space: Space, folder: Path) -> None:
+def write_results(best: FrozenTrial, space: Space, folder: Path) -> None:
     """Write ``optimization_results.yaml``, in the form of Hydra's own Optuna sweeper."""
-    best = study.best_trial
     results = {"name": "optuna", "best_params": space.exact(best.params), "best_value": best.value}
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(OmegaConf.create(results), folder / "optimization_results.yaml")

@@ -30,6 +30,7 @@ from rnnexp.budget import Budget
 from rnnexp.current import RUN_ID
 from rnnexp.display import display_of
 from rnnexp.errors import ConfigError, SweepError
+from rnnexp.facts import DIFF, ENVIRONMENT, GIT, environment, fact_tags, git_of_application
 from rnnexp.jobs import Jobs, jobs_of
 from rnnexp.known import known_settings
 from rnnexp.loop import Loop
@@ -38,9 +39,10 @@ from rnnexp.outbox import deliver_all
 from rnnexp.owner import Owner
 from rnnexp.preflight import preflight
 from rnnexp.resume import DEFINITION, FOLDER, definition, study_to_resume
+from rnnexp.retention import Retention
 from rnnexp.sampling import DistinctSampler, OtherSeeds
 from rnnexp.space import Space
-from rnnexp.stores import absolute_uri, open_storage
+from rnnexp.stores import absolute_uri, locked, open_storage
 from rnnexp.tracking import Tracker
 
 log = logging.getLogger(__name__)
@@ -79,16 +81,20 @@ def sweep(
 
 def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Jobs) -> None:
     settings = config.hydra.sweeper
-    tracker = Tracker(settings.tracking.uri, settings.tracking.experiment)
+    tracker = Tracker(**settings.tracking)
     base = loader.load_sweep_config(config, list(space.fixed))
     study = _open_study(config, base, space)
     folder = Path(study.user_attrs[FOLDER])
     tags = {"study": settings.study_name, "folder": folder}
+    git = git_of_application()
+    commit = git.state if git else None
+    study.set_user_attr(GIT, commit)
+    facts = fact_tags(base, settings.direction, commit)
     resumed = settings.resume is not None
     with (
         tracker.run(
             settings.study_name,
-            tags=tags | _budget_tags(settings),
+            tags=facts | tags | _budget_tags(settings),
             params=_params(settings, space),
             # A sweep that died may have had no time to note its run.
             continued=study.user_attrs.get(RUN_ID) or (tracker.find(tags) if resumed else None),
@@ -98,6 +104,9 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
     ):
         study.set_user_attr(RUN_ID, parent.id)
         tracker.save_view(parent, settings.study_name, space.by_key, settings.direction)
+        parent.log_text(environment(commit), ENVIRONMENT)
+        if git and git.dirty:
+            parent.log_text(git.diff, DIFF)
         loop = Loop(
             study=study,
             space=space,
@@ -108,6 +117,7 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
             parent=parent,
             owner=owner,
             folder=folder,
+            retention=Retention(study, settings, parent, folder),
             seeds=_seeds(settings, base),
         )
         stopped: KeyboardInterrupt | SweepError | None = None
@@ -116,22 +126,25 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
                 loop.run(display)
         except (KeyboardInterrupt, SweepError) as error:
             stopped = error
+        is_unfinished = isinstance(stopped, KeyboardInterrupt)
         scores: dict[str, float] = {}
-        best = report.best_trial(study)
-        if best:
-            if settings.evaluate and not isinstance(stopped, KeyboardInterrupt):
+        with locked(folder):  # or another sweep, with a better trial, deletes the checkpoint now
+            best = report.best_trial(study)
+            if best and settings.evaluate and not is_unfinished:
                 best_config = loader.load_sweep_config(config, loop.overrides_of(best))
                 evaluate = get_method(settings.evaluate)
                 scores = jobs.call(evaluate, best_config, best.user_attrs[RUN_ID]).result()
                 parent.log_batch(metrics={f"test_{name}": value for name, value in scores.items()})
-            report.write_results(study, space, folder)
+        loop.retention.apply(is_over=not is_unfinished and owner.is_alone())
+        if best:
+            report.write_results(best, space, folder)
         report.print_summary(
             study,
             space,
             scores,
             command=loop.overrides_of(best) if best else [],
             stopped=loop.stopped,
-            is_unfinished=isinstance(stopped, KeyboardInterrupt),
+            is_unfinished=is_unfinished,
             browse=tracker.how_to_browse(parent),
             storage=absolute_uri(settings.storage),
         )

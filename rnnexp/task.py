@@ -20,11 +20,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.current import ATTEMPT, RESULT, RUN_ID, StudyTrial, as_current, trial_of_job
+from rnnexp.facts import ENVIRONMENT, GIT, environment, fact_tags
 from rnnexp.outbox import FILE as OUTBOX
 from rnnexp.patience import patiently
 from rnnexp.pruning import Verdict
 from rnnexp.result import Result, State
 from rnnexp.space import short_name
+from rnnexp.system_metrics import system_metrics
 from rnnexp.tracking import Run, Tracker
 
 BACKUP = "backup.pkl"  # in a job's folder: what it goes on from; removed when its result is stored
@@ -50,7 +52,8 @@ class TrialTask:
         hydra = HydraConfig.get()
         trial = patiently(trial_of_job)(hydra)
         params = {key: as_composed(config, key, value) for key, value in trial.params.items()}
-        tracker = Tracker(hydra.sweeper.tracking.uri, hydra.sweeper.tracking.experiment)
+        tracker = Tracker(**hydra.sweeper.tracking)
+        of_study = trial.study.user_attrs
         tags = {"study": trial.study.study_name, "trial": trial.number}
         attempt = trial.user_attrs.get(ATTEMPT, 0)
         with recorded(
@@ -59,9 +62,10 @@ class TrialTask:
             name=short_name(params) or None,
             tags=tags | ({ATTEMPT: attempt} if attempt else {}),
             params=params,
-            parent=trial.study.user_attrs.get(RUN_ID),
+            parent=of_study.get(RUN_ID),
             # One that died may have had no time to note its run.
             continued=(trial.user_attrs.get(RUN_ID) or tracker.find(tags)) if attempt else None,
+            git=of_study.get(GIT),
         ) as run:
             patiently(trial.set_user_attr)(RUN_ID, run.id)
             current = patiently(StudyTrial)(trial, run)
@@ -103,8 +107,9 @@ def recorded(
     params: Mapping[str, object] | None = None,
     parent: str | None = None,
     continued: str | None = None,
+    git: Mapping[str, Any] | None = None,
 ) -> Iterator[Run]:
-    """A run with the job's overrides, log and config as artifacts, ended however the block ends.
+    """A run with the job's overrides, log, config and environment, ended however the block ends.
 
     In a sweep, what the job prints goes to its log.
 
@@ -116,27 +121,36 @@ def recorded(
         params: Its params.
         parent: Id of the run that it is nested under.
         continued: Id of a run that goes on, in place of a new one.
+        git: The application's commit, as from `rnnexp.facts.Git.state`.
     """
     hydra = HydraConfig.get()
-    log_file = Path(hydra.runtime.output_dir) / f"{hydra.job.name}.log"
+    folder = Path(hydra.runtime.output_dir).absolute()
+    log_file = folder / f"{hydra.job.name}.log"
+    facts = fact_tags(config, hydra.sweeper.get("direction", "minimize"), git)
     with tracker.run(
         name,
-        tags={"state": "RUNNING", **(tags or {})},
+        tags={"state": "RUNNING", "folder": folder, **facts, **(tags or {})},
         params=params or {},
         parent=parent,
         continued=continued,
-        outbox=Path(hydra.runtime.output_dir, OUTBOX) if hydra.mode == RunMode.MULTIRUN else None,
+        outbox=folder / OUTBOX if hydra.mode == RunMode.MULTIRUN else None,
     ) as run:
+        if continued:
+            run.take_up()
         run.log_text(OmegaConf.to_yaml(hydra.overrides.task), "overrides.yaml")
+        run.log_text(environment(git), ENVIRONMENT)
         try:
-            with _printing_to(log_file if hydra.mode == RunMode.MULTIRUN else None):
+            with (
+                _printing_to(log_file if hydra.mode == RunMode.MULTIRUN else None),
+                system_metrics(tracker, run.id),
+            ):
                 yield run
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 ended = {"state": "INTERRUPTED"}
             else:
                 ended = {"state": State.FAIL, "reason": f"{type(error).__name__}: {error}"}
-            run.log_batch(tags=ended)
+            run.log_outcome(tags=ended)
             raise
         finally:
             run.log_text(_yaml(config), "config.yaml")
@@ -175,7 +189,7 @@ def log_result(run: Run, result: Result, verdict: Verdict | None = None) -> None
         tags |= verdict.tags()
     found = {"best_value": result.value, "best_epoch": result.best_epoch}
     metrics = {name: value for name, value in found.items() if value is not None}
-    run.log_batch(metrics=metrics, tags=tags)
+    run.log_outcome(metrics=metrics, tags=tags)
     if result.state == State.PRUNED:
         run.end_killed()
     elif result.state == State.FAIL:

@@ -6,14 +6,14 @@ import re
 import shlex
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, chdir, contextmanager
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote
 
 from hydra.utils import to_absolute_path
-from mlflow.entities import RunTag
+from mlflow.entities import Metric, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient, get_tracking_uri
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
@@ -27,7 +27,7 @@ from rnnexp.view import view
 
 # MLflow reports every step of making a new SQLite store, and draws a bar for every download.
 # Matplotlib, which it imports, reports that it looks for fonts.
-for _name in ("alembic", "matplotlib", "mlflow.store.db.utils"):
+for _name in ("alembic", "matplotlib", "mlflow.store.db.utils", "mlflow.system_metrics"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 # By itself it would wait four minutes for a server that is away; here writes wait in `Outbox`.
@@ -36,6 +36,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 
 _ILLEGAL = re.compile(r"[^\w\-. :/]")  # in the name of a param, such as the @ of a package
 DEFAULT_URI = "sqlite:///mlflow.db"  # where a bare `mlflow ui` looks
+SECONDS = "seconds"  # metric of a run: how long it took, all of its attempts together
 
 
 class Run:
@@ -45,6 +46,7 @@ class Run:
         id: MLflow's run id.
         experiment_id: MLflow's id of the experiment that it belongs to.
         page: Where MLflow's UI shows it among others.
+        epochs: How many it has trained; None as long as none was told.
     """
 
     def __init__(
@@ -55,8 +57,10 @@ class Run:
         self.id = run_id
         self.experiment_id = experiment_id
         self.page = f"#/experiments/{experiment_id}/runs"
+        self.epochs: int | None = None
         self._status = "FINISHED"
         self._noted: dict[str, str] = {}
+        self._began, self._seconds_before = time.monotonic(), 0.0
 
     def log_batch(
         self,
@@ -90,6 +94,21 @@ class Run:
         self._noted |= {name: str(value) for name, value in tags.items()}
 
     @patiently
+    def take_up(self) -> None:
+        """Count the time of its earlier attempts as well."""
+        self._seconds_before = seconds_so_far(self._client, self.id)
+        self.log_batch(metrics={SECONDS: self._seconds_before})
+
+    def log_outcome(
+        self, *, tags: Mapping[str, object], metrics: Mapping[str, float] | None = None
+    ) -> None:
+        """Write what came out, with the epochs and the seconds that it took."""
+        took = {SECONDS: self._seconds_before + time.monotonic() - self._began}
+        if self.epochs is not None:
+            took["epochs"] = self.epochs
+        self.log_batch(metrics=took | dict(metrics or {}), tags=tags)
+
+    @patiently
     def steps(self, metric: str) -> set[int]:
         """The steps at which a metric has been written."""
         return {entry.step for entry in self._client.get_metric_history(self.id, metric)}
@@ -106,6 +125,27 @@ class Run:
     def log_text(self, text: str, name: str) -> None:
         """Store a text as artifact."""
         self._outbox.send({"kind": "text", "text": text, "name": name})
+
+    def discard_checkpoint(
+        self, run_id: str | None, folder: Path, patterns: Sequence[str], reason: str
+    ) -> None:
+        """Delete the checkpoint of another run, once that can be done.
+
+        Args:
+            run_id: The other run; None if it never began.
+            folder: The folder of its job.
+            patterns: What names of files there are checkpoints.
+            reason: By which rule.
+        """
+        self._outbox.send(
+            {
+                "kind": "discard",
+                "run_id": run_id,
+                "folder": str(folder),
+                "patterns": list(patterns),
+                "reason": reason,
+            }
+        )
 
     def end_killed(self) -> None:
         """Let the run end as KILLED, which is how MLflow's Optuna storage marks a pruned trial."""
@@ -129,15 +169,20 @@ class Tracker:
     Args:
         uri: MLflow's tracking URI; None for ``MLFLOW_TRACKING_URI``, else MLflow's default.
         experiment: The experiment's name; made when the first run is.
+        system_metrics: Whether jobs log MLflow's system metrics.
     """
 
-    def __init__(self, uri: str | None, experiment: str) -> None:
+    def __init__(self, uri: str | None, experiment: str, system_metrics: bool = False) -> None:
         with _start_folder():
             self.uri = absolute_uri(uri or get_tracking_uri())
+        self.system_metrics = system_metrics
         self._experiment = experiment
 
     def faults(self) -> list[str]:
-        """Why no run can be written; empty if one can."""
+        """Why no run can be written as it is asked for; empty if one can."""
+        faults: list[str] = []
+        if not isinstance(self.system_metrics, bool):
+            faults.append(f"tracking.system_metrics={self.system_metrics}: must be true or false")
         # MLflow's own default is percent-encoded.
         fault = write_fault(unquote(self.uri) if self.uri.startswith("sqlite:") else self.uri)
         try:
@@ -146,7 +191,7 @@ class Tracker:
         except MlflowException as error:
             # Such as a scheme that it doesn't know, or a store of files, which it has given up.
             fault = f"{self.uri} can't be used: {one_line(error)}"
-        return [f"tracking.uri: {fault}"] if fault else []
+        return [*faults, f"tracking.uri: {fault}"] if fault else faults
 
     @contextmanager
     def run(
@@ -227,10 +272,15 @@ class Tracker:
         return True
 
     @patiently
-    def end(self, run_id: str, status: str, tags: Mapping[str, object]) -> None:
+    def end(self, run_id: str, status: str, tags: Mapping[str, object], epochs: int) -> None:
         """End a run whose own process can't do it any more."""
         client = self.client()
-        client.log_batch(run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
+        took = {SECONDS: seconds_so_far(client, run_id), "epochs": epochs}
+        client.log_batch(
+            run_id,
+            metrics=[Metric(name, value, _now(), 0) for name, value in took.items()],
+            tags=[RunTag(key, str(value)) for key, value in tags.items()],
+        )
         client.set_terminated(run_id, status)
 
     @patiently
@@ -290,6 +340,19 @@ class Tracker:
 def param_name(key: str) -> str:
     """A config key as MLflow takes it for the name of a param."""
     return _ILLEGAL.sub("_", key)
+
+
+def seconds_so_far(client: MlflowClient, run_id: str) -> float:
+    """How long the attempts of a run took, as far as they have written: the last may have died.
+
+    What an attempt writes first, and last if it has the time to, is ``seconds`` up to then.
+    """
+    run = client.get_run(run_id)
+    histories = {name: client.get_metric_history(run_id, name) for name in run.data.metrics}
+    told = [(entry.timestamp, entry.value) for entry in histories.get(SECONDS, [])]
+    since, seconds = max(told, default=(run.info.start_time, 0.0))
+    last = max((entry.timestamp for entries in histories.values() for entry in entries), default=0)
+    return float(seconds + max(last - since, 0) / 1000)
 
 
 def _now() -> int:

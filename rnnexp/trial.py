@@ -11,9 +11,10 @@ from omegaconf import DictConfig
 
 from rnnexp import backend, data
 from rnnexp.check import check
-from rnnexp.checkpoint import has_checkpoint, load, log_checkpoints
+from rnnexp.checkpoint import load, log_checkpoints, no_checkpoint
 from rnnexp.current import CurrentTrial, current_trial
 from rnnexp.errors import ConfigError
+from rnnexp.facts import DIFF, git_of_application
 from rnnexp.fit import fit_arguments
 from rnnexp.model import build
 from rnnexp.objective import Objective
@@ -43,7 +44,10 @@ def run(config: DictConfig) -> Result:
     tracker = _tracker(config)
     if faults := [*check([config]), *tracker.faults()]:
         raise ConfigError(faults)
-    with recorded(tracker, config) as mlflow_run:
+    git = git_of_application()
+    with recorded(tracker, config, git=git.state if git else None) as mlflow_run:
+        if git and git.dirty:
+            mlflow_run.log_text(git.diff, DIFF)
         result = _train(config, trial, mlflow_run)
         log_result(mlflow_run, result)
         if result.reason:
@@ -66,8 +70,8 @@ def evaluate(config: DictConfig, run_id: str) -> dict[str, float]:
         checkpoint, as when the ``model_checkpoint`` callback was left out. The loss is first.
     """
     tracker = _tracker(config)
-    if not has_checkpoint(run_id, tracker):
-        log.warning("nothing to evaluate: run %s has no checkpoint", run_id)
+    if reason := no_checkpoint(run_id, tracker):
+        log.warning("nothing to evaluate of run %s: %s", run_id, reason)
         return {}
     dataset = data.load(config.data)
     model = build(config, dataset)
@@ -88,6 +92,7 @@ def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
     keras.utils.clear_session()
     keras.utils.set_random_seed(config.seed)
     dataset = data.load(config.data)
+    mlflow_run.note(data=dataset.folder.name)
     model = build(config, dataset)
     callbacks = instantiate(config.get("callbacks") or {}, _convert_="all")
     backup = Backup(Path(HydraConfig.get().runtime.output_dir), callbacks)
@@ -117,6 +122,7 @@ def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
             log.warning("interrupted; to go on from the best epoch, add %s", go_on)
         raise
     finally:  # also of a training that was interrupted
+        mlflow_run.epochs = len(report.losses)
         _log_files(mlflow_run, callbacks.values(), report)
     return report.result()
 
@@ -134,4 +140,4 @@ def _log_files(mlflow_run: Run, callbacks: Iterable[object], report: "ReportToSt
 
 
 def _tracker(config: DictConfig) -> Tracker:
-    return Tracker(config.tracking.uri, config.tracking.experiment)
+    return Tracker(**config.tracking)

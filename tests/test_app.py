@@ -173,6 +173,8 @@ def test_a_study_has_a_timeout(app: Command) -> None:
         ("hydra.sweeper.resume=latest", "there is no study"),
         ("hydra.sweeper.retries=-1", "hydra.sweeper.retries=-1: must be at least 0"),
         ("hydra.sweeper.enqueue=other", "there is no study"),
+        ("hydra.sweeper.keep=best", "keep=best: must be a whole number, at least 1, or all, or"),
+        ("hydra.sweeper.tracking.system_metrics=maybe", "system_metrics=maybe: must be true or"),
         ("hydra.sweeper.repeat_seed=sed", "sed is not in the config"),
         ("hydra.sweeper.repeat_seed=rate", "is searched itself"),
         ("hydra.sweeper.repeat_seed=floor", "must be the key of an int, not of 0.1"),

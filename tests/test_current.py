@@ -21,6 +21,7 @@ def test_a_trial_that_is_tried_again_writes_each_step_once(tmp_path: Path, metri
         again = StudyTrial(trial, run)
         for step, value in enumerate([0.5, 0.4, 0.3]):
             again.report(value, step, metric)
+        assert run.epochs == 3
     history = MlflowClient(uri).get_metric_history(run.id, metric)
     assert [(entry.step, entry.value) for entry in history] == [(0, 0.5), (1, 0.4), (2, 0.3)]
     assert study.trials[0].intermediate_values == {0: 0.5, 1: 0.4, 2: 0.3}

@@ -95,6 +95,8 @@ def assert_all_accounted_for(path: Path, n_trials: int = N_TRIALS) -> None:
         assert "reason" not in run.data.tags
         values = metrics(ended, run, "val_loss")
         assert [step for step, _ in values] == list(range(EPOCHS))
+        assert run.data.metrics["epochs"] == EPOCHS
+        assert run.data.metrics["seconds"] > 0.2 * EPOCHS
         assert dict(values) == pytest.approx(trial.intermediate_values)
         assert trial.value == pytest.approx(min(trial.intermediate_values.values()))
         folder = path / "multirun" / "s" / str(trial.number)

@@ -87,3 +87,50 @@ def test_without_a_file_nothing_waits(store: Path, run_id: str) -> None:
     client.away = MlflowException("the server is gone")
     with pytest.raises(MlflowException, match="gone"):
         Outbox(client, run_id, None).send(metric(0))
+
+
+@pytest.mark.parametrize("had_left", [False, True])
+def test_a_checkpoint_is_deleted_once_mlflow_is_back(
+    store: Path, run_id: str, tmp_path: Path, had_left: bool
+) -> None:
+    study, job = tmp_path / "study", tmp_path / "study" / "0"
+    job.mkdir(parents=True)
+    file = job / "best.fake"
+    file.touch()
+    client = Flaky(f"sqlite:///{store}")
+    saved = client.create_run("0").info.run_id
+    client.log_artifact(saved, str(file), "checkpoint")
+    client.away = MlflowException("the server is gone")
+    tags = {"checkpoint": "checkpoint/best.fake"}
+    if had_left:  # what the job itself had to write waits as well
+        Outbox(client, saved, job / FILE).send(metric(0) | {"tags": tags})
+    else:
+        client.set_tag(saved, *next(iter(tags.items())))
+    outbox = Outbox(client, run_id, study / FILE)
+    outbox.send(metric(1))
+    outbox.send(
+        {"kind": "discard", "run_id": saved, "folder": str(job), "patterns": ["*.fake"],
+         "reason": "the rule"}
+    )  # fmt: skip
+    assert file.exists()
+    client.away = None
+    assert deliver_all(study) == (1 + had_left, 0)
+    assert not file.exists()
+    assert client.list_artifacts(saved, "checkpoint") == []
+    found = client.get_run(saved).data.tags
+    assert "checkpoint" not in found
+    assert found["checkpoint_deleted"] == "the rule"
+
+
+def test_a_checkpoint_that_can_not_be_deleted_is_told_of_and_left(
+    store: Path, run_id: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "best.fake").touch()
+    outbox = Outbox(MlflowClient(f"sqlite:///{store}"), run_id, tmp_path / "study.outbox")
+    outbox.send(
+        {"kind": "discard", "run_id": "0" * 32, "folder": str(tmp_path), "patterns": ["*.fake"],
+         "reason": "the rule"}
+    )  # fmt: skip
+    assert "can't be deleted" in caplog.text
+    assert outbox.deliver()
+    assert (tmp_path / "best.fake").exists()

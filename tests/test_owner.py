@@ -57,5 +57,15 @@ def test_of_another_machine_only_the_signs_are_known(
     assert is_alive(sign, sign["time"] + silence) is alive
 
 
+def test_the_last_sweep_of_a_study_is_alone(tmp_path: Path) -> None:
+    study = optuna.create_study(storage=f"sqlite:///{tmp_path}/optuna.db")
+    with Owner(study) as first:
+        assert first.is_alone()
+        with Owner(study) as second:
+            assert not first.is_alone()
+            assert not second.is_alone()
+        assert first.is_alone()
+
+
 def test_nobody_signed() -> None:
     assert not is_alive(None, time.time())

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from rnnexp.tracking import DEFAULT_URI, Tracker
+from rnnexp.tracking import DEFAULT_URI, Tracker, seconds_so_far
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,27 @@ def test_a_run_ends_however_its_block_ends(
     if traceback:
         path = client.download_artifacts(run.id, "traceback.txt", str(tmp_path))
         assert "ValueError: no" in Path(path).read_text()
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ([], 0.0),
+        ([("loss", 0.5, 3000), ("loss", 0.4, 5000)], 4.0),  # killed, begun at 1000
+        ([("loss", 0.5, 5000), ("seconds", 4.5, 5500)], 4.5),  # interrupted, or at its end
+        # Killed twice, with a pause between; the second attempt began at 9000.
+        ([("loss", 0.5, 5000), ("seconds", 4.0, 9000), ("loss", 0.4, 11_000)], 6.0),
+        ([("seconds", 4.0, 9000), ("seconds", 7.5, 12_500)], 7.5),
+    ],
+)
+def test_the_seconds_of_all_attempts(
+    tracker: Tracker, written: list[tuple[str, float, int]], seconds: float
+) -> None:
+    client = tracker.client()
+    run_id = client.create_run("0", start_time=1000).info.run_id
+    for step, (name, value, at) in enumerate(written):
+        client.log_metric(run_id, name, value, timestamp=at, step=step if name == "loss" else 0)
+    assert seconds_so_far(client, run_id) == seconds
 
 
 def test_a_nested_run_knows_its_parent(tracker: Tracker) -> None:

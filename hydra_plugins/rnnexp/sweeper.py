@@ -35,10 +35,14 @@ class SweeperConf:
             be as it was, but for the budget, ``n_jobs`` and the like.
         max_failure_rate: The sweep stops when, of the last 20 trials and not less than
             5 of them, a larger share failed.
+        keep: How many of the best completed trials keep their checkpoints: a number, ``all``, or
+            ``none``, where the best one keeps its own until it was evaluated at the end.
+        checkpoints: What names of files in a trial's folder are checkpoints, such as ``*.keras``;
+            none, and nothing is deleted.
         params: What is searched, by config key, in Hydra's sweep grammar.
         when: What is searched beside, only where another searched key has some value: the same
             by condition, which is ``KEY=VALUE`` or ``KEY=choice(VALUE, ...)``.
-        tracking: MLflow's tracking URI and experiment.
+        tracking: MLflow's tracking URI and experiment, and whether its system metrics are logged.
         check: Import path of a function that is given composed configs before trial 0 and
             returns what is wrong with them, as a list of messages.
         evaluate: Import path of a function that is given the best trial's config and MLflow
@@ -62,9 +66,17 @@ class SweeperConf:
     retries: int = 1
     resume: str | None = None
     max_failure_rate: float = 0.5
+    keep: Any = 5
+    checkpoints: list[str] = field(default_factory=list)
     params: dict[str, Any] | None = None
     when: dict[str, Any] | None = None
-    tracking: Any = field(default_factory=lambda: {"uri": None, "experiment": "${hydra.job.name}"})
+    tracking: Any = field(
+        default_factory=lambda: {
+            "uri": None,
+            "experiment": "${hydra.job.name}",
+            "system_metrics": False,
+        }
+    )
     check: str | None = None
     evaluate: str | None = None
 
