@@ -15,6 +15,7 @@ MLflow sums up the study; it is brought up to date after every trial.
 
 import logging
 import shlex
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -37,10 +38,11 @@ from rnnexp.outbox import FILE as OUTBOX
 from rnnexp.outbox import deliver_all
 from rnnexp.owner import Owner
 from rnnexp.preflight import preflight
-from rnnexp.resume import DEFINITION, FOLDER, definition, study_to_resume
+from rnnexp.resume import DEFINITION, FOLDER, SCRIPT, definition, study_to_resume
 from rnnexp.sampling import DistinctSampler, OtherSeeds
 from rnnexp.space import Space
 from rnnexp.stores import absolute_uri, open_storage
+from rnnexp.study_report.reporter import Reporter
 from rnnexp.tracking import Tracker
 
 log = logging.getLogger(__name__)
@@ -110,9 +112,10 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
             folder=folder,
             seeds=_seeds(settings, base),
         )
+        reporter = Reporter(study, folder, tracker, parent, loop.overrides_of)
         stopped: KeyboardInterrupt | SweepError | None = None
         try:
-            with display_of(study, loop.budget) as display:
+            with display_of(study, loop.budget) as display, reporter:
                 loop.run(display)
         except (KeyboardInterrupt, SweepError) as error:
             stopped = error
@@ -125,6 +128,7 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
                 scores = jobs.call(evaluate, best_config, best.user_attrs[RUN_ID]).result()
                 parent.log_batch(metrics={f"test_{name}": value for name, value in scores.items()})
             report.write_results(study, space, folder)
+        has_page = reporter.write(scores=scores, ended=loop.stopped or "too many trials failed")
         report.print_summary(
             study,
             space,
@@ -132,6 +136,7 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
             command=loop.overrides_of(best) if best else [],
             stopped=loop.stopped,
             is_unfinished=isinstance(stopped, KeyboardInterrupt),
+            page=reporter.page if has_page else None,
             browse=tracker.how_to_browse(parent),
             storage=absolute_uri(settings.storage),
         )
@@ -180,6 +185,7 @@ def _open_study(config: DictConfig, base: DictConfig, space: Space) -> optuna.St
         load_if_exists=settings.resume is not None,
     )
     if DEFINITION not in study.user_attrs:
+        study.set_user_attr(SCRIPT, sys.argv[0])
         study.set_user_attr(FOLDER, str(Path(config.hydra.sweep.dir).absolute()))
         study.set_user_attr(DEFINITION, definition(base, space))
     for setting in known_settings(settings, space)[0]:
