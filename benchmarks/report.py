@@ -3,8 +3,8 @@
     python benchmarks/report.py [--trials 20 200 1000] [--epochs 30]
 
 A study in SQLite is filled with random trials, a quarter of them pruned. Its report is then
-written as a sweep does it: read the study, make the files, log them to a run in MLflow. The
-median of three; what the first one spends on imports is told apart.
+written as a sweep does it: read the study, make the files, log them to a run in MLflow. Seconds
+of CPU, the median of three; what the first one spends on imports is told apart.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import statistics
 import tempfile
 import time
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -66,15 +67,15 @@ def timed(number: int, epochs: int, folder: Path) -> None:
     totals, parts = [], []
     with tracker.run("study", tags={}, params={}) as run:
         for _ in range(4):
-            marks = [time.perf_counter()]
+            marks = [time.process_time()]
             snapshot = snapshot_of(study)
-            marks.append(time.perf_counter())
+            marks.append(time.process_time())
             files = write_report(snapshot, folder / "report")
-            marks.append(time.perf_counter())
+            marks.append(time.process_time())
             log_report(run, snapshot, files)
-            marks.append(time.perf_counter())
+            marks.append(time.process_time())
             totals.append(marks[-1] - marks[0])
-            parts.append([after - before for before, after in zip(marks, marks[1:], strict=False)])
+            parts.append([after - before for before, after in pairwise(marks)])
     read, write, log = (statistics.median(part) for part in zip(*parts[1:], strict=True))
     size = sum(file.stat().st_size for file in files) / 1e6
     print(

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
-from rnnexp.study_report.plots import BEST, COLORS, NONE_COMPLETE
+from rnnexp.study_report.plots import BEST, COLORS, NONE_COMPLETE, gap
 from rnnexp.study_report.snapshot import Snapshot, lanes
 
 if TYPE_CHECKING:
@@ -53,17 +53,22 @@ def _curves(ax: "Axes", snapshot: Snapshot) -> str:
     trials = [trial for trial in snapshot.trials if trial.intermediate_values]
     if not trials:
         return "no trial has reported a value yet"
-    for trial in trials:
-        steps = sorted(trial.intermediate_values)
-        values = [trial.intermediate_values[step] for step in steps]
-        color = COLORS.get(trial.state)
-        ax.plot(steps, values, color=color, linewidth=0.8, alpha=0.5)
-        if trial.state == TrialState.PRUNED:
-            ax.plot(steps[-1], values[-1], "x", color=color, markersize=6)
-        if trial == snapshot.best:
-            ax.plot(steps, values, color=BEST, linewidth=2, zorder=3)
+    from matplotlib.collections import LineCollection
+
+    for state, color in COLORS.items():
+        lines = [_curve(trial) for trial in trials if trial.state == state]
+        ax.add_collection(LineCollection(lines, colors=color, linewidths=0.8, alpha=0.5))
+        if state == TrialState.PRUNED and lines:
+            ax.plot(*zip(*(line[-1] for line in lines), strict=True), "x", color=color)
+    if (best := snapshot.best) and best.intermediate_values:
+        ax.plot(*zip(*_curve(best), strict=True), color=BEST, linewidth=2, zorder=3)
+    ax.autoscale()
     ax.set(xlabel="epoch", ylabel=plain(snapshot.monitor))
     return ""
+
+
+def _curve(trial: FrozenTrial) -> list[tuple[int, float]]:
+    return sorted(trial.intermediate_values.items())
 
 
 def _importances(ax: "Axes", snapshot: Snapshot) -> str:
@@ -83,15 +88,17 @@ def _timeline(ax: "Axes", snapshot: Snapshot) -> str:
         return "no trial has begun yet"
     spans = [snapshot.span(row.trial) for row in rows]
     slots, began = lanes(spans), min(start for start, _ in spans)
-    for state, color in COLORS.items():
-        bars = [n for n, row in enumerate(rows) if row.trial.state == state]
-        if bars:
-            ax.barh(
-                [slots[n] for n in bars],
-                [(spans[n][1] - spans[n][0]).total_seconds() for n in bars],
-                left=[(spans[n][0] - began).total_seconds() for n in bars],
-                color=color, edgecolor="white", linewidth=0.5, label=state.name,
-            )  # fmt: skip
+    bars: dict[tuple[TrialState, int], list[tuple[float, float]]] = {}
+    for row, slot, (start, end) in zip(rows, slots, spans, strict=True):
+        bar = ((start - began).total_seconds(), (end - start).total_seconds())
+        bars.setdefault((row.trial.state, slot), []).append(bar)
+    width = gap(len(rows)) / 2
+    for (state, slot), ranges in bars.items():
+        place = (slot - 0.4, 0.8)
+        color = COLORS[state]
+        ax.broken_barh(ranges, place, facecolor=color, edgecolor="white", linewidth=width)
+    for state in dict.fromkeys(state for state, _ in bars):
+        ax.plot([], [], "s", color=COLORS[state], label=state.name)  # for the legend
     ax.set(xlabel="seconds", ylabel="slot", yticks=range(max(slots) + 1))
     ax.invert_yaxis()
     ax.figure.legend(loc="outside upper right", ncols=len(COLORS), frameon=False)

@@ -166,7 +166,7 @@ def _timeline(snapshot: Snapshot) -> "go.Figure | str":
                 y=[f"slot {slot}" for _, slot in bars],
                 hovertext=[f"trial {row.trial.number}, {row.epochs} epochs" for row, _ in bars],
                 hoverinfo="text+name", orientation="h", name=state.name,
-                marker={"color": color, "line": {"color": "white", "width": 1}},
+                marker={"color": color, "line": {"color": "white", "width": gap(len(rows))}},
             )  # fmt: skip
     order = [f"slot {slot}" for slot in range(max(slots) + 1)]
     return figure.update_layout(
@@ -176,6 +176,11 @@ def _timeline(snapshot: Snapshot) -> "go.Figure | str":
         yaxis={"categoryorder": "array", "categoryarray": order[::-1]},
         height=180 + 40 * len(order),
     )
+
+
+def gap(bars: int) -> int:
+    """Width of the line around each of so many bars: of many, lines would be all that is seen."""
+    return 1 if bars <= 200 else 0
 
 
 PLOTS: tuple[tuple[str, str, Callable[[Snapshot], "go.Figure | str"]], ...] = (

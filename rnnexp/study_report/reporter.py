@@ -23,7 +23,8 @@ from rnnexp.tracking import Run, Tracker
 log = logging.getLogger(__name__)
 
 FOLDER = "report"  # in the sweep's folder
-LEAST, SHARE = 30.0, 1 / 20  # seconds between two reports, and of the time that they may take
+LEAST = 30.0  # seconds between two reports
+SHARE = 1 / 20  # of the time is the most that they may take
 
 
 class Reporter:
@@ -36,6 +37,7 @@ class Reporter:
         run: The study's run. The thread writes past what waits for MLflow, and skips a report
             that can't be written: there will be a next one.
         overrides_of: What a trial is run with.
+        least: Seconds between two reports, at least.
     """
 
     def __init__(
@@ -45,12 +47,14 @@ class Reporter:
         tracker: Tracker,
         run: Run,
         overrides_of: Callable[[FrozenTrial], list[str]],
+        least: float = LEAST,
     ) -> None:
         self.page = folder / FOLDER / HTML
         self._study = study
         self._tracker = tracker
         self._run = run
         self._overrides_of = overrides_of
+        self._least = least
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True)
 
@@ -64,7 +68,7 @@ class Reporter:
 
     def _live(self) -> None:
         seconds = 0.0
-        while not self._end.wait(pause(seconds)):
+        while not self._end.wait(pause(seconds, self._least)):
             began = time.monotonic()
             self.write(self._tracker.attach(self._run.id, self._run.experiment_id))
             seconds = time.monotonic() - began
@@ -93,6 +97,6 @@ class Reporter:
         return True
 
 
-def pause(seconds: float) -> float:
+def pause(seconds: float, least: float = LEAST) -> float:
     """How long to wait for the next report, after one that took so many seconds."""
-    return max(LEAST, seconds / SHARE)
+    return max(least, seconds / SHARE)
