@@ -41,7 +41,7 @@ def markdown(snapshot: Snapshot, plots: Sequence[Plot]) -> str:
     parts = [f"# {snapshot.name}", *_lines(snapshot), _as_markdown(_best_setting(snapshot))]
     if snapshot.command:
         parts += ["Train the best setting again:", f"```sh\n{snapshot.command}\n```"]
-    parts += [f"![{snapshot.name}]({OVERVIEW})", "All plots, to look into: `report.html`."]
+    parts += [f"![overview]({OVERVIEW})", "All plots, to look into: `report.html`."]
     parts += [f"{plot.title}: {plot.text}" for plot in plots if plot.figure is None]
     parts += ["## Spent", _as_markdown(_spent(snapshot))]
     parts += ["## Trials", _as_markdown(_trials(snapshot))]
@@ -135,7 +135,7 @@ def _trials(snapshot: Snapshot) -> Table:
     keys = list(snapshot.labels)
     head = [
         "trial", "state", *snapshot.labels.values(), f"best {snapshot.monitor}", "best epoch",
-        "epochs", "seconds", "reason", "run",
+        "epochs", "seconds", "run", "reason",
     ]  # fmt: skip
     return head, [_cells(row, keys, snapshot.best) for row in snapshot.rows]
 
@@ -150,8 +150,8 @@ def _cells(row: Row, keys: Sequence[str], best: FrozenTrial | None) -> list[str]
         "" if row.best_epoch is None else str(row.best_epoch),
         str(row.epochs),
         "" if row.seconds is None else f"{row.seconds:.1f}",
-        shorten(row.reason, REASON, placeholder=" …"),
         row.run_id,
+        shorten(row.reason, REASON, placeholder=" …"),
     ]
 
 
@@ -183,11 +183,11 @@ PAGE = """<!DOCTYPE html>
 <meta charset="utf-8">
 <title>{title}</title>
 <style>
-body {{ font: 15px/1.5 system-ui, sans-serif; margin: 1.5em auto; max-width: 1150px; }}
+body {{ font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 1150px; padding: 1em; }}
 h1 {{ font-size: 1.5em; }}
 h2 {{ font-size: 1.15em; margin: 1.8em 0 0; }}
 p {{ margin: .4em 0; }}
-pre {{ background: #f4f4f4; overflow-x: auto; padding: .6em; }}
+pre {{ background: #f4f4f4; padding: .6em; white-space: pre-wrap; }}
 .wide {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-size: 13px; margin: .6em 0; }}
 td, th {{ border-bottom: 1px solid #ddd; padding: .2em .7em .2em 0; text-align: left; }}

@@ -6,6 +6,7 @@ slots nor trials in this very process.
 """
 
 import logging
+import shlex
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -55,6 +56,7 @@ class Reporter:
         self._run = run
         self._overrides_of = overrides_of
         self._least = least
+        self._told = ""
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True)
 
@@ -92,9 +94,16 @@ class Reporter:
             snapshot = snapshot_of(self._study, overrides=overrides, scores=scores, ended=ended)
             log_report(run or self._run, snapshot, write_report(snapshot, self.page.parent))
         except Exception as error:
-            log.warning("the report was not written: %s: %s", type(error).__name__, one_line(error))
+            self._warn(f"{type(error).__name__}: {one_line(error)}")
             return False
+        self._told = ""
         return True
+
+    def _warn(self, reason: str) -> None:
+        if reason != self._told:  # once, however long it lasts
+            name = shlex.quote(self._study.study_name)
+            log.warning("the report was not written (rnnexp report %s makes it): %s", name, reason)
+        self._told = reason
 
 
 def pause(seconds: float, least: float = LEAST) -> float:
