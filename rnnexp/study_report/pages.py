@@ -6,7 +6,7 @@ from textwrap import shorten
 
 from optuna.trial import FrozenTrial, TrialState
 
-from rnnexp.display import clock
+from rnnexp.figures import clock, exact, figure
 from rnnexp.study_report.plots import Plot
 from rnnexp.study_report.snapshot import ENDED, Row, Snapshot
 
@@ -97,11 +97,11 @@ def _best(snapshot: Snapshot) -> str:
     if best is None:
         return "No trial has completed yet."
     row = next(row for row in snapshot.rows if row.trial is best)
-    setting = " ".join(f"{snapshot.labels[k]}={_short(v)}" for k, v in best.params.items())
+    setting = " ".join(f"{snapshot.labels[k]}={figure(v)}" for k, v in best.params.items())
     at = "" if row.best_epoch is None else f" at epoch {row.best_epoch}"
-    tested = ", ".join(f"test {name} {_short(score)}" for name, score in snapshot.scores.items())
+    tested = ", ".join(f"test {name} {figure(score)}" for name, score in snapshot.scores.items())
     return (
-        f"Best: trial {best.number} with {snapshot.monitor} {_short(best.value)}{at}: `{setting}`"
+        f"Best: trial {best.number} with {snapshot.monitor} {figure(best.value)}{at}: `{setting}`"
         + (f"; {tested}." if tested else ".")
     )
 
@@ -120,7 +120,7 @@ def _saved(snapshot: Snapshot) -> str:
 
 def _best_setting(snapshot: Snapshot) -> Table:
     params = snapshot.best.params if snapshot.best else {}
-    return ("key", "best"), [(key, _short(value, ".8g")) for key, value in params.items()]
+    return ("key", "best"), [(key, exact(value)) for key, value in params.items()]
 
 
 def _spent(snapshot: Snapshot) -> Table:
@@ -145,18 +145,14 @@ def _cells(row: Row, keys: Sequence[str], best: FrozenTrial | None) -> list[str]
     return [
         str(trial.number),
         f"{trial.state.name}, best" if trial is best else trial.state.name,
-        *(_short(trial.params[key]) if key in trial.params else "" for key in keys),
-        "" if row.best_value is None else _short(row.best_value),
-        "" if row.best_epoch is None else str(row.best_epoch),
+        *(figure(trial.params[key]) if key in trial.params else "" for key in keys),
+        figure(row.best_value),
+        figure(row.best_epoch),
         str(row.epochs),
         "" if row.seconds is None else f"{row.seconds:.1f}",
         row.run_id,
         shorten(row.reason, REASON, placeholder=" …"),
     ]
-
-
-def _short(value: object, form: str = ".4g") -> str:
-    return format(value, form) if isinstance(value, float) else str(value)
 
 
 def _as_markdown(table: Table) -> str:
