@@ -1,5 +1,6 @@
 """What a study has found so far, for people: log lines, the study's run, the summary."""
 
+import os
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
@@ -84,6 +85,7 @@ def print_summary(
     command: Sequence[str],
     stopped: str,
     is_unfinished: bool,
+    page: Path | None,
     browse: str,
     storage: str,
 ) -> None:
@@ -96,6 +98,7 @@ def print_summary(
         command: The best trial's overrides.
         stopped: Why the study ended.
         is_unfinished: Whether it was broken off.
+        page: The report; None if there is none.
         browse: How to look at the runs in MLflow.
         storage: Optuna's storage URL.
     """
@@ -115,6 +118,9 @@ def print_summary(
         console.print("\nTrain the best setting again:", style="bold")
         line = shlex.join([sys.argv[0], *command])
         console.print(f"  python {line}", markup=False, soft_wrap=True)
+    if page:
+        console.print("Plots and all trials on a page:", style="bold")
+        console.print(f"  {os.path.relpath(page)}", markup=False, soft_wrap=True)
     console.print("Browse and compare the trials:", style="bold")
     console.print(f"  {browse}", markup=False, soft_wrap=True)
     console.print("The study in Optuna:", style="bold")

@@ -13,6 +13,7 @@ from rnnexp.stores import absolute_uri, no_such_study, open_storage, study_names
 # User attributes of a study.
 DEFINITION = "definition"
 FOLDER = "folder"  # Hydra's folder of the sweep
+SCRIPT = "script"  # the application, as it was started
 LATEST = "latest"
 
 

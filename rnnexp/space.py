@@ -156,10 +156,15 @@ def short_name(params: Mapping[str, object]) -> str:
     """A setting in short, for people: ``lr=0.0031 units=64``; empty if nothing was searched."""
     parts = []
     for key, value in params.items():
-        name = key.rpartition(".")[2]
         short = f"{value:.3g}" if isinstance(value, float) else str(value)
-        parts.append(f"{SHORT_NAMES.get(name, name)}={short}")
+        parts.append(f"{short_key(key)}={short}")
     return " ".join(parts)
+
+
+def short_key(key: str) -> str:
+    """The last part of a config key, as people call it: ``lr``; of a ``_target_``, its parent's."""
+    name = key.removesuffix("._target_").rpartition(".")[2]
+    return SHORT_NAMES.get(name, name)
 
 
 def parse(

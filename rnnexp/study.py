@@ -15,6 +15,7 @@ MLflow sums up the study; it is brought up to date after every trial.
 
 import logging
 import shlex
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -38,11 +39,12 @@ from rnnexp.outbox import FILE as OUTBOX
 from rnnexp.outbox import deliver_all
 from rnnexp.owner import Owner
 from rnnexp.preflight import preflight
-from rnnexp.resume import DEFINITION, FOLDER, definition, study_to_resume
+from rnnexp.resume import DEFINITION, FOLDER, SCRIPT, definition, study_to_resume
 from rnnexp.retention import Retention
 from rnnexp.sampling import DistinctSampler, OtherSeeds
 from rnnexp.space import Space
 from rnnexp.stores import absolute_uri, locked, open_storage
+from rnnexp.study_report.reporter import Reporter
 from rnnexp.tracking import Tracker
 
 log = logging.getLogger(__name__)
@@ -120,9 +122,10 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
             retention=Retention(study, settings, parent, folder),
             seeds=_seeds(settings, base),
         )
+        reporter = Reporter(study, folder, tracker, parent, loop.overrides_of)
         stopped: KeyboardInterrupt | SweepError | None = None
         try:
-            with display_of(study, loop.budget) as display:
+            with display_of(study, loop.budget) as display, reporter:
                 loop.run(display)
         except (KeyboardInterrupt, SweepError) as error:
             stopped = error
@@ -138,6 +141,7 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
         loop.retention.apply(is_over=not is_unfinished and owner.is_alone())
         if best:
             report.write_results(best, space, folder)
+        has_page = reporter.write(scores=scores, ended=loop.stopped or "too many trials failed")
         report.print_summary(
             study,
             space,
@@ -145,6 +149,7 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
             command=loop.overrides_of(best) if best else [],
             stopped=loop.stopped,
             is_unfinished=is_unfinished,
+            page=reporter.page if has_page else None,
             browse=tracker.how_to_browse(parent),
             storage=absolute_uri(settings.storage),
         )
@@ -193,6 +198,7 @@ def _open_study(config: DictConfig, base: DictConfig, space: Space) -> optuna.St
         load_if_exists=settings.resume is not None,
     )
     if DEFINITION not in study.user_attrs:
+        study.set_user_attr(SCRIPT, sys.argv[0])
         study.set_user_attr(FOLDER, str(Path(config.hydra.sweep.dir).absolute()))
         study.set_user_attr(DEFINITION, definition(base, space))
     for setting in known_settings(settings, space)[0]:

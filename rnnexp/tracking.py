@@ -249,6 +249,10 @@ class Tracker:
         created = client.create_run(experiment_id, tags=tags, run_name=name)
         return Run(client, created.info.run_id, experiment_id, outbox)
 
+    def attach(self, run_id: str, experiment_id: str) -> Run:
+        """A run, for more to be written to it, that is left open or ended as it is."""
+        return Run(self.client(), run_id, experiment_id)
+
     @patiently
     def find(self, tags: Mapping[str, object]) -> str | None:
         """The run with these tags; None if there is none."""

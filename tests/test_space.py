@@ -156,6 +156,7 @@ def test_a_float_step_is_written_without_the_error_of_adding_floats() -> None:
         ({"compile.optimizer.learning_rate": 0.00312345, "model.units": 64}, "lr=0.00312 units=64"),
         ({"fit.batch_size": 32, "model": "lstm"}, "batch=32 model=lstm"),
         ({"model.embedding_size": 16, "fit.shuffle": True}, "embedding=16 shuffle=True"),
+        ({"compile.optimizer._target_": "keras.optimizers.SGD"}, "optimizer=keras.optimizers.SGD"),
     ],
 )
 def test_short_name(params: dict[str, object], name: str) -> None:

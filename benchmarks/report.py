@@ -1,0 +1,105 @@
+"""What the report of a study costs, by the number of its trials.
+
+    python benchmarks/report.py [--trials 20 200 1000] [--epochs 30]
+
+A study in SQLite is filled with random trials, a quarter of them pruned. Its report is then
+written as a sweep does it: read the study, make the files, log them to a run in MLflow. Seconds
+of CPU, the median of three; what the first one spends on imports is told apart.
+"""
+
+import argparse
+import math
+import os
+import statistics
+import tempfile
+import time
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import optuna
+import psutil
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from rnnexp.study_report.files import log_report, write_report
+from rnnexp.study_report.snapshot import snapshot_of
+from rnnexp.tracking import Tracker
+
+SPACE = {
+    "compile.optimizer.learning_rate": FloatDistribution(1e-4, 1e-2, log=True),
+    "model.units": CategoricalDistribution((32, 64, 128)),
+    "model.embedding_size": CategoricalDistribution((16, 32, 64)),
+    "fit.batch_size": CategoricalDistribution((32, 50, 64, 128)),
+}
+
+
+def trials(number: int, epochs: int) -> list[FrozenTrial]:
+    """Random trials of two workers, whose values depend on the learning rate."""
+    rng = np.random.default_rng(0)
+    scratch = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
+    began, made = datetime(2026, 1, 1), []
+    for n in range(number):
+        params = scratch.ask(SPACE).params
+        is_pruned = n % 4 == 3
+        level = 0.2 + abs(math.log10(params["compile.optimizer.learning_rate"]) + 2.5)
+        reached = range(epochs // 4 if is_pruned else epochs)
+        curve = {e: level + 1 / (e + 1) + float(rng.normal(0, 0.02)) for e in reached}
+        trial = create_trial(
+            state=TrialState.PRUNED if is_pruned else TrialState.COMPLETE,
+            value=min(curve.values()),
+            params=params,
+            distributions=SPACE,
+            intermediate_values=curve,
+        )
+        trial.datetime_start = began + timedelta(seconds=5 * (n // 2))
+        trial.datetime_complete = trial.datetime_start + timedelta(seconds=4)
+        made.append(trial)
+    return made
+
+
+def timed(number: int, epochs: int, folder: Path) -> None:
+    """Print what a report of so many trials costs."""
+    study = optuna.create_study(storage=f"sqlite:///{folder}/optuna.db")
+    study.add_trials(trials(number, epochs))
+    tracker = Tracker(f"sqlite:///{folder}/mlflow.db", "benchmark")
+    totals, parts = [], []
+    with tracker.run("study", tags={}, params={}) as run:
+        for _ in range(4):
+            marks = [time.process_time()]
+            snapshot = snapshot_of(study)
+            marks.append(time.process_time())
+            files = write_report(snapshot, folder / "report")
+            marks.append(time.process_time())
+            log_report(run, snapshot, files)
+            marks.append(time.process_time())
+            totals.append(marks[-1] - marks[0])
+            parts.append([after - before for before, after in pairwise(marks)])
+    read, write, log = (statistics.median(part) for part in zip(*parts[1:], strict=True))
+    size = sum(file.stat().st_size for file in files) / 1e6
+    print(
+        f"| {number} | {totals[0]:.2f} | {read:.2f} | {write:.2f} | {log:.2f} "
+        f"| {statistics.median(totals[1:]):.2f} | {size:.1f} |"
+    )
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--trials", type=int, nargs="+", default=[20, 200, 1000])
+    parser.add_argument("--epochs", type=int, default=30)
+    arguments = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    memory = psutil.Process().memory_info().rss
+    print("| trials | the first | read | make | log | the next ones | MB |")
+    print("|---|---|---|---|---|---|---|")
+    for number in arguments.trials:
+        with tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)  # where MLflow puts artifacts
+            timed(number, arguments.epochs, Path(folder))
+    print(f"\nMemory: {(psutil.Process().memory_info().rss - memory) / 1e6:.0f} MB more at the end")
+
+
+if __name__ == "__main__":
+    main()
