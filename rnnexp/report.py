@@ -78,6 +78,7 @@ def print_summary(
     scores: dict[str, float],
     *,
     command: Sequence[str],
+    published: Sequence[tuple[str, str]],
     stopped: str,
     is_unfinished: bool,
     browse: str,
@@ -90,6 +91,7 @@ def print_summary(
         space: What was searched.
         scores: The best trial's loss and metrics on the test part; may be empty.
         command: The best trial's overrides.
+        published: What became of its model, each with a command.
         stopped: Why the study ended.
         is_unfinished: Whether it was broken off.
         browse: How to look at the runs in MLflow.
@@ -111,6 +113,9 @@ def print_summary(
         console.print("\nTrain the best setting again:", style="bold")
         line = shlex.join([sys.argv[0], *command])
         console.print(f"  python {line}", markup=False, soft_wrap=True)
+    for what, line in published:
+        console.print(what, style="bold", markup=False, soft_wrap=True)
+        console.print(f"  {line}", markup=False, soft_wrap=True)
     console.print("Browse and compare the trials:", style="bold")
     console.print(f"  {browse}", markup=False, soft_wrap=True)
     console.print("The study in Optuna:", style="bold")

@@ -7,7 +7,7 @@
         |
         |  rnnexp/loop.py: trials until the budget is spent
         v
-    best trial -> evaluate -> report
+    best trial -> evaluate -> publish -> report
 
 Optuna's storage holds the trials and their values, MLflow the metrics. One parent run in
 MLflow sums up the study; it is brought up to date after every trial.
@@ -24,12 +24,13 @@ from hydra.plugins.launcher import Launcher
 from hydra.utils import get_method, instantiate
 from omegaconf import DictConfig, OmegaConf
 from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial
 
 from rnnexp import report
 from rnnexp.budget import Budget
 from rnnexp.current import RUN_ID
 from rnnexp.display import display_of
-from rnnexp.errors import ConfigError, SweepError
+from rnnexp.errors import ConfigError, SweepError, one_line
 from rnnexp.jobs import Jobs, jobs_of
 from rnnexp.known import known_settings
 from rnnexp.loop import Loop
@@ -41,7 +42,7 @@ from rnnexp.resume import DEFINITION, FOLDER, definition, study_to_resume
 from rnnexp.sampling import DistinctSampler, OtherSeeds
 from rnnexp.space import Space
 from rnnexp.stores import absolute_uri, open_storage
-from rnnexp.tracking import Tracker
+from rnnexp.tracking import Run, Tracker
 
 log = logging.getLogger(__name__)
 
@@ -117,19 +118,28 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
         except (KeyboardInterrupt, SweepError) as error:
             stopped = error
         scores: dict[str, float] = {}
+        published: list[tuple[str, str]] = []
         best = report.best_trial(study)
         if best:
-            if settings.evaluate and not isinstance(stopped, KeyboardInterrupt):
+            if not isinstance(stopped, KeyboardInterrupt):
                 best_config = loader.load_sweep_config(config, loop.overrides_of(best))
-                evaluate = get_method(settings.evaluate)
-                scores = jobs.call(evaluate, best_config, best.user_attrs[RUN_ID]).result()
-                parent.log_batch(metrics={f"test_{name}": value for name, value in scores.items()})
+                if settings.evaluate:
+                    evaluate = get_method(settings.evaluate)
+                    scores = jobs.call(evaluate, best_config, best.user_attrs[RUN_ID]).result()
+                    parent.log_batch(
+                        metrics={f"test_{name}": value for name, value in scores.items()}
+                    )
+                if settings.publish:
+                    published = _publish(
+                        settings, best_config, best, parent=parent, tracker=tracker, jobs=jobs
+                    )
             report.write_results(study, space, folder)
         report.print_summary(
             study,
             space,
             scores,
             command=loop.overrides_of(best) if best else [],
+            published=published,
             stopped=loop.stopped,
             is_unfinished=isinstance(stopped, KeyboardInterrupt),
             browse=tracker.how_to_browse(parent),
@@ -140,6 +150,32 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
             raise stopped
         if not best:
             raise SweepError("no trial completed; the traceback of each is in its MLflow run")
+
+
+def _publish(
+    settings: DictConfig,
+    config: DictConfig,
+    best: FrozenTrial,
+    *,
+    parent: Run,
+    tracker: Tracker,
+    jobs: Jobs,
+) -> list[tuple[str, str]]:
+    """What became of the best trial's model; a sweep has its result without it."""
+    name = settings.registered_model_name
+    try:
+        publish = get_method(settings.publish)
+        called = jobs.call(publish, config, best.user_attrs[RUN_ID], parent.id, name)
+        published: list[tuple[str, str]] = called.result()
+    except Exception as error:  # whatever MLflow, Keras or the application raises
+        study = settings.study_name
+        if name is None:
+            again = ["rnnexp", "export", f"{study}/{best.number}", f"{study}-model"]
+        else:
+            again = ["rnnexp", "publish", study, "--name", name]
+        told = f"The best model could not be logged: {one_line(error)}. To do it later:"
+        return [(told, shlex.join([*again, "--tracking-uri", tracker.uri]))]
+    return published
 
 
 def _deliver(folder: Path) -> None:
