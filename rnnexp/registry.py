@@ -77,7 +77,8 @@ class Registry:
     def version_of(self, model_id: str, study_run: str) -> ModelVersion | None:
         """The version that a logged model of a study has under this name; None if none."""
         found: list[ModelVersion] = self._client.search_model_versions(f"run_id = '{study_run}'")
-        return next((v for v in found if v.name == self._name and v.model_id == model_id), None)
+        source = _source(model_id)
+        return next((v for v in found if (v.name, v.source) == (self._name, source)), None)
 
     def add(self, model_id: str, study_run: str, tags: Mapping[str, str]) -> ModelVersion:
         """A new version."""
@@ -88,7 +89,7 @@ class Registry:
                 raise
         version: ModelVersion = self._client.create_model_version(
             self._name,
-            f"models:/{model_id}",
+            _source(model_id),
             run_id=study_run,
             tags=dict(tags),
             model_id=model_id,
@@ -111,3 +112,7 @@ class Registry:
     def describe(self, version: str, text: str) -> None:
         """Set a version's description."""
         self._client.update_model_version(self._name, version, text)
+
+
+def _source(model_id: str) -> str:
+    return f"models:/{model_id}"
