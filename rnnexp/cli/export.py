@@ -1,7 +1,5 @@
 """``rnnexp export`` and ``publish``: a run's checkpoint as a model that takes raw text."""
 
-import logging
-import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +14,6 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from rnnexp.archive import Archive
-
-log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -43,14 +39,13 @@ def export(run: str, folder: Path, tracking_uri: str | None) -> None:
     config = _config(archive, found)
     run_id = found.info.run_id
     dataset = dataset_of(config, run_id, found.data.tags.get(DATA))
-    folder = folder.absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".draft-") as draft:
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="draft-") as draft:
         written = Path(draft, "model")
         pack(config, dataset, run_id, archive.tracker, written, Model(run_id=run_id))
         written.replace(folder)
     click.echo(f"{folder} has the model of run {run_id}; to use it:")
-    click.echo(f"  {how_to_predict(os.path.relpath(folder))}")
+    click.echo(f"  {how_to_predict(str(folder))}")
 
 
 @click.command()
