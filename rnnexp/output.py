@@ -54,7 +54,7 @@ class Output:
 
 def output_of(config: DictConfig, dataset: Dataset) -> Output:
     """The output that a config's loss and its data need."""
-    loss, classes = _loss(config), len(dataset.classes)
+    loss, classes = loss_of(config), len(dataset.classes)
     if dataset.task == "regression":
         output = Output(1, "linear")
     elif loss in ONE_HOT or _is_sparse(loss):
@@ -70,7 +70,7 @@ def output_of(config: DictConfig, dataset: Dataset) -> Output:
 
 def output_faults(config: DictConfig, dataset: Dataset) -> list[str]:
     """Why the loss can't work with the data; empty if it can."""
-    loss, where = _loss(config), f"compile.loss={_name(config)}"
+    loss, where = loss_of(config), f"compile.loss={_name(config)}"
     if dataset.task == "regression":
         if loss in ONE_HOT or _is_sparse(loss) or _is_binary(loss):
             return [f"{where} is for classes, but data.task=regression; use compile=regression"]
@@ -92,7 +92,8 @@ def _name(config: DictConfig) -> str:
     return str(OmegaConf.select(config, "compile.loss._target_") or config.compile.loss)
 
 
-def _loss(config: DictConfig) -> str:
+def loss_of(config: DictConfig) -> str:
+    """A config's loss by its bare name, in lower case."""
     return _name(config).rpartition(".")[2].replace("_", "").lower()
 
 

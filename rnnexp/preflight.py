@@ -20,6 +20,7 @@ from rnnexp.dimension import Dimension, Value
 from rnnexp.errors import one_line
 from rnnexp.jobs import Jobs
 from rnnexp.known import Setting, known_settings
+from rnnexp.registry import name_fault
 from rnnexp.resume import DEFINITION, definition, differences, study_to_resume
 from rnnexp.retention import keep_faults
 from rnnexp.space import Space, parse
@@ -56,6 +57,7 @@ def preflight(
         *_storage(settings),
     ]
     faults += Tracker(**settings.tracking).faults()
+    faults += _registered_model(settings)
     if not (space.dimensions or faults):
         faults.append(
             "nothing to search: give ranges in hydra.sweeper.params or on the command line, "
@@ -90,6 +92,16 @@ def _numbers(settings: DictConfig) -> list[str]:
         rate = settings.max_failure_rate
         faults.append(f"hydra.sweeper.max_failure_rate={rate}: must be between 0 and 1")
     return faults
+
+
+def _registered_model(settings: DictConfig) -> list[str]:
+    name = settings.registered_model_name
+    if not settings.publish or name is None or not (fault := name_fault(name)):
+        return []
+    return [
+        f"hydra.sweeper.registered_model_name={name}: {fault}; give another, or null to register "
+        "nothing. By default it is the study's name"
+    ]
 
 
 def _repeat_seed(config: DictConfig, base: DictConfig | None, space: Space) -> list[str]:

@@ -83,6 +83,7 @@ def print_summary(
     scores: dict[str, float],
     *,
     command: Sequence[str],
+    published: Sequence[tuple[str, str]],
     stopped: str,
     is_unfinished: bool,
     page: Path | None,
@@ -96,6 +97,7 @@ def print_summary(
         space: What was searched.
         scores: The best trial's loss and metrics on the test part; may be empty.
         command: The best trial's overrides.
+        published: What became of its model, each with a command.
         stopped: Why the study ended.
         is_unfinished: Whether it was broken off.
         page: The report; None if there is none.
@@ -121,6 +123,9 @@ def print_summary(
     if page:
         console.print("Plots and all trials on a page:", style="bold")
         console.print(f"  {os.path.relpath(page)}", markup=False, soft_wrap=True)
+    for what, line in published:
+        console.print(what, style="bold", markup=False, soft_wrap=True)
+        console.print(f"  {line}", markup=False, soft_wrap=True)
     console.print("Browse and compare the trials:", style="bold")
     console.print(f"  {browse}", markup=False, soft_wrap=True)
     console.print("The study in Optuna:", style="bold")

@@ -7,7 +7,7 @@
         |
         |  rnnexp/loop.py: trials until the budget is spent
         v
-    best trial -> evaluate -> report
+    best trial -> evaluate -> publish -> report
 
 Optuna's storage holds the trials and their values, MLflow the metrics. One parent run in
 MLflow sums up the study; it is brought up to date after every trial.
@@ -22,7 +22,7 @@ from pathlib import Path
 import optuna
 from hydra.core.config_loader import ConfigLoader
 from hydra.plugins.launcher import Launcher
-from hydra.utils import get_method, instantiate
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from optuna.samplers import BaseSampler
 
@@ -46,6 +46,7 @@ from rnnexp.space import Space
 from rnnexp.stores import absolute_uri, locked, open_storage
 from rnnexp.study_report.reporter import Reporter
 from rnnexp.tracking import Tracker
+from rnnexp.winner import Winner
 
 log = logging.getLogger(__name__)
 
@@ -131,13 +132,14 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
             stopped = error
         is_unfinished = isinstance(stopped, KeyboardInterrupt)
         scores: dict[str, float] = {}
+        published: list[tuple[str, str]] = []
         with locked(folder):  # or another sweep, with a better trial, deletes the checkpoint now
             best = report.best_trial(study)
-            if best and settings.evaluate and not is_unfinished:
-                best_config = loader.load_sweep_config(config, loop.overrides_of(best))
-                evaluate = get_method(settings.evaluate)
-                scores = jobs.call(evaluate, best_config, best.user_attrs[RUN_ID]).result()
-                parent.log_batch(metrics={f"test_{name}": value for name, value in scores.items()})
+            command = loop.overrides_of(best) if best else []
+            if best and not is_unfinished:
+                best_config = loader.load_sweep_config(config, command)
+                winner = Winner(best, best_config, parent, tracker, jobs)
+                scores, published = winner.evaluate(), winner.publish()
         loop.retention.apply(is_over=not is_unfinished and owner.is_alone())
         if best:
             report.write_results(best, space, folder)
@@ -146,7 +148,8 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
             study,
             space,
             scores,
-            command=loop.overrides_of(best) if best else [],
+            command=command,
+            published=published,
             stopped=loop.stopped,
             is_unfinished=is_unfinished,
             page=reporter.page if has_page else None,

@@ -25,9 +25,16 @@ from rnnexp.stores import absolute_uri, sqlite_file, write_fault
 from rnnexp.view import TAG as VIEW
 from rnnexp.view import view
 
-# MLflow reports every step of making a new SQLite store, and draws a bar for every download.
+# MLflow reports every step of making a new SQLite store and of saving a model, and draws a bar for
+# every download.
 # Matplotlib, which it imports, reports that it looks for fonts.
-for _name in ("alembic", "matplotlib", "mlflow.store.db.utils", "mlflow.system_metrics"):
+for _name in (
+    "alembic",
+    "matplotlib",
+    "mlflow.pyfunc",
+    "mlflow.store.db.utils",
+    "mlflow.system_metrics",
+):
     logging.getLogger(_name).setLevel(logging.WARNING)
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 # By itself it would wait four minutes for a server that is away; here writes wait in `Outbox`.
@@ -318,14 +325,20 @@ class Tracker:
         """The command, and the address, that show the runs beside this one."""
         if self.uri.startswith("http"):
             return f"open {self.uri}/{run.page}"
-        default = unquote(self.uri) == absolute_uri(DEFAULT_URI)
-        where = "" if default else f" --backend-store-uri {shlex.quote(self.uri)}"
+        where = "" if self._is_default() else f" --backend-store-uri {shlex.quote(self.uri)}"
         return f"mlflow ui{where}    and open http://127.0.0.1:5000/{run.page}"
+
+    def environment(self) -> str:
+        """What stands before a command of MLflow's, so that it finds this store; may be empty."""
+        return "" if self._is_default() else f"MLFLOW_TRACKING_URI={shlex.quote(self.uri)} "
 
     def client(self) -> MlflowClient:
         """MLflow's client of this store."""
         with _start_folder():  # a new store notes where its artifacts go
             return MlflowClient(self.uri)
+
+    def _is_default(self) -> bool:
+        return unquote(self.uri) == absolute_uri(DEFAULT_URI)
 
     def _experiment_id(self, client: MlflowClient) -> str:
         found = client.get_experiment_by_name(self._experiment)

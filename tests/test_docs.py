@@ -85,7 +85,7 @@ def test_the_plot_of_the_tutorial(tmp_path: Path) -> None:
 
 
 def test_every_path_in_the_documents_exists() -> None:
-    for document in (ROOT / "README.md", *DOCS.glob("*.md")):
+    for document in (ROOT / "README.md", *DOCS.rglob("*.md")):
         text = document.read_text(encoding="utf-8")
         linked = re.findall(r"\]\((?!http|#)([^)]+)\)", text)
         named = re.findall(r"\b(?:rnnexp|hydra_plugins|benchmarks|sweeps|conf)/[\w/]+\.\w+", text)

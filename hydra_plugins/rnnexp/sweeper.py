@@ -47,6 +47,11 @@ class SweeperConf:
             returns what is wrong with them, as a list of messages.
         evaluate: Import path of a function that is given the best trial's config and MLflow
             run id at the end and returns metrics for the study's run.
+        publish: Import path of a function that is given the same, the study's run id and
+            ``registered_model_name``, makes the best model ready to use, and returns what to say
+            in the summary, each with a command.
+        registered_model_name: The name in MLflow's registry; null to register nothing. Studies
+            that share one compete for its champion.
     """
 
     _target_: str = "hydra_plugins.rnnexp.sweeper.RnnexpSweeper"
@@ -79,6 +84,8 @@ class SweeperConf:
     )
     check: str | None = None
     evaluate: str | None = None
+    publish: str | None = None
+    registered_model_name: str | None = "${hydra.sweeper.study_name}"
 
 
 ConfigStore.instance().store(

@@ -6,6 +6,7 @@ import click
 
 from rnnexp.cli.compare import compare
 from rnnexp.cli.diff import diff
+from rnnexp.cli.export import export, publish
 from rnnexp.cli.keep import check, deliver
 from rnnexp.cli.report import report
 from rnnexp.cli.studies import studies
@@ -27,5 +28,5 @@ def main() -> None:
     """Look at the studies that sweeps have left, and use what they found."""
 
 
-for _command in (studies, compare, diff, report, check, deliver):
+for _command in (studies, compare, diff, report, export, publish, check, deliver):
     main.add_command(_command)

@@ -1,0 +1,101 @@
+"""``rnnexp export`` and ``publish``: a run's checkpoint as a model that takes raw text."""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rnnexp.cli.options import TRACKING
+from rnnexp.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+    from omegaconf import DictConfig
+
+    from rnnexp.archive import Archive
+
+
+@click.command()
+@click.argument("run")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
+@TRACKING
+def export(run: str, folder: Path, tracking_uri: str | None) -> None:
+    """Write the model of RUN into DIR, with all that it needs to read raw text.
+
+    RUN is the beginning of a run's id, or STUDY/NUMBER. DIR must be empty, or not there.
+    """
+    from mlflow.models import Model
+
+    from rnnexp.archive import Archive
+    from rnnexp.packing import dataset_of, pack
+    from rnnexp.publish import how_to_predict
+    from rnnexp.registry import DATA
+
+    if folder.exists() and any(folder.iterdir()):
+        raise click.ClickException(f"{folder} is not empty; give a folder that is, or a new one")
+    archive = Archive(tracking_uri)
+    found = archive.run(run)
+    config = _config(archive, found)
+    run_id = found.info.run_id
+    dataset = dataset_of(config, run_id, found.data.tags.get(DATA))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="draft-") as draft:
+        written = Path(draft, "model")
+        pack(config, dataset, run_id, archive.tracker, written, Model(run_id=run_id))
+        written.replace(folder)
+    click.echo(f"{folder} has the model of run {run_id}; to use it:")
+    click.echo(f"  {how_to_predict(str(folder))}")
+
+
+@click.command()
+@click.argument("study")
+@click.option("--name", help="Of the registered model; by default the study's name.")
+@TRACKING
+def publish(study: str, name: str | None, tracking_uri: str | None) -> None:
+    """Log and register the best model of STUDY, as a sweep does at its end."""
+    from rnnexp.archive import Archive
+    from rnnexp.publish import publish_run
+    from rnnexp.registry import name_fault
+
+    archive = Archive(tracking_uri)
+    parent = archive.study(study)
+    name = name or str(parent.data.tags["study"])
+    if fault := name_fault(name):
+        raise click.ClickException(f"--name {name}: {fault}; give another")
+    best = parent.data.metrics.get("best_trial")
+    if best is None:
+        raise click.ClickException(f"study {parent.data.tags['study']} has no completed trial")
+    trials = archive.trials(parent)
+    run = next(run for run in trials if run.data.tags["trial"] == str(int(best)))
+    config = _config(archive, run)
+    told = publish_run(archive.tracker, config, run.info.run_id, parent.info.run_id, name)
+    for what, command in told:
+        click.echo(f"{what}\n  {command}")
+
+
+def _config(archive: "Archive", run: "Run") -> "DictConfig":
+    """The config of a run that can be packed.
+
+    Raises:
+        NotFoundError: If it can't be.
+    """
+    from rnnexp.checkpoint import TAG
+    from rnnexp.registry import DATA
+
+    run_id, tags = run.info.run_id, run.data.tags
+    if "direction" in run.data.params:
+        raise NotFoundError(f"run {run_id} is a study's; give one of its trials, STUDY/NUMBER")
+    config = archive.config(run)
+    if not {"data", "model", "compile"} <= set(config):
+        raise NotFoundError(f"run {run_id} is of an application without a Keras model")
+    if TAG not in tags:
+        why = tags.get("checkpoint_deleted", "callbacks had no model_checkpoint, or no epoch ended")
+        raise NotFoundError(f"run {run_id} has no checkpoint: {why}")
+    if DATA not in tags:
+        click.echo(
+            f"run {run_id} is of a version that noted no fingerprint of its data: the words are "
+            "taken from the data as they are now",
+            err=True,
+        )
+    return config
