@@ -14,6 +14,7 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
@@ -30,6 +31,7 @@ from rnnexp.errors import RnnexpError
 from rnnexp.executors import InProcessExecutor, WorkerExecutor, available_cores
 
 T = TypeVar("T")
+Held = tuple[Sequence[str], int, Future[JobReturn]]  # overrides, job number, what comes out
 OUTPUT = "output.log"  # in a job's folder, beside Hydra's own log
 
 
@@ -115,7 +117,7 @@ class Batches:
     def __init__(self, launcher: Launcher, n_jobs: int | None) -> None:
         self.n_jobs = n_jobs or 1
         self._launcher = launcher
-        self._held: list[tuple[Sequence[str], int, Future[JobReturn]]] = []
+        self._held: list[Held] = []
 
     def __enter__(self) -> Self:
         return self
@@ -136,20 +138,30 @@ class Batches:
     def flush(self) -> None:
         """Launch the jobs held back, and wait for them."""
         held, self._held = self._held, []
-        if not held:
-            return
         try:
-            returned = self._launcher.launch([overrides for overrides, _, _ in held], held[0][1])
+            for batch in _consecutive(held):
+                overrides = [overrides for overrides, _, _ in batch]
+                returned = self._launcher.launch(overrides, batch[0][1])
+                for (_, _, future), job in zip(batch, returned, strict=True):
+                    future.set_result(job)
         except (Exception, KeyboardInterrupt) as error:  # nobody may wait for these in vain
             for _, _, future in held:
-                future.set_exception(error)
-            return
-        for (_, _, future), job in zip(held, returned, strict=True):
-            future.set_result(job)
+                if not future.done():
+                    future.set_exception(error)
 
     def interrupt(self, *, at_once: bool) -> None:  # noqa: ARG002
         """A job in this process ends when it reports next; others are the launcher's."""
         stop.ask()
+
+
+def _consecutive(held: Sequence[Held]) -> Iterator[list[Held]]:
+    """Jobs in batches whose numbers follow one another, as ``launch`` counts them.
+
+    Trials that are taken up again, and those of another sweep of the study, leave gaps.
+    """
+    ordered = enumerate(sorted(held, key=lambda job: job[1]))
+    for _, batch in groupby(ordered, key=lambda pair: pair[1][1] - pair[0]):
+        yield [job for _, job in batch]
 
 
 @dataclass(frozen=True)

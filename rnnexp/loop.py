@@ -124,13 +124,13 @@ class Loop:
         while len(self._running) < self.jobs.n_jobs and not self._asked_to_end:
             wait_for_room(self.folder)
             with locked(self.folder):  # by other sweeps of this study
-                number = self._take_orphan()
+                number = taken_up = self._take_orphan()
                 if number is None:
                     self.stopped = self._reason_to_stop(time.monotonic() - began)
                     if self.stopped:
                         break
                     number = self._ask()
-            if not self._told_already(number):
+            if taken_up is None or not self._told_already(number):
                 self._submit(number)
         self.jobs.flush()
 

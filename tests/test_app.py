@@ -13,6 +13,7 @@ STUDY = "hydra.sweeper.study_name=s"
 GRID = ("hydra.sweeper.params=null", "x=choice(1,2)", "rate=choice(0.2,0.4)")
 
 
+CALLBACK = "+hydra.callbacks.pickle._target_=hydra.experimental.callbacks.PickleJobInfoCallback"
 RANDOM = "+hydra.sweeper.sampler.seed=1"
 
 
@@ -22,7 +23,7 @@ def n_trials(number: int) -> str:
 
 @pytest.mark.parametrize("launcher", ["in_process", "workers", "basic"])
 def test_it_prunes_and_shows_up_in_mlflow(app: Command, launcher: str) -> None:
-    ended = app("-m", f"hydra/launcher={launcher}", STUDY)
+    ended = app("-m", f"hydra/launcher={launcher}", STUDY, CALLBACK)
     assert ended.code == 0, ended.err
     trials = ended.study().trials
     assert {TrialState.COMPLETE, TrialState.PRUNED} == {trial.state for trial in trials}
@@ -47,6 +48,10 @@ def test_it_prunes_and_shows_up_in_mlflow(app: Command, launcher: str) -> None:
             assert f"pruned at epoch {tags['pruned.epoch']}" in tags["reason"]
         files = {item.path for item in ended.client.list_artifacts(run.info.run_id)}
         assert {"config.yaml", "overrides.yaml"} <= files
+        # Hydra's callbacks hear of every job, wherever it runs.
+        hydra = Path(ended.study().user_attrs["folder"], str(trial.number), ".hydra")
+        heard = {path.name for path in hydra.iterdir()}
+        assert {"config.pickle", "job_return.pickle"} <= heard
 
 
 def test_it_is_a_program_of_its_own(tmp_path: Path) -> None:
