@@ -13,7 +13,7 @@ from typing import Literal
 from urllib.parse import unquote
 
 from hydra.utils import to_absolute_path
-from mlflow.entities import RunTag
+from mlflow.entities import Metric, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient, get_tracking_uri
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
@@ -232,6 +232,16 @@ class Tracker:
         client = self.client()
         client.log_batch(run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
         client.set_terminated(run_id, status)
+
+    @patiently
+    def add(self, run_id: str, *, metrics: Mapping[str, float], tags: Mapping[str, object]) -> None:
+        """Write something more to a run that has ended."""
+        now = _now()
+        self.client().log_batch(
+            run_id,
+            metrics=[Metric(name, value, now, 0) for name, value in metrics.items()],
+            tags=[RunTag(name, str(value)) for name, value in tags.items()],
+        )
 
     @patiently
     def tag(self, run_id: str, name: str) -> str | None:

@@ -6,6 +6,7 @@ import click
 
 from rnnexp.cli.compare import compare
 from rnnexp.cli.diff import diff
+from rnnexp.cli.again import confirm, replay
 from rnnexp.cli.keep import check, deliver
 from rnnexp.cli.studies import studies
 from rnnexp.errors import RnnexpError
@@ -26,5 +27,5 @@ def main() -> None:
     """Look at the studies that sweeps have left, and use what they found."""
 
 
-for _command in (studies, compare, diff, check, deliver):
+for _command in (studies, compare, diff, replay, confirm, check, deliver):
     main.add_command(_command)
