@@ -101,7 +101,7 @@ class AgainTask:
         hydra = HydraConfig.get()
         training = self.trainings[hydra.job.num]
         with recorded(
-            Tracker(config.tracking.uri, config.tracking.experiment),
+            Tracker(**config.tracking),
             config,
             name=training.name,
             tags={"seed": config.seed, **training.tags},
@@ -132,7 +132,7 @@ def train_again(
         KeyboardInterrupt: On Ctrl-C; what was running has been ended.
     """
     originals = {training.original.info.run_id: training for training in trainings}
-    configs = {key: _config(archive, one.original) for key, one in originals.items()}
+    configs = {key: job_config(archive, one.original) for key, one in originals.items()}
     with _composing(configs) as (context, config):
         common = Common(context, config, AgainTask(trial.run, tuple(trainings)))
         composed = [
@@ -209,8 +209,12 @@ def threads_of(archive: Archive, run: Run) -> tuple[int, str]:
         )
 
 
-def _config(archive: Archive, run: Run) -> DictConfig:
-    """A run's config, for a new job: its output folder is whichever the job has."""
+def job_config(archive: Archive, run: Run) -> DictConfig:
+    """A run's config, for a new job: its output folder is whichever the job has.
+
+    Raises:
+        NotFoundError: If the run can't be trained again.
+    """
     run_id = run.info.run_id
     if "direction" in run.data.params and "trial" not in run.data.tags:
         study = run.data.tags.get("study")
@@ -238,7 +242,8 @@ def _config(archive: Archive, run: Run) -> DictConfig:
 def _overrides(archive: Archive, run: Run) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         loaded = OmegaConf.load(archive.download(run, OVERRIDES, Path(folder)))
-    return [str(override) for override in loaded]
+    # An override may be of what only its job had, such as the output folder.
+    return [str(override) for override in OmegaConf.to_container(loaded, resolve=False) or ()]
 
 
 def _folder(archive: Archive, run: Run, config: DictConfig) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from mlflow.entities import Run
 from omegaconf import DictConfig, OmegaConf
 
-from rnnexp.again import Trained, Training, train_again
+from rnnexp.again import Trained, Training, job_config, train_again
 from rnnexp.archive import Archive
 from rnnexp.errors import NotFoundError
 from rnnexp.lead import Lead, chance, deviation, lead, mean
@@ -71,7 +71,7 @@ class Confirmation:
         left: Pairs of a leader and a seed that are still to be trained.
 
     Raises:
-        NotFoundError: If no trial has completed.
+        NotFoundError: If no trial has completed, or a leader can't be trained again.
     """
 
     def __init__(self, archive: Archive, study: Run, top: int, seeds: int) -> None:
@@ -101,8 +101,8 @@ class Confirmation:
     def _used(self, trials: Sequence[Run]) -> set[int]:
         """The seeds of the search."""
         told = {int(run.data.tags[SEED]) for run in trials if SEED in run.data.tags}
-        # Of an earlier version, which tags none.
-        return told | {int(self._archive.config(one.run)[SEED]) for one in self.leaders}
+        # Trials of an earlier version have no such tag.
+        return told | {job_config(self._archive, one.run).seed for one in self.leaders}
 
     def run(
         self, executor: DictConfig = WORKERS, n_jobs: int | None = None

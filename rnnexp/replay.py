@@ -10,7 +10,7 @@ from mlflow.entities import Run
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import __version__
-from rnnexp.again import Training, threads_of, train_again
+from rnnexp.again import Training, job_config, threads_of, train_again
 from rnnexp.archive import Archive
 from rnnexp.errors import SweepError
 from rnnexp.result import State
@@ -111,7 +111,12 @@ def replay(archive: Archive, original: Run, executor: DictConfig | None = None) 
 
 
 def notes(archive: Archive, run: Run) -> Iterator[str]:
-    """What may let a replay of this run differ from it."""
+    """What may let a replay of this run differ from it.
+
+    Raises:
+        NotFoundError: If it can't be trained again.
+    """
+    config = job_config(archive, run)
     tags = run.data.tags
     version = tags.get("rnnexp.version")
     if version != __version__:
@@ -125,7 +130,7 @@ def notes(archive: Archive, run: Run) -> Iterator[str]:
         yield "the run was taken up again after its process died; from there on metrics can differ"
     if tags.get("state") == State.PRUNED:
         yield "the run was pruned; the replay runs on, and the epochs that both have are compared"
-    if not archive.config(run).get("deterministic"):
+    if not config.get("deterministic"):
         yield "the run is without deterministic=true, so that the last bits can differ"
 
 

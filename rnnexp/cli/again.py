@@ -3,7 +3,7 @@
 import json
 import math
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -95,10 +95,11 @@ def confirm(
 
 def _find_own_modules() -> None:
     """As ``python sweep.py`` does: a model of one's own is a module in the folder."""
-    sys.path.insert(0, "")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
 
 
-def _interrupted(what: str) -> None:
+def _interrupted(what: str) -> NoReturn:
     click.echo(f"interrupted; {what}", err=True)
     sys.exit(130)  # as a shell has it
 
@@ -189,7 +190,7 @@ def _confirm_json(found: "Confirmation") -> dict[str, Any]:
                 "search_value": leader.searched,
                 "mean": number(leader.mean),
                 "std": number(leader.deviation),
-                "values": leader.values,
+                "values": dict(sorted(leader.values.items())),
             }
             for leader in found.leaders
         ],
