@@ -7,9 +7,6 @@ Hydra composes the job's config from the archived one, which it finds as a choic
 ``hydra/archived``, so that overrides, folders and logs are those of any other job.
 """
 
-import json
-import re
-import shlex
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -32,8 +29,8 @@ from rnnexp import __version__, data, trial
 from rnnexp.archive import Archive
 from rnnexp.check import check
 from rnnexp.current import Standalone, as_current
-from rnnexp.errors import ConfigError, NotFoundError, one_line
-from rnnexp.executors import available_cores
+from rnnexp.errors import ConfigError, one_line
+from rnnexp.job_config import job_config
 from rnnexp.jobs import Common, ExecutorJobs, Jobs
 from rnnexp.loop import ending
 from rnnexp.result import Result
@@ -41,9 +38,6 @@ from rnnexp.task import BACKUP, log_result, recorded, to_result
 from rnnexp.tracking import Tracker
 
 GROUP = "hydra/archived"
-OUTPUT_DIR = "${hydra:runtime.output_dir}"
-OWN = {"data", "model", "compile", "fit", "objective", "seed"}  # what configs of this program have
-OVERRIDES, ENVIRONMENT = "overrides.yaml", "environment.json"  # of a run's artifacts
 
 
 @dataclass(frozen=True)
@@ -193,73 +187,6 @@ def faults_of(
             ]
         faults += [f"run {run_id[:8]}: {fault}" for fault in found]
     return faults
-
-
-def threads_of(archive: Archive, run: Run) -> tuple[int, str]:
-    """How many threads TensorFlow had in a run, and what is to be said if that isn't known."""
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            file = archive.download(run, ENVIRONMENT, Path(folder))
-            return int(json.loads(file.read_text(encoding="utf-8"))["threads"]), ""
-    except (NotFoundError, KeyError, TypeError, ValueError):
-        guess = 1 if "trial" in run.data.tags else len(available_cores())
-        return guess, (
-            f"run {run.info.run_id[:8]} doesn't tell how many threads it had; {guess} "
-            f"{'is' if guess == 1 else 'are'} taken, and with others the last bits can differ"
-        )
-
-
-def job_config(archive: Archive, run: Run) -> DictConfig:
-    """A run's config, for a new job: its output folder is whichever the job has.
-
-    Raises:
-        NotFoundError: If the run can't be trained again.
-    """
-    run_id = run.info.run_id
-    if "direction" in run.data.params and "trial" not in run.data.tags:
-        study = run.data.tags.get("study")
-        raise NotFoundError(f"run {run_id} is a whole study; give one of its trials: {study}/0")
-    if run.info.status == "RUNNING":
-        raise NotFoundError(f"run {run_id} is still running; it can be trained again at its end")
-    config = archive.config(run)
-    overrides = _overrides(archive, run)
-    if not set(config) >= OWN:
-        command = shlex.join(["python", "APPLICATION.py", *overrides])
-        raise NotFoundError(
-            f"run {run_id} was made by an application of your own, which only you can start: "
-            f"{command}"
-        )
-    folder = _folder(archive, run, config)
-    text = re.sub(
-        re.escape(str(folder)) + r"(?=/|\s|['\"]|$)", OUTPUT_DIR, OmegaConf.to_yaml(config)
-    )
-    moved = OmegaConf.create(text)
-    moved.tracking.uri = archive.uri
-    moved.hydra = {"overrides": {"task": overrides}}
-    return DictConfig(moved)
-
-
-def _overrides(archive: Archive, run: Run) -> list[str]:
-    with tempfile.TemporaryDirectory() as folder:
-        loaded = OmegaConf.load(archive.download(run, OVERRIDES, Path(folder)))
-    # An override may be of what only its job had, such as the output folder.
-    return [str(override) for override in OmegaConf.to_container(loaded, resolve=False) or ()]
-
-
-def _folder(archive: Archive, run: Run, config: DictConfig) -> str:
-    """The run's output folder."""
-    tags = run.data.tags
-    if "folder" in tags:
-        return tags["folder"]
-    # Of an earlier version: the study tells its own, and the checkpoint is in the run's.
-    if "study" in tags and (folder := archive.study(tags["study"]).data.tags.get("folder")):
-        return str(Path(folder, tags["trial"]))
-    if file := OmegaConf.select(config, "callbacks.model_checkpoint.filepath"):
-        return str(Path(file).parent)
-    raise NotFoundError(
-        f"run {run.info.run_id} is of an earlier version and doesn't tell its output folder, "
-        "which would be written to again"
-    )
 
 
 @contextmanager

@@ -13,9 +13,10 @@ from pathlib import Path
 from mlflow.entities import Run
 from omegaconf import DictConfig, OmegaConf
 
-from rnnexp.again import Trained, Training, job_config, train_again
+from rnnexp.again import Trained, Training, train_again
 from rnnexp.archive import Archive
 from rnnexp.errors import NotFoundError
+from rnnexp.job_config import job_config
 from rnnexp.lead import Lead, chance, deviation, lead, mean
 from rnnexp.result import State
 

@@ -10,9 +10,10 @@ from mlflow.entities import Run
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import __version__
-from rnnexp.again import Training, job_config, threads_of, train_again
+from rnnexp.again import Training, train_again
 from rnnexp.archive import Archive
 from rnnexp.errors import SweepError
+from rnnexp.job_config import job_config, threads_of
 from rnnexp.result import State
 
 Curves = Mapping[str, Mapping[int, float]]  # values by metric and epoch

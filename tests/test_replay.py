@@ -10,10 +10,10 @@ from click.testing import CliRunner
 from mlflow.entities import Run
 from omegaconf import OmegaConf
 
-from rnnexp.again import threads_of
 from rnnexp.archive import Archive
 from rnnexp.cli import main
 from rnnexp.errors import ConfigError, NotFoundError, SweepError
+from rnnexp.job_config import threads_of
 from rnnexp.replay import Difference, difference, notes, replay
 from tests.conftest import Command, Ended
 from tests.test_sweep import PRUNE_AT_2, metrics
