@@ -1,6 +1,5 @@
 """What an archived run is to be trained again with: its config, for a new job, and its threads."""
 
-import json
 import re
 import shlex
 import tempfile
@@ -10,27 +9,25 @@ from typing import Any
 from mlflow.entities import Run
 from omegaconf import DictConfig, OmegaConf
 
-from rnnexp.archive import Archive
+from rnnexp.archive import Archive, is_study
 from rnnexp.errors import NotFoundError
 from rnnexp.executors import available_cores
 
 OUTPUT_DIR = "${hydra:runtime.output_dir}"
 OWN = {"data", "model", "compile", "fit", "objective", "seed"}  # what configs of this program have
-OVERRIDES, ENVIRONMENT = "overrides.yaml", "environment.json"  # of a run's artifacts
+OVERRIDES = "overrides.yaml"  # of a run's artifacts
 
 
 def threads_of(archive: Archive, run: Run) -> tuple[int, str]:
     """How many threads TensorFlow had in a run, and what is to be said if that isn't known."""
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            file = archive.download(run, ENVIRONMENT, Path(folder))
-            return int(json.loads(file.read_text(encoding="utf-8"))["threads"]), ""
-    except (NotFoundError, KeyError, TypeError, ValueError):
-        guess = 1 if "trial" in run.data.tags else len(available_cores())
-        return guess, (
-            f"run {run.info.run_id[:8]} doesn't tell how many threads it had; {guess} "
-            f"{'is' if guess == 1 else 'are'} taken, and with others the last bits can differ"
-        )
+    environment = archive.environment(run) or {}
+    if isinstance(threads := environment.get("threads"), int):
+        return threads, ""
+    guess = 1 if "trial" in run.data.tags else len(available_cores())
+    return guess, (
+        f"run {run.info.run_id[:8]} doesn't tell how many threads it had; {guess} "
+        f"{'is' if guess == 1 else 'are'} taken, and with others the last bits can differ"
+    )
 
 
 def job_config(archive: Archive, run: Run) -> DictConfig:
@@ -40,7 +37,7 @@ def job_config(archive: Archive, run: Run) -> DictConfig:
         NotFoundError: If the run can't be trained again.
     """
     run_id = run.info.run_id
-    if "direction" in run.data.params and "trial" not in run.data.tags:
+    if is_study(run):
         study = run.data.tags.get("study")
         raise NotFoundError(f"run {run_id} is a whole study; give one of its trials: {study}/0")
     if run.info.status == "RUNNING":

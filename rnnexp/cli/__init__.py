@@ -4,9 +4,9 @@ from typing import Any
 
 import click
 
+from rnnexp.cli.again import confirm, replay
 from rnnexp.cli.compare import compare
 from rnnexp.cli.diff import diff
-from rnnexp.cli.again import confirm, replay
 from rnnexp.cli.keep import check, deliver
 from rnnexp.cli.studies import studies
 from rnnexp.errors import RnnexpError
