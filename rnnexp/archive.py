@@ -66,11 +66,12 @@ class Archive:
 
     def trials(self, study: Run) -> list[Run]:
         """The runs of a study's trials by their number, each with all that MLflow's table has."""
-        found = self._search(
-            f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{study.info.run_id}' and tags.trial != ''",
-            [study.info.experiment_id],
-        )
+        found = self._nested(study, "trial")
         return sorted(found, key=lambda run: int(run.data.tags["trial"]))
+
+    def confirmations(self, study: Run) -> list[Run]:
+        """The runs in which the leaders of a study were trained again, newest first."""
+        return self._nested(study, "confirms")
 
     def run(self, name: str) -> Run:
         """A run by its id, its beginning, or as ``STUDY/NUMBER`` for a trial.
@@ -146,6 +147,12 @@ class Archive:
             if run.info.status == "RUNNING":
                 why = "it has not ended yet"
             raise NotFoundError(f"run {run.info.run_id} has no {path}; {why}") from error
+
+    def _nested(self, study: Run, tag: str) -> list[Run]:
+        return self._search(
+            f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{study.info.run_id}' and tags.{tag} != ''",
+            [study.info.experiment_id],
+        )
 
     def _by_id(self, beginning: str, view: int = ViewType.ACTIVE_ONLY) -> list[Run]:
         if not beginning.isalnum():  # as ids are

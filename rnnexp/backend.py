@@ -35,6 +35,14 @@ def keras() -> ModuleType:
 
 
 @cache
+def be_deterministic() -> None:
+    """From now on TensorFlow's operations give the same on every run; a process keeps to it."""
+    import tensorflow as tf
+
+    tf.config.experimental.enable_op_determinism()
+
+
+@cache
 def settle() -> None:
     """Called before the first training of a process, when all libraries have been imported.
 

@@ -40,7 +40,7 @@ def check(configs: Sequence[DictConfig]) -> list[str]:
     Returns:
         One message per fault: what was given, why it can't be, what would do.
     """
-    faults: list[str] = []
+    faults: list[str] = _deterministic(configs)
     built: set[str] = set()
     for config in configs:
         if missing := _missing(config):
@@ -79,6 +79,20 @@ def _seed(config: DictConfig) -> list[str]:
     if config.seed == 0 or is_count(config.seed):
         return []
     return [f"seed={config.seed}: must be a whole number, at least 0"]
+
+
+def _deterministic(configs: Sequence[DictConfig]) -> list[str]:
+    given = {config.get("deterministic", False) for config in configs}
+    faults = [
+        f"deterministic={value}: must be true or false"
+        for value in given
+        if value not in (True, False)
+    ]
+    if len(given) > 1 and not faults:
+        faults.append(
+            "deterministic is searched: a process that is deterministic stays so; give it one value"
+        )
+    return faults
 
 
 def _objective(config: DictConfig) -> list[str]:

@@ -40,7 +40,7 @@ class CurrentTrial(Protocol):
 
     @property
     def run(self) -> "Run | None":
-        """The trial's run in MLflow; None outside of a sweep."""
+        """The job's run in MLflow; None if it has to open one itself."""
 
     @property
     def verdict(self) -> "Verdict | None":
@@ -67,11 +67,17 @@ class CurrentTrial(Protocol):
 
 
 class Standalone:
-    """Stands in for a trial outside of a sweep: reports go nowhere, nothing is pruned."""
+    """Stands in for a trial outside of a sweep: reports go nowhere, nothing is pruned.
+
+    Args:
+        run: The run that was opened for the job; None if it opens one itself.
+    """
 
     number = None
-    run = None
     verdict = None
+
+    def __init__(self, run: "Run | None" = None) -> None:
+        self.run = run
 
     @property
     def params(self) -> dict[str, Any]:

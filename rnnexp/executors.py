@@ -53,12 +53,17 @@ class WorkerExecutor(Executor):
         max_workers: How many; each has as equal a share of the cores as there can be.
         max_tasks_per_worker: A worker is replaced after so many calls, since TensorFlow
             doesn't give all memory back.
+        threads: How many TensorFlow has in each; None for one a core of its share.
     """
 
-    def __init__(self, max_workers: int, max_tasks_per_worker: int = 100) -> None:
+    def __init__(
+        self, max_workers: int, max_tasks_per_worker: int = 100, threads: int | None = None
+    ) -> None:
         cores = available_cores()
         shares = [cores[number::max_workers] or cores for number in range(max_workers)]
-        self._slots = [_Slot(share, max_tasks_per_worker) for share in shares]
+        self._slots = [
+            _Slot(share[:threads], threads or len(share), max_tasks_per_worker) for share in shares
+        ]
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run ``fn`` in the least loaded worker.
@@ -86,8 +91,9 @@ class WorkerExecutor(Executor):
 
 
 class _Slot:
-    def __init__(self, cores: Sequence[int], max_tasks: int) -> None:
+    def __init__(self, cores: Sequence[int], threads: int, max_tasks: int) -> None:
         self._cores = cores
+        self._threads = threads
         self._max_tasks = max_tasks
         self._tasks = 0
         self._running: list[Future[Any]] = []
@@ -117,7 +123,7 @@ class _Slot:
             max_workers=1,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_begin,
-            initargs=(tuple(self._cores),),
+            initargs=(tuple(self._cores), self._threads),
         )
         self._pid = self._pool.submit(os.getpid)
         return self._pool
@@ -131,13 +137,13 @@ class _Slot:
             self._pool.shutdown(wait, cancel_futures=cancel_futures)
 
 
-def _begin(cores: Sequence[int]) -> None:
+def _begin(cores: Sequence[int], threads: int) -> None:
     """What a worker does first, before anything imports TensorFlow."""
     # TensorFlow sizes its thread pools by the cores that it may use, or by these.
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
-        os.environ[name] = str(len(cores))
+        os.environ[name] = str(threads)
     # Ctrl-C is the sweep's to handle; a group of its own keeps the terminal's from coming here.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: stop.ask())

@@ -295,6 +295,16 @@ class Tracker:
         client.set_terminated(run_id, status)
 
     @patiently
+    def add(self, run_id: str, *, metrics: Mapping[str, float], tags: Mapping[str, object]) -> None:
+        """Write something more to a run that has ended."""
+        now = _now()
+        self.client().log_batch(
+            run_id,
+            metrics=[Metric(name, value, now, 0) for name, value in metrics.items()],
+            tags=[RunTag(name, str(value)) for name, value in tags.items()],
+        )
+
+    @patiently
     def tag(self, run_id: str, name: str) -> str | None:
         """A run's tag; None if it has none of that name."""
         value: str | None = self.client().get_run(run_id).data.tags.get(name)

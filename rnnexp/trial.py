@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
-from omegaconf import DictConfig
+from hydra.utils import instantiate, to_absolute_path
+from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import backend, data
 from rnnexp.check import check
@@ -25,6 +25,16 @@ from rnnexp.tracking import Run, Tracker
 
 log = logging.getLogger(__name__)
 
+# Keys of files; relative ones begin where the command was started.
+FILES = (
+    "data.train",
+    "data.test",
+    "data.validation",
+    "fit.validation_data",
+    "model.embedding_file",
+    "checkpoint",
+)
+
 if TYPE_CHECKING:
     from rnnexp.callbacks import ReportToStudy
 
@@ -39,6 +49,7 @@ def run(config: DictConfig) -> Result:
         ConfigError: If the config can't work; nothing was started then.
     """
     trial = current_trial()
+    _find_from_anywhere(config)
     if trial.run:
         return _train(config, trial, trial.run)
     tracker = _tracker(config)
@@ -88,6 +99,8 @@ def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
     from rnnexp.backup import Backup
     from rnnexp.callbacks import LogEpoch, ReportToStudy, quiet_without_value
 
+    if config.get("deterministic"):  # a config of an earlier version has no such key
+        backend.be_deterministic()
     backend.settle()
     keras.utils.clear_session()
     keras.utils.set_random_seed(config.seed)
@@ -137,6 +150,14 @@ def _log_files(mlflow_run: Run, callbacks: Iterable[object], report: "ReportToSt
             log_checkpoints(mlflow_run, callback.files, best[0] if best else None)
         elif isinstance(callback, keras.callbacks.CSVLogger) and Path(callback.filename).exists():
             mlflow_run.log_file(Path(callback.filename))
+
+
+def _find_from_anywhere(config: DictConfig) -> None:
+    """The config is archived, and its files are to be found from other folders as well."""
+    for key in FILES:
+        path = OmegaConf.select(config, key)
+        if isinstance(path, str) and Path(to_absolute_path(path)).is_file():
+            OmegaConf.update(config, key, to_absolute_path(path))
 
 
 def _tracker(config: DictConfig) -> Tracker:

@@ -55,6 +55,8 @@ def test_all_faults_come_at_once(command: Command) -> None:
     [
         (["fit.validation_split=0.0"], "fit.validation_split=0.0: must be between"),
         (["fit.validation_split=0.999"], "of 120 training reviews leaves none to train on"),
+        (["deterministic=maybe"], "deterministic=maybe: must be true or false"),
+        (["deterministic=choice(true,false)"], "deterministic is searched: a process that is"),
         (["fit.epochs=0"], "fit.epochs=0: must be a whole number"),
         (["fit.batch_size=1.5"], "fit.batch_size=1.5: must be a whole number"),
         (["data.maxlen=0"], "data.maxlen=0: must be a whole number"),

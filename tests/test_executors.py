@@ -47,6 +47,20 @@ def test_two_calls_run_in_two_processes_that_stay(workers: WorkerExecutor) -> No
     assert workers.submit(os.getpid).result() in pids
 
 
+def test_a_worker_with_more_threads_than_there_are_cores() -> None:
+    cores = available_cores()
+    with WorkerExecutor(1, threads=len(cores) + 1) as executor:
+        found = executor.submit(cores_and_threads).result()
+    assert found == (cores, str(len(cores) + 1))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores can't be assigned here")
+def test_a_worker_with_a_thread_has_a_core() -> None:
+    with WorkerExecutor(1, threads=1) as executor:
+        cores, threads = executor.submit(cores_and_threads).result()
+    assert (len(cores), threads) == (1, "1")
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores can't be assigned here")
 def test_workers_share_the_cores(workers: WorkerExecutor) -> None:
     blocked = workers.submit(time.sleep, 0.5)

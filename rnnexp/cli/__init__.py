@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from rnnexp.cli.again import confirm, replay
 from rnnexp.cli.compare import compare
 from rnnexp.cli.diff import diff
 from rnnexp.cli.export import export, publish
@@ -28,5 +29,7 @@ def main() -> None:
     """Look at the studies that sweeps have left, and use what they found."""
 
 
-for _command in (studies, compare, diff, report, export, publish, check, deliver):
+for _command in (
+    studies, compare, diff, report, replay, confirm, export, publish, check, deliver
+):  # fmt: skip
     main.add_command(_command)
