@@ -1,17 +1,18 @@
-"""What is wrong with callbacks and learning rates, found before any work starts."""
+"""What is wrong with callbacks, found before any work starts."""
 
-import inspect
 import math
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from rnnexp import backend
+from rnnexp.data.source import is_count
 from rnnexp.errors import one_line
+from rnnexp.rate_check import scheduler_faults
 from rnnexp.stores import write_fault
 
 if TYPE_CHECKING:
@@ -32,35 +33,20 @@ def callback_faults(config: DictConfig, model: "keras.Model", names: Sequence[st
         callbacks = _made(config)
     except Exception as error:  # whatever Keras, or a class of the user's, raises
         return [f"the callbacks can't be made: {one_line(error)}"]
+    callback = backend.keras().callbacks.Callback
+    if strange := [name for name, made in callbacks.items() if not isinstance(made, callback)]:
+        return [
+            f"callbacks.{name}={config.callbacks[name]}: is no Keras callback; give the import "
+            f"path of one as callbacks.{name}._target_"
+            for name in strange
+        ]
     return [
+        *_arguments(config, callbacks),
         *_monitors(config, callbacks, names),
         *_files(callbacks),
-        *_schedules(config, callbacks, model),
+        *_patterns(config, callbacks, names),
+        *scheduler_faults(config, callbacks, model),
     ]
-
-
-def rate_faults(config: DictConfig, model: "keras.Model", rows: int) -> list[str]:
-    """Why the optimizer's own schedule can't be used; empty if it can, or if there is none.
-
-    Args:
-        config: The whole config.
-        model: Its model, built and compiled.
-        rows: Of the training part.
-    """
-    keras = backend.keras()
-    schedule = model.optimizer._learning_rate
-    if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
-        return []
-    steps = math.ceil(rows / config.fit.batch_size) * config.fit.epochs
-    where = "compile.optimizer.learning_rate"
-    for step in (0, 1, steps // 2, steps):
-        try:
-            rate = float(schedule(step))
-        except Exception as error:  # whatever TensorFlow raises at arguments that it can't compute
-            return [f"{where}: the schedule fails at step {step}: {one_line(error)[:200]}"]
-        if not (math.isfinite(rate) and rate >= 0):
-            return [f"{where}: the schedule gives {rate} at step {step} of {steps}"]
-    return []
 
 
 def _made(config: DictConfig) -> Mapping[str, object]:
@@ -71,6 +57,50 @@ def _made(config: DictConfig) -> Mapping[str, object]:
         checked.callbacks = OmegaConf.create(text.replace(OUTPUT_DIR, tempfile.gettempdir()))
     made: Mapping[str, object] = instantiate(checked.callbacks, _convert_="all")
     return made
+
+
+def _arguments(config: DictConfig, callbacks: Mapping[str, object]) -> Iterator[str]:
+    """What Keras takes without a word, though it can't mean anything."""
+    for name, callback in callbacks.items():
+        given = config.callbacks[name]
+        for argument, (rule, must_be) in ARGUMENTS.items():
+            if _is_keras(callback) and argument in given and not rule(given[argument]):
+                yield f"callbacks.{name}.{argument}={given[argument]}: must be {must_be}"
+
+
+def _is_keras(callback: object) -> bool:
+    return any(cls.__module__.startswith("keras.") for cls in type(callback).__mro__[:2])
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
+
+
+def _is_whole(value: object) -> bool:
+    return value == 0 or is_count(value)
+
+
+def _is_flag(value: object) -> bool:
+    return type(value) is bool
+
+
+_WHOLE = (_is_whole, "a whole number, at least 0")
+_FLAG = (_is_flag, "true or false")
+
+# Of Keras's callbacks: what an argument must be, whichever of them has it.
+ARGUMENTS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "patience": _WHOLE,
+    "start_from_epoch": _WHOLE,
+    "cooldown": _WHOLE,
+    "mode": (("auto", "min", "max").__contains__, "one of auto, min, max"),
+    "baseline": (lambda value: value is None or _is_number(value), "a number, or null"),
+    "min_delta": (lambda value: _is_number(value) and value >= 0, "a number, at least 0"),
+    "min_lr": (lambda value: _is_number(value) and value >= 0, "a number, at least 0"),
+    "factor": (lambda value: _is_number(value) and 0 < value < 1, "between 0 and 1"),
+    "restore_best_weights": _FLAG,
+    "save_best_only": _FLAG,
+    "save_weights_only": _FLAG,
+}
 
 
 def _monitors(
@@ -90,54 +120,34 @@ def _monitors(
 
 def _files(callbacks: Mapping[str, object]) -> Iterator[str]:
     for name, callback in callbacks.items():
-        for attribute in ("filepath", "filename"):
+        for attribute in ("filepath", "filename", "log_dir"):
             file = getattr(callback, attribute, None)
-            if file and (fault := write_fault(str(Path(file).parent))):
+            if not file:
+                continue
+            folder = file if attribute == "log_dir" else Path(file).parent
+            if fault := write_fault(str(folder)):
                 yield f"callbacks.{name}.{attribute}={file}: {fault}"
 
 
-def _schedules(
-    config: DictConfig, callbacks: Mapping[str, object], model: "keras.Model"
+def _patterns(
+    config: DictConfig, callbacks: Mapping[str, object], names: Sequence[str]
 ) -> Iterator[str]:
+    """What of a filepath such as ``{epoch:02d}-{val_loss:.2f}.keras`` no epoch could fill in."""
     keras = backend.keras()
-    has_own = isinstance(
-        model.optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule
-    )
-    setters = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
+    validated = [f"val_{name}" for name in names]
     for name, callback in callbacks.items():
-        if not isinstance(callback, setters):
+        if not isinstance(callback, keras.callbacks.ModelCheckpoint):
             continue
-        if has_own:
-            yield (
-                f"callbacks.{name}: compile.optimizer.learning_rate is a schedule, which no "
-                "callback can change; leave one of them"
-            )
-        elif isinstance(callback, keras.callbacks.LearningRateScheduler):
-            first, epochs = config.fit.get("initial_epoch", 0), config.fit.epochs
-            fault = schedule_fault(callback, float(model.optimizer.learning_rate), first, epochs)
-            if fault:
-                yield f"callbacks.{name}.schedule: {fault}"
-
-
-def schedule_fault(
-    callback: "keras.callbacks.LearningRateScheduler", rate: float, first: int, epochs: int
-) -> str | None:
-    """Why a schedule can't be used, tried for every epoch; None if it can.
-
-    Args:
-        callback: Keras's callback with the schedule.
-        rate: The optimizer's learning rate.
-        first: The first epoch, counted from 0.
-        epochs: The epoch to stop before.
-    """
-    for epoch in range(first, epochs):
+        # A file an epoch, of which some have no validation.
+        sure = callback.save_best_only or config.fit.get("validation_freq", 1) == 1
+        known = dict.fromkeys((*names, *(validated if sure else ())), 0.5)
+        where = f"callbacks.{name}.filepath={callback.filepath}"
         try:
-            # Keras takes functions of the epoch alone, too.
-            takes_rate = len(inspect.signature(callback.schedule).parameters) > 1
-            rate = callback.schedule(epoch, rate) if takes_rate else callback.schedule(epoch)
-            is_rate = math.isfinite(rate) and rate >= 0
-        except Exception as error:  # whatever a function of the user's raises
-            return f"fails at epoch {epoch}: {type(error).__name__}: {one_line(error)}"
-        if not is_rate:
-            return f"gives {rate} at epoch {epoch}; a learning rate must be a number, at least 0"
-    return None
+            callback.filepath.format(epoch=1, **known)
+        except KeyError as error:
+            there = f"there are epoch, {', '.join(known)}"
+            if error.args[0] in validated:
+                there = "with fit.validation_freq not every epoch has it; leave it out"
+            yield f"{where}: there is no {error.args[0]} to fill in; {there}"
+        except (ValueError, IndexError) as error:
+            yield f"{where}: {one_line(error)}; write it such as {{epoch:02d}}"

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp import backend, data
-from rnnexp.callback_check import callback_faults, rate_faults
+from rnnexp.callback_check import callback_faults
 from rnnexp.checkpoint import load
 from rnnexp.data import Dataset
 from rnnexp.data.source import is_count
@@ -21,6 +21,7 @@ from rnnexp.fit import fit_data_faults, fit_faults
 from rnnexp.model import build
 from rnnexp.named import name_faults
 from rnnexp.output import output_faults, output_of
+from rnnexp.rate_check import rate_faults
 from rnnexp.tracking import Tracker
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 # What _data_and_model reads, but for numbers of `fit` which other values hardly change.
 BUILT_FROM = ["data", "model", "compile", "objective", "seed", "callbacks", "checkpoint"]
-FIT = ["validation_data", "class_weight", "sample_weight"]
+FIT = ["validation_data", "class_weight", "sample_weight", "validation_freq", "epochs"]
 
 
 def check(configs: Sequence[DictConfig]) -> list[str]:
@@ -46,7 +47,7 @@ def check(configs: Sequence[DictConfig]) -> list[str]:
         if missing := _missing(config):
             faults += missing
             continue
-        faults += [*_seed(config), *fit_faults(config), *_objective(config)]
+        faults += [*_seed(config), *fit_faults(config), *_objective(config), *_shares(config)]
         depends_on = OmegaConf.masked_copy(config, BUILT_FROM)
         depends_on.fit = OmegaConf.masked_copy(config.fit, FIT)
         key = OmegaConf.to_yaml(depends_on)
@@ -99,6 +100,15 @@ def _objective(config: DictConfig) -> list[str]:
     if config.objective.mode in ("min", "max"):
         return []
     return [f"objective.mode={config.objective.mode}: must be min or max"]
+
+
+def _shares(config: DictConfig) -> list[str]:
+    # Keras takes the nearest share that can be, without a word.
+    return [
+        f"model.{key}={share}: must be a number from 0, below 1"
+        for key in ("dropout", "recurrent_dropout")
+        if not (isinstance(share := config.model.get(key, 0), int | float) and 0 <= share < 1)
+    ]
 
 
 def _data_and_model(config: DictConfig) -> list[str]:

@@ -7,16 +7,23 @@ from inspect import isclass, isfunction
 from types import ModuleType
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from rnnexp import backend
 
 # Where Keras looks up a name that is given as plain text.
-TEXTS = {"compile.optimizer": "keras.optimizers", "compile.loss": "keras.losses"}
+TEXTS = {
+    "compile.optimizer": "keras.optimizers",
+    "compile.loss": "keras.losses",
+    "compile.metrics": "keras.metrics",
+    "compile.weighted_metrics": "keras.metrics",
+}
+# Metrics that Keras has no function for: what they compute follows from the loss.
+BY_LOSS = ("accuracy", "acc", "crossentropy", "ce")
 
 
 def name_faults(config: DictConfig) -> list[str]:
-    """Every ``_target_`` that can't be imported, and every unknown optimizer or loss.
+    """Every ``_target_`` that can't be imported, and every unknown optimizer, loss or metric.
 
     Args:
         config: The whole config.
@@ -34,9 +41,12 @@ def name_faults(config: DictConfig) -> list[str]:
     if function and (fault := _fault(str(function))):
         found.append(f"model.function={function}: {fault}")
     for key, module in TEXTS.items():
-        name = OmegaConf.select(config, key)
-        if isinstance(name, str) and not _is_known(module, name):
-            found.append(f"{key}={name}: {_nearest(name, module)}")
+        given = OmegaConf.select(config, key)
+        found += [
+            f"{key}={name}: {_nearest(name, module)}"
+            for name in (given if isinstance(given, ListConfig) else [given])
+            if isinstance(name, str) and not _is_known(module, name)
+        ]
     return found
 
 
@@ -55,6 +65,8 @@ def _targets(node: Any, path: str) -> Iterator[tuple[str, str]]:
 
 def _fault(target: str) -> str | None:
     module_name, _, name = target.rpartition(".")
+    if not module_name:
+        return f"must be an import path, such as my_module.{name}"
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
@@ -73,6 +85,8 @@ def _is_inside_class(module_name: str, name: str) -> bool:
 
 
 def _is_known(module: str, name: str) -> bool:
+    if module == "keras.metrics" and name in BY_LOSS:
+        return True
     try:
         importlib.import_module(module).get(name)
     except ValueError:
@@ -87,6 +101,8 @@ def _nearest(name: str, module_name: str) -> str:
         for known, value in vars(module).items()
         if not known.startswith("_") and (isclass(value) or isfunction(value))
     ]
+    if module_name == "keras.metrics":
+        public += BY_LOSS
     lower = {known.lower(): known for known in public}
     near = [lower[text] for text in get_close_matches(name.lower(), lower, n=3)]
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(public[:30])}"

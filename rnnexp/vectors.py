@@ -61,7 +61,10 @@ def _write(path: Path, size: int, dataset: Dataset, folder: Path) -> None:
     found = 0
     for word, numbers in _lines(path, size):
         if word in ids:
-            matrix[ids[word]] = np.array(numbers, np.float32)
+            vector = np.array(numbers, np.float32)
+            if not np.isfinite(vector).all():
+                raise ValueError(f"the vector of {word} has {' '.join(numbers)[:80]}")
+            matrix[ids[word]] = vector
             found += 1
     if not found:
         raise ValueError("it has none of the vocabulary's words")
@@ -70,17 +73,21 @@ def _write(path: Path, size: int, dataset: Dataset, folder: Path) -> None:
 
 
 def _lines(path: Path, size: int) -> Iterator[tuple[str, list[str]]]:
-    with path.open(encoding="utf-8") as file:
+    # A few words of files from the web are no UTF-8; they are not of any vocabulary.
+    with path.open(encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, start=1):
-            # From the end, since a few of GloVe's words have spaces in them.
+            parts = line.split()
+            if number == 1 and len(parts) == 2 and all(part.isdigit() for part in parts):
+                continue
+            # From the end, since a few of GloVe's words have spaces in them. A word may be a
+            # number; what stands between it and `size` numbers may not.
             word, *numbers = line.rstrip().rsplit(" ", size)
-            if len(numbers) == size and not _is_number(word.rpartition(" ")[2]):
-                yield word, numbers
-            elif number > 1 or len(line.split()) != 2:
+            _, space, last = word.rpartition(" ")
+            if len(numbers) != size or (space and _is_number(last)):
                 raise ValueError(
-                    f"line {number} has {len(line.split()) - 1} numbers, "
-                    f"model.embedding_size is {size}"
+                    f"line {number} has {len(parts) - 1} numbers, model.embedding_size is {size}"
                 )
+            yield word, numbers
 
 
 def _is_number(text: str) -> bool:

@@ -2,16 +2,19 @@
 
 import io
 import runpy
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import absl.logging
+import mlflow.store.db.utils
 import optuna
 import pytest
+import sqlalchemy
 from hydra import compose, initialize_config_dir
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
@@ -26,6 +29,8 @@ TINY = (
     "model.units=4",
     "fit.epochs=2",
 )
+# For commands that only have to run: a graph costs more than a tiny training.
+EAGER = "+compile.run_eagerly=true"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -72,6 +77,31 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         # Hydra closes all handlers when it sets up logging, and absl's, which TensorFlow
         # brings along, then closes a stream that is pytest's.
         patch.setattr(absl.logging.get_absl_handler().python_handler, "stream", sys.__stderr__)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _tables_are_made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """MLflow makes a new file's tables by all its migrations, which takes a second: copy them."""
+    utils = mlflow.store.db.utils
+    make, made = utils._initialize_tables, tmp_path_factory.mktemp("tables") / "mlflow.db"
+
+    def copy(source: str, target: str) -> None:
+        with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+            old.backup(new)
+
+    def initialize(engine: sqlalchemy.Engine) -> None:
+        file = engine.url.database
+        if engine.dialect.name != "sqlite" or not file or not utils._is_empty_database(engine):
+            make(engine)
+        elif made.exists():
+            copy(str(made), file)
+        else:
+            make(engine)
+            copy(file, str(made))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utils, "_initialize_tables", initialize)
         yield
 
 

@@ -150,6 +150,62 @@ def test_settings(command: Command, arguments: list[str], fault: str) -> None:
                 "checkpoint=nothing: neither a .keras file nor a run",
             ],
         ),
+        (
+            [
+                "callbacks.early_stopping.patience=choice(-1,two)",
+                "callbacks.early_stopping.baseline=low",
+                "callbacks.early_stopping.mode=up",
+                "callbacks.early_stopping.restore_best_weights=maybe",
+                "callbacks.model_checkpoint.filepath='{epohc}.keras'",
+                "compile.optimizer.learning_rate=interval(-0.5,0.5)",
+            ],
+            [
+                "callbacks.early_stopping.patience=-1: must be a whole number, at least 0",
+                "callbacks.early_stopping.patience=two: must be a whole number, at least 0",
+                "callbacks.early_stopping.baseline=low: must be a number, or null",
+                "callbacks.early_stopping.mode=up: must be one of auto, min, max",
+                "callbacks.early_stopping.restore_best_weights=maybe: must be true or false",
+                "callbacks.model_checkpoint.filepath={epohc}.keras: there is no epohc to fill in; "
+                "there are epoch, accuracy, loss, val_accuracy, val_loss",
+                "compile.optimizer.learning_rate=-0.5: must be a number, at least 0",
+            ],
+        ),
+        (
+            [
+                "callbacks=[model_checkpoint,tensorboard,reduce_lr_on_plateau]",
+                "callbacks.model_checkpoint.save_best_only=false",
+                "callbacks.model_checkpoint.filepath='{val_loss:.2f}.keras'",
+                "fit.validation_freq=choice(1,2)",
+                "callbacks.tensorboard.log_dir=/proc/none",
+                "callbacks.reduce_lr_on_plateau.factor=-0.5",
+            ],
+            [
+                "{val_loss:.2f}.keras: there is no val_loss to fill in; with fit.validation_freq",
+                "callbacks.tensorboard.log_dir=/proc/none: ",
+                "callbacks.reduce_lr_on_plateau.factor=-0.5: must be between 0 and 1",
+            ],
+        ),
+        (
+            ["model.dropout=interval(0.0,1.0)", "+callbacks.mine=own.Mine", "fit.epochs=3"],
+            [
+                "model.dropout=1.0: must be a number from 0, below 1",
+                "callbacks.mine=own.Mine: is no Keras callback; give the import path of one as "
+                "callbacks.mine._target_",
+            ],
+        ),
+        (
+            [
+                "compile.metrics=[acuracy,ce]",
+                "compile.weighted_metrics=[presision]",
+                "+model.function=mine",
+            ],
+            [
+                "compile.metrics=acuracy: keras.metrics has no acuracy; did you mean accuracy",
+                "compile.weighted_metrics=presision: keras.metrics has no presision; did you mean "
+                "Precision",
+                "model.function=mine: must be an import path, such as my_module.mine",
+            ],
+        ),
         (["checkpoint=nothing.keras"], ["checkpoint=nothing.keras: there is no such file"]),
     ],
 )

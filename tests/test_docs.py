@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Command
+from tests.conftest import EAGER, ROOT, Command
 
 DOCS = ROOT / "docs"
 REVIEWS = "review,sentiment\n" + "a good film,positive\na bad film,negative\n" * 10
@@ -37,7 +37,7 @@ def shrink(arguments: list[str]) -> list[str]:
         extra.append("fit.epochs=1")
     if "-m" in arguments:
         extra.append("hydra.sweeper.n_trials=1")
-    return [*arguments, *extra]
+    return [*arguments, *extra, EAGER]
 
 
 COMMANDS = [

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import data
 from rnnexp.model import build
-from tests.conftest import ROOT, TINY, Command
+from tests.conftest import EAGER, ROOT, TINY, Command
 
 ROW = re.compile(r"\| .+ \| `(.+?)` \| `python sweep\.py (.+)` \| `(\S+)::(\S+)` \|")
 TEXT = (ROOT / "docs" / "choices.md").read_text(encoding="utf-8")
@@ -72,7 +72,7 @@ def test_a_command(
     if "data=table" in given:
         tiny = [text for text in tiny if not text.startswith("data.n_")]
     few = ["hydra.sweeper.n_trials=2"] if "-m" in given else []
-    ended = command(*given, *tiny, *few, path=tmp_path, tiny=False)
+    ended = command(*given, *tiny, *few, EAGER, path=tmp_path, tiny=False)
     assert ended.code == 0, ended.err
     runs = ended.runs()
     assert runs

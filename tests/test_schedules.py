@@ -5,7 +5,7 @@ from functools import partial
 import keras
 import pytest
 
-from rnnexp.callback_check import schedule_fault
+from rnnexp.rate_check import schedule_fault
 from rnnexp.schedules import Schedule, cosine, exponential, learning_rate_scheduler, warm_up
 
 

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -14,7 +15,7 @@ from mlflow.entities import Run
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import data
-from tests.conftest import ROOT, Command, Ended
+from tests.conftest import EAGER, ROOT, Command, Ended
 
 pytestmark = pytest.mark.slow
 
@@ -25,6 +26,36 @@ GOOD, BAD = "a good film,1", "a bad film,0"
 @pytest.fixture(autouse=True)
 def _examples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "docs" / "examples")
+
+
+class Batches(keras.callbacks.Callback):
+    """Keeps what each batch of the last training gave."""
+
+    losses: ClassVar[list[list[float]]] = []  # the running mean, by epoch
+    validated: ClassVar[list[int]] = []  # batches, by epoch
+
+    def on_train_begin(self, *_: object, **__: object) -> None:
+        self.losses.clear()
+        self.validated.clear()
+
+    def on_epoch_begin(self, *_: object, **__: object) -> None:
+        self.losses.append([])
+        self.validated.append(0)
+
+    def on_train_batch_end(self, *_: object, logs: Any = None) -> None:
+        self.losses[-1].append(float(logs["loss"]))
+
+    def on_test_batch_end(self, *_: object, **__: object) -> None:
+        self.validated[-1] += 1
+
+
+BATCHES = f"+callbacks.batches._target_={__name__}.Batches"
+STILL = "compile.optimizer.learning_rate=0.0"  # nothing is learned
+
+
+@pytest.fixture(scope="module")
+def plain(command: Command) -> Ended:
+    return command()
 
 
 def only(ended: Ended) -> Run:
@@ -66,6 +97,16 @@ def test_binary_crossentropy_is_a_natural_logarithm() -> None:
     loss = keras.losses.BinaryCrossentropy()(np.array([[1.0]]), np.array([[0.8]]))
     assert float(loss) == pytest.approx(0.2231, abs=5e-5)
     assert float(loss) == pytest.approx(-math.log(0.8), abs=1e-6)
+
+
+def test_the_loss_of_two_classes_is_that_of_the_formula(
+    plain: Ended, composed: Callable[..., DictConfig]
+) -> None:
+    test = data.load(composed().data).test()
+    p = checkpoint(plain).predict(test.x, verbose=0)
+    assert p.shape == (len(test.y), 1)
+    losses = -np.log(np.where(test.y == 1, p[:, 0], 1 - p[:, 0]))
+    assert only(plain).data.metrics["test_loss"] == pytest.approx(losses.mean(), rel=1e-4)
 
 
 def test_both_forms_of_labels_train_the_same_model(command: Command) -> None:
@@ -148,8 +189,12 @@ def test_class_weight_and_sample_weight_say_the_same(command: Command, tmp_path:
 
 
 def test_balanced(command: Command, tmp_path: Path) -> None:
-    options = from_tables(tmp_path, [GOOD, *[BAD] * 3] * 10)
-    only(command(*options, "fit.class_weight=balanced", tiny=False, path=tmp_path))
+    options = [*from_tables(tmp_path, [GOOD, *[BAD] * 3] * 10), "fit.shuffle=false", EAGER]
+    validation = table(tmp_path, "validation.csv", GOOD, BAD)
+    options.append(f"fit.validation_data={validation}")
+    balanced = command(*options, "fit.class_weight=balanced", tiny=False)
+    given = command(*options, f"fit.class_weight={{0:{40 / 60},1:2.0}}", tiny=False)
+    assert curve(balanced, "loss") == pytest.approx(curve(given, "loss"), rel=1e-5)
 
 
 def test_going_on_from_a_checkpoint(command: Command, tmp_path: Path) -> None:
@@ -182,15 +227,71 @@ def test_validation_every_second_epoch(command: Command) -> None:
     assert "which is not available" not in ended.out + ended.err
 
 
-@pytest.mark.parametrize(("shuffle", "verbose"), [("true", 0), ("false", 1), ("batch", 2)])
-def test_shuffle_and_verbose(command: Command, shuffle: str, verbose: int) -> None:
-    ended = command(f"fit.shuffle={shuffle}", f"fit.verbose={verbose}")
+def test_rows_of_a_step(command: Command) -> None:
+    only(
+        command(
+            "fit.batch_size=10", "fit.validation_split=0.25", "fit.validation_batch_size=7",
+            BATCHES, EAGER,
+        )
+    )  # fmt: skip
+    assert [len(losses) for losses in Batches.losses] == [9, 9]  # 90 rows in tens
+    assert Batches.validated == [5, 5]  # 30 rows in sevens
+
+
+def test_shuffle(command: Command) -> None:
+    """By the losses of batches, if nothing is learned: the same every epoch in the file's order."""
+
+    def losses(shuffle: str) -> list[list[float]]:
+        only(command(f"fit.shuffle={shuffle}", "fit.batch_size=10", STILL, BATCHES, EAGER))
+        return [*Batches.losses]
+
+    in_order, within, mixed = losses("false"), losses("batch"), losses("true")
+    assert within == [pytest.approx(in_order[0], rel=1e-5)] * 2
+    assert in_order[1] == pytest.approx(in_order[0], rel=1e-5)
+    assert mixed[0] != pytest.approx(in_order[0], rel=1e-5)
+
+
+@pytest.mark.parametrize("verbose", [0, 1, 2])
+def test_verbose(command: Command, verbose: int) -> None:
+    ended = command(f"fit.verbose={verbose}", EAGER)
     only(ended)
     assert ("Epoch 1/2" in ended.out) == (verbose > 0)
     assert ("━" in ended.out) == (verbose == 1)
 
 
+def test_the_bar_of_a_sweep_is_in_the_trials_log(command: Command) -> None:
+    ended = command(
+        "-m", "fit.verbose=1", "hydra.sweeper.params=null", "model.units=choice(2,3)", EAGER,
+        "hydra.sweeper.n_trials=2",
+    )  # fmt: skip
+    assert "━" not in ended.out.partition("trial 1")[0]
+    logs = [file.read_text() for file in ended.path.glob("multirun/*/*/sweep.log")]
+    assert len(logs) == 2
+    assert all("Epoch 1/2" in text and "━" in text for text in logs)
+
+
 # --- callbacks
+
+
+@pytest.mark.parametrize(
+    ("options", "rate", "epochs"),
+    [
+        (["patience=2"], 0.0, 3),  # the first value stays the best
+        (["patience=2", "start_from_epoch=2"], 0.0, 5),
+        (["patience=1", "min_delta=9"], 0.01, 2),
+        (["patience=2", "baseline=0.01"], 0.0, 2),  # out of reach, so the first is no beginning
+        (["patience=2", "baseline=9"], 0.0, 3),
+        (["patience=1", "monitor=val_accuracy", "mode=max"], 0.0, 2),
+        (["patience=1", "monitor=loss", "mode=min"], 0.01, 6),
+    ],
+)
+def test_early_stopping(command: Command, options: list[str], rate: float, epochs: int) -> None:
+    ended = command(
+        "callbacks=[early_stopping]", "fit.epochs=6", "fit.shuffle=false", EAGER,
+        f"compile.optimizer.learning_rate={rate}",
+        *(f"callbacks.early_stopping.{option}" for option in options),
+    )  # fmt: skip
+    assert sorted(curve(ended, "loss")) == [*range(epochs)]
 
 
 def test_every_epochs_file(command: Command) -> None:
@@ -204,15 +305,15 @@ def test_every_epochs_file(command: Command) -> None:
     assert run.data.tags["checkpoint"] == f"checkpoint/{best + 1:02d}.keras"
 
 
-def test_weights_alone(command: Command) -> None:
+def test_weights_alone(command: Command, plain: Ended) -> None:
     ended = command(
         "callbacks.model_checkpoint.save_weights_only=true",
         "callbacks.model_checkpoint.filepath='${hydra:runtime.output_dir}/best.weights.h5'",
     )
     metrics = only(ended).data.metrics
     assert artifacts(ended, "checkpoint") == {"best.weights.h5"}
-    whole = only(command())
-    assert metrics["test_loss"] == pytest.approx(whole.data.metrics["test_loss"], rel=1e-5)
+    whole = only(plain).data.metrics
+    assert metrics["test_loss"] == pytest.approx(whole["test_loss"], rel=1e-5)
 
 
 def test_reduce_lr_on_plateau(command: Command) -> None:
@@ -240,7 +341,7 @@ def test_learning_rate_scheduler(
     command: Command, options: list[str], expected: list[float]
 ) -> None:
     ended = command(
-        "callbacks=[learning_rate_scheduler]", "fit.epochs=3",
+        "callbacks=[learning_rate_scheduler]", "fit.epochs=3", EAGER,
         *(f"callbacks.learning_rate_scheduler.{option}" for option in options),
     )  # fmt: skip
     rates = curve(ended, "learning_rate")
@@ -259,16 +360,34 @@ def test_tensorboard_and_csv_logger(command: Command) -> None:
 
 
 def test_terminate_on_nan(command: Command) -> None:
+    """In a sweep; the bad one comes first, so that it would be the best by its accuracy."""
     ended = command(
-        "callbacks=[terminate_on_nan,model_checkpoint]", "fit.epochs=5",
-        "compile.optimizer._target_=keras.optimizers.SGD",
-        "compile.optimizer.learning_rate=1e38",
+        "-m", "callbacks=[terminate_on_nan,model_checkpoint]", "fit.epochs=5", EAGER,
+        "compile.optimizer._target_=keras.optimizers.SGD", "hydra.sweeper.params=null",
+        "compile.optimizer.learning_rate=choice(0.0,1e38)", "hydra.sweeper.n_trials=2",
+        "hydra.sweeper.enqueue=[{compile.optimizer.learning_rate:1e38}]", "pruner=none",
         "objective.monitor=val_accuracy", "objective.mode=max",  # which is a number even then
     )  # fmt: skip
     assert ended.code == 0, ended.err
+    study, bad, good = ended.runs()
+    assert (bad.info.status, good.info.status) == ("FAILED", "FINISHED")
+    reason = re.fullmatch(r"loss was (?:nan|inf) at epoch (\d)", bad.data.tags["reason"])
+    assert reason
+    trained = ended.client.get_metric_history(bad.info.run_id, "loss")
+    assert [entry.step for entry in trained] == [*range(int(reason[1]) + 1)]
+    assert len(trained) < 5
+    assert study.data.metrics["best_trial"] == 1
+
+
+def test_a_single_run_that_diverged_has_failed(command: Command) -> None:
+    ended = command(
+        "callbacks=[terminate_on_nan]", "compile.optimizer._target_=keras.optimizers.SGD",
+        "compile.optimizer.learning_rate=1e38", EAGER,
+    )  # fmt: skip
     (run,) = ended.runs()
     assert run.info.status == "FAILED"
     assert re.fullmatch(r"loss was (nan|inf) at epoch \d", run.data.tags["reason"])
+    assert "the run has failed: loss was " in ended.out + ended.err
 
 
 def test_the_users_own_callback(command: Command) -> None:
@@ -312,7 +431,9 @@ def test_word_vectors(
 ) -> None:
     words = data.load(composed().data).words
     file = tmp_path / "vectors.txt"
-    file.write_text("".join(f"{word} 0.5 -0.5 0.25 1\n" for word in words))
+    lines = "".join(f"{word} 0.5 -0.5 0.25 1\n" for word in words)
+    head = "" if trainable else f"{len(words) + 1} 4\n1999 0 0 0 0\n"  # as word2vec writes it
+    file.write_text(head + lines)
     ended = command(f"model.embedding_file={file}", f"model.embedding_trainable={trainable}")
     weights = checkpoint(ended).layers[0].get_weights()[0][3:]
     still = np.allclose(weights, [0.5, -0.5, 0.25, 1])
@@ -351,8 +472,9 @@ def test_the_users_own_model(command: Command) -> None:
 )
 def test_sweeps(command: Command, arguments: list[str], key: str, values: set[str]) -> None:
     ended = command(
-        "-m", *arguments, "hydra.sweeper.params=null", "hydra.sweeper.n_trials=2", "fit.epochs=1"
-    )
+        "-m", *arguments, "hydra.sweeper.params=null", "hydra.sweeper.n_trials=2", "fit.epochs=1",
+        EAGER,
+    )  # fmt: skip
     assert ended.code == 0, ended.err
     _, *trials = ended.runs()
     assert {run.data.params[key] for run in trials} == values
@@ -371,7 +493,7 @@ def test_sweeps(command: Command, arguments: list[str], key: str, values: set[st
 
 def test_a_space_with_conditions(command: Command) -> None:
     """Dropout is only searched for the LSTM, momentum only for SGD."""
-    ended = command("-m", "sweeps=conditional", "hydra.sweeper.n_trials=6", "fit.epochs=1")
+    ended = command("-m", "sweeps=conditional", "hydra.sweeper.n_trials=6", "fit.epochs=1", EAGER)
     assert ended.code == 0, ended.err
     _, *trials = ended.runs()
     for run in trials:
