@@ -147,7 +147,9 @@ def _resume(settings: DictConfig, base: DictConfig | None, space: Space) -> list
     if not name or not base:
         return faults
     study = optuna.load_study(study_name=name, storage=open_storage(absolute_uri(settings.storage)))
-    found = differences(study.user_attrs.get(DEFINITION, {}), definition(base, space))
+    now = definition(base, space)
+    # Without a definition its sweep died as it began.
+    found = differences(study.user_attrs.get(DEFINITION, now), now)
     if study.direction.name.lower() != settings.direction:
         found.append(
             f"direction was {study.direction.name.lower()}, now it is {settings.direction}"

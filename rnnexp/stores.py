@@ -83,14 +83,28 @@ def no_such_study(name: str, names: Sequence[str], url: str) -> str:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder's lock, which the processes of a machine share; it leaves nothing behind."""
+def locked(folder: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold a folder's lock, which the processes of a machine share; it leaves nothing behind.
+
+    The lock of a process that dies is free. A second one of the same process waits as well.
+
+    Args:
+        folder: The folder.
+        wait: Whether to wait for it; else the block is told whether it has the lock.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        yield _lock(descriptor, wait)
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, wait: bool) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
 
 
 def write_fault(uri: str) -> str | None:

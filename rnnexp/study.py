@@ -26,6 +26,7 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.samplers import BaseSampler
 
 from rnnexp import report
+from rnnexp.audit import audit
 from rnnexp.budget import Budget
 from rnnexp.current import RUN_ID
 from rnnexp.display import display_of
@@ -36,6 +37,7 @@ from rnnexp.loop import Loop
 from rnnexp.outbox import FILE as OUTBOX
 from rnnexp.outbox import deliver_all
 from rnnexp.owner import Owner
+from rnnexp.patience import patiently
 from rnnexp.preflight import preflight
 from rnnexp.resume import DEFINITION, FOLDER, definition, study_to_resume
 from rnnexp.sampling import DistinctSampler, OtherSeeds
@@ -85,6 +87,9 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
     folder = Path(study.user_attrs[FOLDER])
     tags = {"study": settings.study_name, "folder": folder}
     resumed = settings.resume is not None
+    owner = Owner(study)
+    if resumed:
+        deliver_all(folder)  # what a sweep has left behind comes before what this one writes
     with (
         tracker.run(
             settings.study_name,
@@ -92,11 +97,13 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
             params=_params(settings, space),
             # A sweep that died may have had no time to note its run.
             continued=study.user_attrs.get(RUN_ID) or (tracker.find(tags) if resumed else None),
-            outbox=folder / OUTBOX,
+            outbox=folder / f"{owner.id}.{OUTBOX}",
         ) as parent,
-        Owner(study) as owner,
+        owner,
     ):
-        study.set_user_attr(RUN_ID, parent.id)
+        patiently(study.set_user_attr)(RUN_ID, parent.id)
+        if resumed:
+            _reconcile(study, tracker)
         loop = Loop(
             study=study,
             space=space,
@@ -139,6 +146,15 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
             raise stopped
         if not best:
             raise SweepError("no trial completed; the traceback of each is in its MLflow run")
+
+
+@patiently
+def _reconcile(study: optuna.Study, tracker: Tracker) -> None:
+    """Mend what a sweep that died has left half done."""
+    for difference in audit(study, tracker.client()):
+        if difference.repair:
+            difference.repair()
+            log.warning("%s: mended", difference.text)
 
 
 def _deliver(folder: Path) -> None:

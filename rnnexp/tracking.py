@@ -12,7 +12,6 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from hydra.utils import to_absolute_path
-from mlflow.entities import RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient, get_tracking_uri
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
@@ -202,10 +201,12 @@ class Tracker:
         return Run(client, created.info.run_id, experiment_id, outbox)
 
     @patiently
-    def find(self, tags: Mapping[str, object]) -> str | None:
-        """The run with these tags; None if there is none."""
+    def find(self, tags: Mapping[str, object], parent: str | None = None) -> str | None:
+        """The run with these tags, nested under a parent if it has one; None if there is none."""
         client = self.client()
         texts = {name: str(value) for name, value in tags.items()}
+        if parent:
+            texts[MLFLOW_PARENT_RUN_ID] = parent
         plain = [f"tags.{k} = '{v}'" for k, v in texts.items() if not set(v) & set("'\"\\")]
         found = client.search_runs([self._experiment_id(client)], " and ".join(plain))
         return next((r.info.run_id for r in found if texts.items() <= r.data.tags.items()), None)
@@ -224,11 +225,12 @@ class Tracker:
         return True
 
     @patiently
-    def end(self, run_id: str, status: str, tags: Mapping[str, object]) -> None:
-        """End a run whose own process can't do it any more."""
-        client = self.client()
-        client.log_batch(run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
-        client.set_terminated(run_id, status)
+    def end_failed(self, run_id: str, tags: Mapping[str, object], outbox: Path) -> None:
+        """End a run whose own process can't do it, after what that process has left waiting."""
+        run = Run(self.client(), run_id, "", outbox)
+        run.log_batch(tags=tags)
+        run.end_failed("")
+        run.terminate()
 
     @patiently
     def tag(self, run_id: str, name: str) -> str | None:

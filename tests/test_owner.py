@@ -7,7 +7,7 @@ from typing import Any
 import optuna
 import pytest
 
-from rnnexp.owner import OWNER, SWEEP, Owner, is_alive, orphans
+from rnnexp.owner import OWNER, SWEEP, Owner, is_alive, orphans, sweeps_alive
 
 SIGN = """
 import sys
@@ -55,6 +55,14 @@ def test_of_another_machine_only_the_signs_are_known(
     with Owner(study) as owner:
         sign = sign_of(study, owner.id) | {"host": "elsewhere"}
     assert is_alive(sign, sign["time"] + silence) is alive
+
+
+def test_a_sweep_that_has_ended_is_dead_though_its_process_is_not(tmp_path: Path) -> None:
+    study = optuna.create_study(study_name="s", storage=f"sqlite:///{tmp_path}/optuna.db")
+    with Owner(study) as owner:
+        study.ask().set_user_attr(OWNER, owner.id)
+        assert (orphans(study), sweeps_alive(study)) == ([], {owner.id})
+    assert (orphans(study), sweeps_alive(study)) == ([0], set())
 
 
 def test_nobody_signed() -> None:
