@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from rnnexp.errors import one_line
@@ -65,7 +64,7 @@ class Outbox:
         while self._waiting:
             try:
                 write(self._client, self._run_id, self._waiting[0])
-            except (MlflowException, OSError) as error:
+            except Exception as error:
                 if self._file is None or not passes(error):
                     raise
                 if not self._file.exists():

@@ -16,6 +16,7 @@ from typing import Any
 import optuna
 import psutil
 
+from rnnexp.errors import one_line
 from rnnexp.patience import passes, patiently
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class Owner:
             if not passes(error):
                 raise
             # The next one may get through.
-            log.warning("no sign of life was written: %s", error)
+            log.warning("no sign of life was written: %s", one_line(error.__cause__ or error))
 
     def _sign(self, *, alive: bool) -> None:
         sign = _me() | {"time": time.time()} if alive else None

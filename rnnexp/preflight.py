@@ -20,7 +20,7 @@ from rnnexp.dimension import Dimension, Value
 from rnnexp.errors import one_line
 from rnnexp.jobs import Jobs
 from rnnexp.known import Setting, known_settings
-from rnnexp.resume import DEFINITION, definition, differences, study_to_resume
+from rnnexp.resume import DEFINITION, definition, differences, study_to_resume, taken_name
 from rnnexp.space import Space, parse
 from rnnexp.stores import absolute_uri, open_storage, sqlite_file, study_names, write_fault
 from rnnexp.tracking import Tracker
@@ -132,11 +132,7 @@ def _storage(settings: DictConfig) -> list[str]:
     except Exception as error:  # whatever the database's driver raises
         return [f"hydra.sweeper.storage: {url} can't be opened: {one_line(error)}"]
     if taken and settings.resume is None:
-        return [
-            f"hydra.sweeper.study_name={settings.study_name}: there is such a study in {url} "
-            f"already; go on with it by hydra.sweeper.resume={settings.study_name}, give another "
-            "name, or leave the name out for one with the time in it"
-        ]
+        return [taken_name(settings)]
     return []
 
 

@@ -39,7 +39,7 @@ from rnnexp.outbox import deliver_all
 from rnnexp.owner import Owner
 from rnnexp.patience import patiently
 from rnnexp.preflight import preflight
-from rnnexp.resume import DEFINITION, FOLDER, definition, study_to_resume
+from rnnexp.resume import DEFINITION, FOLDER, definition, study_to_resume, taken_name
 from rnnexp.sampling import DistinctSampler, OtherSeeds
 from rnnexp.space import Space
 from rnnexp.stores import absolute_uri, open_storage
@@ -186,14 +186,17 @@ def _open_study(config: DictConfig, base: DictConfig, space: Space) -> optuna.St
     """The study to go on with, else a new one."""
     settings = config.hydra.sweeper
     sampler: BaseSampler = instantiate(settings.sampler)
-    study = optuna.create_study(
-        study_name=settings.study_name,
-        storage=open_storage(absolute_uri(settings.storage)),
-        sampler=sampler if settings.repeat_seed else DistinctSampler(sampler, space),
-        pruner=instantiate(settings.pruner),
-        direction=settings.direction,
-        load_if_exists=settings.resume is not None,
-    )
+    try:
+        study = optuna.create_study(
+            study_name=settings.study_name,
+            storage=open_storage(absolute_uri(settings.storage)),
+            sampler=sampler if settings.repeat_seed else DistinctSampler(sampler, space),
+            pruner=instantiate(settings.pruner),
+            direction=settings.direction,
+            load_if_exists=settings.resume is not None,
+        )
+    except optuna.exceptions.DuplicatedStudyError:  # made by another sweep a moment ago
+        raise ConfigError([taken_name(settings)]) from None
     if DEFINITION not in study.user_attrs:
         study.set_user_attr(FOLDER, str(Path(config.hydra.sweep.dir).absolute()))
         study.set_user_attr(DEFINITION, definition(base, space))

@@ -7,7 +7,7 @@ import shlex
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, chdir, contextmanager
+from contextlib import AbstractContextManager, chdir, contextmanager, nullcontext
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -19,7 +19,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from rnnexp.errors import one_line
 from rnnexp.outbox import Outbox
 from rnnexp.patience import patiently
-from rnnexp.stores import absolute_uri, sqlite_file, write_fault
+from rnnexp.stores import absolute_uri, locked, sqlite_file, write_fault
 
 # MLflow reports every step of making a new SQLite store, and draws a bar for every download.
 # Matplotlib, which it imports, reports that it looks for fonts.
@@ -254,7 +254,10 @@ class Tracker:
 
     def client(self) -> MlflowClient:
         """MLflow's client of this store."""
-        with _start_folder():  # a new store notes where its artifacts go
+        file = sqlite_file(unquote(self.uri))
+        # Of two sweeps that begin at the same moment, one would find half of the other's tables.
+        alone = locked(file.parent) if file and file.parent.exists() else nullcontext()
+        with _start_folder(), alone:  # a new store notes where its artifacts go
             return MlflowClient(self.uri)
 
     def _experiment_id(self, client: MlflowClient) -> str:

@@ -10,15 +10,19 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
 import psutil
 import pytest
+from mlflow.tracking import MlflowClient
 from optuna.trial import TrialState
 
+from rnnexp.audit import audit
 from tests.conftest import ROOT, TINY, Ended
 from tests.test_sweep import metrics
 
@@ -54,19 +58,19 @@ def start(tmp_path: Path) -> Iterator[Start]:
             sweep.communicate()
 
 
-def study_in(path: Path) -> optuna.Study | None:
+def study_in(path: Path, storage: str = "") -> optuna.Study | None:
     if not (path / "multirun" / "s").exists():
         return None  # to look earlier would make the database's tables, at the same time
     try:
-        return optuna.load_study(study_name="s", storage=f"sqlite:///{path}/optuna.db")
+        return optuna.load_study(study_name="s", storage=storage or f"sqlite:///{path}/optuna.db")
     except Exception:  # not there yet
         return None
 
 
-def wait_for_a_trial(path: Path, sweep: subprocess.Popen[str]) -> None:
+def wait_for_a_trial(path: Path, sweep: subprocess.Popen[str], storage: str = "") -> None:
     """Until a trial has reported its first epoch."""
     while sweep.poll() is None:
-        study = study_in(path)
+        study = study_in(path, storage)
         if study and any(trial.intermediate_values for trial in study.trials):
             return
         time.sleep(0.1)
@@ -81,8 +85,10 @@ def workers(sweep: subprocess.Popen[str]) -> list[psutil.Process]:
     ]
 
 
-def assert_all_accounted_for(path: Path, n_trials: int = N_TRIALS) -> None:
-    ended = Ended(path, 0, "", "")
+def assert_all_accounted_for(
+    path: Path, n_trials: int = N_TRIALS, ended: Ended | None = None
+) -> None:
+    ended = ended or Ended(path, 0, "", "")
     trials = ended.study("s").trials
     assert [trial.number for trial in trials] == list(range(n_trials))
     parent, *runs = ended.runs()
@@ -99,6 +105,7 @@ def assert_all_accounted_for(path: Path, n_trials: int = N_TRIALS) -> None:
         assert trial.value == pytest.approx(min(trial.intermediate_values.values()))
         folder = path / "multirun" / "s" / str(trial.number)
         assert not (folder / "backup.pkl").exists()
+    assert list(map(str, audit(ended.study("s"), ended.client))) == []
 
 
 @pytest.fixture
@@ -217,8 +224,89 @@ def test_mlflows_server_is_away_for_a_while(start: Start, tmp_path: Path) -> Non
     out, _ = sweep.communicate(timeout=200)
     end(server)
     assert sweep.returncode == 0, out
-    assert list(tmp_path.rglob("mlflow.outbox")) == []
+    assert list(tmp_path.rglob("*mlflow.outbox")) == []
     assert_all_accounted_for(tmp_path)
+
+
+@dataclass
+class OnServer(Ended):
+    """A command whose stores are on a database server."""
+
+    url: str
+
+    @property
+    def client(self) -> MlflowClient:
+        return MlflowClient(f"{self.url}/mlflow")
+
+    def study(self, name: str | None = None) -> optuna.Study:
+        return optuna.load_study(study_name=name, storage=f"{self.url}/optuna")
+
+
+class Postgres:
+    """A PostgreSQL server of our own, with a database for Optuna and one for MLflow."""
+
+    def __init__(self, folder: Path, programs: Path) -> None:
+        self.folder = folder
+        self.programs = programs
+        self.port = free_port()
+        self.url = f"postgresql+psycopg://test@127.0.0.1:{self.port}"
+        self.call("initdb", "-D", "data", "-U", "test", "-A", "trust", "--no-sync")
+        self.start()
+        for name in ("optuna", "mlflow"):
+            self.call("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "test", name)
+
+    def call(self, program: str, *arguments: str) -> None:
+        # It refuses to run as root.
+        user = "postgres" if os.geteuid() == 0 else None
+        subprocess.run(
+            [self.programs / program, *arguments], check=True, cwd=self.folder, user=user,
+            group=user, extra_groups=[] if user else None, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def start(self) -> None:
+        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1"
+        self.call("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", options, "start")
+
+    def stop(self) -> None:
+        """As if it had crashed."""
+        self.call("pg_ctl", "-D", "data", "-m", "immediate", "stop")
+
+
+@pytest.fixture
+def postgres() -> Iterator[Postgres]:
+    pytest.importorskip("psycopg")
+    found = shutil.which("initdb") or next(
+        iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)), None
+    )
+    if not found:
+        pytest.skip("PostgreSQL is not installed")
+    with tempfile.TemporaryDirectory() as name:  # pytest's are closed to other users
+        if os.geteuid() == 0:
+            try:
+                shutil.chown(name, "postgres", "postgres")
+            except LookupError:
+                pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
+        server = Postgres(Path(name), Path(found).parent)
+        yield server
+        server.stop()
+
+
+def test_the_database_server_is_away_for_a_while(
+    start: Start, tmp_path: Path, postgres: Postgres
+) -> None:
+    """Both Optuna's and MLflow's."""
+    sweep = start(
+        "hydra.sweeper.study_name=s", f"hydra.sweeper.storage={postgres.url}/optuna",
+        f"tracking.uri={postgres.url}/mlflow",
+    )  # fmt: skip
+    wait_for_a_trial(tmp_path, sweep, f"{postgres.url}/optuna")
+    postgres.stop()
+    time.sleep(20)
+    postgres.start()
+    out, _ = sweep.communicate(timeout=300)
+    assert sweep.returncode == 0, out
+    assert list(tmp_path.rglob("*mlflow.outbox")) == []
+    assert_all_accounted_for(tmp_path, ended=OnServer(tmp_path, 0, out, "", postgres.url))
 
 
 def free_port() -> int:
@@ -274,12 +362,12 @@ def test_mlflows_disk_is_full_for_a_while(start: Start, tmp_path: Path, small_di
     wait_for_a_trial(tmp_path, sweep)
     fill(small_disk / "filler")
     time.sleep(8)
-    waiting = list(tmp_path.rglob("mlflow.outbox"))
+    waiting = list(tmp_path.rglob("*mlflow.outbox"))
     (small_disk / "filler").unlink()
     out, _ = sweep.communicate(timeout=200)
     assert sweep.returncode == 0, out
     assert waiting
-    assert list(tmp_path.rglob("mlflow.outbox")) == []
+    assert list(tmp_path.rglob("*mlflow.outbox")) == []
     shutil.copy(small_disk / "mlflow.db", tmp_path)
     assert_all_accounted_for(tmp_path)
 
