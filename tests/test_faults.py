@@ -21,6 +21,7 @@ import psutil
 import pytest
 from mlflow.tracking import MlflowClient
 from optuna.trial import TrialState
+from sqlalchemy.pool import NullPool
 
 from rnnexp.audit import audit
 from tests.conftest import ROOT, TINY, Ended
@@ -58,11 +59,17 @@ def start(tmp_path: Path) -> Iterator[Start]:
             sweep.communicate()
 
 
+def load_study(url: str) -> optuna.Study:
+    """Without a pool, whose connections nobody would close."""
+    storage = optuna.storages.RDBStorage(url, engine_kwargs={"poolclass": NullPool})
+    return optuna.load_study(study_name="s", storage=storage)
+
+
 def study_in(path: Path, storage: str = "") -> optuna.Study | None:
     if not (path / "multirun" / "s").exists():
         return None  # to look earlier would make the database's tables, at the same time
     try:
-        return optuna.load_study(study_name="s", storage=storage or f"sqlite:///{path}/optuna.db")
+        return load_study(storage or f"sqlite:///{path}/optuna.db")
     except Exception:  # not there yet
         return None
 
@@ -238,8 +245,8 @@ class OnServer(Ended):
     def client(self) -> MlflowClient:
         return MlflowClient(f"{self.url}/mlflow")
 
-    def study(self, name: str | None = None) -> optuna.Study:
-        return optuna.load_study(study_name=name, storage=f"{self.url}/optuna")
+    def study(self, name: str | None = None) -> optuna.Study:  # noqa: ARG002
+        return load_study(f"{self.url}/optuna")
 
 
 class Postgres:
@@ -286,7 +293,7 @@ def postgres() -> Iterator[Postgres]:
                 shutil.chown(name, "postgres", "postgres")
             except LookupError:
                 pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
-        server = Postgres(Path(name), Path(found).parent)
+        server = Postgres(Path(name), Path(found).resolve().parent)
         yield server
         server.stop()
 
