@@ -12,7 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,13 @@ SWEEP = (
     f"hydra.sweeper.n_trials={N_TRIALS}",
     "+callbacks.slow={_target_:tests.failing.Slow,seconds:0.2}",
 )  # fmt: skip
+# Where it does not matter what is trained, since importing TensorFlow takes longest of all.
+APP = (
+    sys.executable, str(ROOT / "tests" / "slow_app.py"), "-m", f"steps={EPOCHS}",
+    "hydra.sweeper.tracking.experiment=rnnexp", "hydra.sweeper.n_jobs=2",
+    "hydra.sweeper.pruner._target_=optuna.pruners.NopPruner",
+    f"hydra.sweeper.n_trials={N_TRIALS}",
+)  # fmt: skip
 Start = Callable[..., subprocess.Popen[str]]
 
 
@@ -43,10 +51,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts a sweep in the test's folder."""
     begun = []
 
-    def run(*arguments: str, path: Path = tmp_path) -> subprocess.Popen[str]:
+    def run(
+        *arguments: str, path: Path = tmp_path, command: Sequence[str] = SWEEP
+    ) -> subprocess.Popen[str]:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         sweep = subprocess.Popen(
-            [*SWEEP, *arguments], cwd=path, env=environment, text=True,
+            [*command, "hydra.sweep.dir=multirun/s", *arguments],
+            cwd=path, env=environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         begun.append(sweep)
@@ -187,14 +198,14 @@ def test_twice_ends_it_at_once(start: Start, tmp_path: Path) -> None:
     sweep.send_signal(signal.SIGINT)
     time.sleep(1)
     sweep.send_signal(signal.SIGINT)
-    out, _ = sweep.communicate(timeout=15)
+    out, _ = sweep.communicate(timeout=60)  # four epochs take longer than that
     assert sweep.returncode == 130, out
 
 
 def test_two_sweeps_share_a_study(start: Start, tmp_path: Path) -> None:
-    first = start("hydra.sweeper.study_name=s", "hydra.sweeper.n_jobs=1")
+    first = start("hydra.sweeper.study_name=s", "hydra.sweeper.n_jobs=1", command=APP)
     wait_for_a_trial(tmp_path, first)
-    second = start("hydra.sweeper.resume=s", "hydra.sweeper.n_jobs=1")
+    second = start("hydra.sweeper.resume=s", "hydra.sweeper.n_jobs=1", command=APP)
     for sweep in (first, second):
         out, _ = sweep.communicate(timeout=120)
         assert sweep.returncode == 0, out
@@ -222,14 +233,13 @@ def test_a_study_that_changed_is_refused(start: Start) -> None:
 
 
 def test_mlflows_server_is_away_for_a_while(start: Start, tmp_path: Path) -> None:
-    server = mlflow_server(tmp_path, port := free_port())
-    sweep = start("hydra.sweeper.study_name=s", f"tracking.uri=http://127.0.0.1:{port}")
-    wait_for_a_trial(tmp_path, sweep)
-    end(server)
+    with mlflow_server(tmp_path, port := free_port()):
+        uri = f"hydra.sweeper.tracking.uri=http://127.0.0.1:{port}"
+        sweep = start("hydra.sweeper.study_name=s", uri, command=APP)
+        wait_for_a_trial(tmp_path, sweep)
     time.sleep(20)
-    server = mlflow_server(tmp_path, port)
-    out, _ = sweep.communicate(timeout=200)
-    end(server)
+    with mlflow_server(tmp_path, port):
+        out, _ = sweep.communicate(timeout=200)
     assert sweep.returncode == 0, out
     assert list(tmp_path.rglob("*mlflow.outbox")) == []
     assert_all_accounted_for(tmp_path)
@@ -304,7 +314,7 @@ def test_the_database_server_is_away_for_a_while(
     """Both Optuna's and MLflow's."""
     sweep = start(
         "hydra.sweeper.study_name=s", f"hydra.sweeper.storage={postgres.url}/optuna",
-        f"tracking.uri={postgres.url}/mlflow",
+        f"hydra.sweeper.tracking.uri={postgres.url}/mlflow", command=APP,
     )  # fmt: skip
     wait_for_a_trial(tmp_path, sweep, f"{postgres.url}/optuna")
     postgres.stop()
@@ -322,7 +332,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def mlflow_server(path: Path, port: int) -> subprocess.Popen[bytes]:
+@contextmanager
+def mlflow_server(path: Path, port: int) -> Iterator[None]:
     """A server whose store is the one that a bare sweep in the folder would have."""
     server = subprocess.Popen(
         [
@@ -331,17 +342,20 @@ def mlflow_server(path: Path, port: int) -> subprocess.Popen[bytes]:
         ],
         cwd=path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
-    while server.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return server
-        time.sleep(0.2)
-    pytest.fail("MLflow's server does not start")
+    try:
+        while not is_listening(port):
+            if server.poll() is not None:
+                pytest.fail("MLflow's server does not start")
+            time.sleep(0.2)
+        yield
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
 
 
-def end(server: subprocess.Popen[bytes]) -> None:
-    os.killpg(server.pid, signal.SIGKILL)
-    server.wait()
+def is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture
@@ -364,8 +378,8 @@ def fill(file: Path) -> None:
 
 
 def test_mlflows_disk_is_full_for_a_while(start: Start, tmp_path: Path, small_disk: Path) -> None:
-    uri = f"sqlite:///{small_disk}/mlflow.db"
-    sweep = start("hydra.sweeper.study_name=s", f"tracking.uri={uri}")
+    uri = f"hydra.sweeper.tracking.uri=sqlite:///{small_disk}/mlflow.db"
+    sweep = start("hydra.sweeper.study_name=s", uri, command=APP)
     wait_for_a_trial(tmp_path, sweep)
     fill(small_disk / "filler")
     time.sleep(8)
