@@ -48,7 +48,7 @@ def preflight(
         space, settings.when, params=params, arguments=arguments, base=base, loader=loader
     )
     faults += conditions
-    faults += [*_numbers(settings), *_optuna(settings), *_storage(settings)]
+    faults += [*_numbers(settings), *_optuna(settings), *_storage(settings), *_folders(config)]
     faults += Tracker(settings.tracking.uri, settings.tracking.experiment).faults()
     if not (space.dimensions or faults):
         faults.append(
@@ -134,6 +134,16 @@ def _storage(settings: DictConfig) -> list[str]:
     if taken and settings.resume is None:
         return [taken_name(settings)]
     return []
+
+
+def _folders(config: DictConfig) -> list[str]:
+    subdir = str(OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"])  # type: ignore[index,call-overload]
+    if "${" in subdir:
+        return []
+    return [
+        f"hydra.sweep.subdir={subdir}: every trial needs a folder of its own, in which it is "
+        "backed up; give a name with ${hydra.job.num} in it"
+    ]
 
 
 def _resume(settings: DictConfig, base: DictConfig | None, space: Space) -> list[str]:
