@@ -6,15 +6,16 @@ from functools import partial
 from pathlib import Path
 
 import optuna
-from mlflow.entities import Run
+from mlflow.entities import Experiment, Run
 from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from optuna.trial import FrozenTrial, TrialState
 
 from rnnexp.current import RUN_ID
 from rnnexp.discard import CHECKPOINT
 from rnnexp.outbox import FILE as OUTBOX
 from rnnexp.outbox import deliver_all
-from rnnexp.owner import orphans
+from rnnexp.owner import orphans, sweeps_alive
 from rnnexp.resume import FOLDER
 from rnnexp.task import BACKUP
 
@@ -40,34 +41,66 @@ class Difference:
 
 def audit(study: optuna.Study, client: MlflowClient) -> list[Difference]:
     """Every difference; nothing is changed."""
+    if FOLDER not in study.user_attrs:
+        return [Difference("the study has no folder: its sweep died as it began")]
+    return [*_of_study(study, client), *_of_trials(study, client)]
+
+
+def _of_study(study: optuna.Study, client: MlflowClient) -> Iterator[Difference]:
+    folder = Path(study.user_attrs[FOLDER])
+    noted = study.user_attrs.get(RUN_ID)
+    experiments = [client.get_run(noted)] if noted else client.search_experiments()
+    # Name and folder may have quotes, which a query can't.
+    for run in _search(client, experiments, "tags.folder != ''"):
+        tags, run_id = run.data.tags, run.info.run_id
+        if (tags.get("study"), tags["folder"]) != (study.study_name, str(folder)):
+            continue
+        if noted is None:
+            noted = run_id
+            yield Difference(
+                f"the study's run {run_id} is not noted in Optuna",
+                partial(study.set_user_attr, RUN_ID, run_id),
+            )
+        if run_id != noted:
+            yield Difference(
+                f"the study has a second run in MLflow, {run_id}",
+                partial(client.delete_run, run_id),
+            )
+        elif run.info.status == "RUNNING" and not sweeps_alive(study):
+            yield Difference(
+                "no sweep of the study is alive, its run is RUNNING in MLflow",
+                partial(client.set_terminated, run_id, "KILLED"),
+            )
+    if noted is None:
+        yield Difference("the study has no run in MLflow: its sweep died as it began")
+    if list(folder.glob("*" + OUTBOX)) and not sweeps_alive(study):
+        yield Difference("the study has writes that wait for MLflow", partial(deliver_all, folder))
+
+
+def _of_trials(study: optuna.Study, client: MlflowClient) -> Iterator[Difference]:
     parent = study.user_attrs.get(RUN_ID)
-    if parent is None:
-        return [Difference("the study has no run in MLflow: its sweep died as it began")]
-    experiment = client.get_run(parent).info.experiment_id
-    runs = _runs_by_trial(client, experiment, study.study_name)
+    runs: dict[int, list[Run]] = {}
+    if parent:
+        query = f"tags.{MLFLOW_PARENT_RUN_ID} = '{parent}'"
+        for run in _search(client, [client.get_run(parent)], query):
+            runs.setdefault(int(run.data.tags["trial"]), []).append(run)
     folder = Path(study.user_attrs[FOLDER])
     dead = set(orphans(study))
-    return [
-        difference
-        for trial in study.get_trials(deepcopy=False)
-        if trial.state != TrialState.WAITING
-        for difference in _of_trial(
-            trial, runs.get(trial.number, []), folder / str(trial.number), client, dead
-        )
-    ]
+    for trial in study.get_trials(deepcopy=False):
+        if trial.state != TrialState.WAITING:
+            mine = runs.get(trial.number, [])
+            yield from _of_trial(trial, mine, folder / str(trial.number), client, dead)
 
 
-def _runs_by_trial(client: MlflowClient, experiment: str, study: str) -> dict[int, list[Run]]:
-    found: dict[int, list[Run]] = {}
+def _search(client: MlflowClient, of: Sequence[Run | Experiment], query: str) -> Iterator[Run]:
+    experiments = [(one.info if isinstance(one, Run) else one).experiment_id for one in of]
     token: str | None = None
     while True:
-        query = "tags.trial != ''"  # a study's name may have quotes, which a query can't
-        page = client.search_runs([experiment], query, max_results=1000, page_token=token)
-        for run in (run for run in page if run.data.tags.get("study") == study):
-            found.setdefault(int(run.data.tags["trial"]), []).append(run)
+        page = client.search_runs(experiments, query, max_results=1000, page_token=token)
+        yield from page
         token = page.token
         if not token:
-            return found
+            return
 
 
 def _of_trial(
@@ -80,9 +113,10 @@ def _of_trial(
     if not trial.state.is_finished():
         return
     yield from _files(name, folder)
-    mine = [run for run in runs if run.info.run_id == trial.user_attrs.get(RUN_ID)]
+    # One that died may have had no time to note its run.
+    mine = [run for run in runs if run.info.run_id == trial.user_attrs.get(RUN_ID)] or runs[:1]
     for run in runs:
-        if mine and run not in mine:
+        if run not in mine:
             yield Difference(
                 f"{name} has a second run in MLflow, {run.info.run_id}",
                 partial(client.delete_run, run.info.run_id),
@@ -98,7 +132,8 @@ def _files(name: str, folder: Path) -> Iterator[Difference]:
     if (folder / OUTBOX).exists():
         yield Difference(f"{name} has writes that wait for MLflow", partial(deliver_all, folder))
     if (folder / BACKUP).exists():
-        yield Difference(f"{name} has ended, but its backup is there", (folder / BACKUP).unlink)
+        forget = partial((folder / BACKUP).unlink, missing_ok=True)
+        yield Difference(f"{name} has ended, but its backup is there", forget)
 
 
 def _run(name: str, trial: FrozenTrial, run: Run, client: MlflowClient) -> Iterator[Difference]:

@@ -174,22 +174,25 @@ def trial_of_job(hydra: HydraConf) -> "optuna.trial.Trial":
     return open_trial(hydra.sweeper, hydra.job.num)
 
 
-def open_trial(settings: Any, number: int) -> "optuna.trial.Trial":
+def open_trial(
+    settings: Any, number: int, study: "optuna.Study | None" = None
+) -> "optuna.trial.Trial":
     """A running trial by its number.
 
     Args:
         settings: ``hydra.sweeper``.
         number: The trial's number.
+        study: Its study, if the trial is to draw values; by default it has a sampler that has
+            nothing to prepare.
     """
     import optuna
 
     storage = open_storage(absolute_uri(settings.storage))
     name = settings.study_name
-    study = optuna.load_study(
+    study = study or optuna.load_study(
         study_name=name,
         storage=storage,
         pruner=instantiate(settings.pruner),
-        # Asking is the sweeper's; this sampler is never used and has nothing to prepare.
         sampler=optuna.samplers.RandomSampler(),
     )
     trial_id = storage.get_trial_id_from_study_id_trial_number(

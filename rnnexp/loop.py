@@ -28,14 +28,15 @@ from rnnexp.current import ATTEMPT, RESULT, RUN_ID, open_trial
 from rnnexp.display import Display
 from rnnexp.errors import SweepError
 from rnnexp.jobs import Jobs
+from rnnexp.outbox import FILE as OUTBOX
 from rnnexp.owner import OWNER, Owner, orphans
 from rnnexp.patience import is_full, patiently, wait_for_room
 from rnnexp.result import Result, State
 from rnnexp.retention import Retention
-from rnnexp.sampling import OtherSeeds, ask, settings_of
+from rnnexp.sampling import OtherSeeds, ask, complete, settings_of
 from rnnexp.space import Space
 from rnnexp.stores import locked
-from rnnexp.task import to_result
+from rnnexp.task import BACKUP, to_result
 from rnnexp.tracking import Run, Tracker
 
 log = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ class Loop:
     stopped: str = ""
     _running: dict[Future[JobReturn], int] = field(default_factory=dict)
     _ended: list[State] = field(default_factory=list)
+    _noted: int = 0  # trials that had ended when the study's run was brought up to date
     _asked_to_end: bool = False
 
     def run(self, display: Display) -> None:
@@ -91,11 +93,12 @@ class Loop:
         """
         began = time.monotonic()
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._note_progress()  # a sweep that died may have had no time to
         stop.forget()
         with _signals(self._on_signal):
             try:
                 while True:
-                    self._fill_slots(began)
+                    self._fill_slots(began, display)
                     patiently(self.retention.apply)()  # after, since a slot may not wait for it
                     if not self._running:
                         break
@@ -120,7 +123,7 @@ class Loop:
         log.warning("running trials end after their epoch; once more ends them at once")
         self.jobs.interrupt(at_once=False)
 
-    def _fill_slots(self, began: float) -> None:
+    def _fill_slots(self, began: float, display: Display) -> None:
         while len(self._running) < self.jobs.n_jobs and not self._asked_to_end:
             wait_for_room(self.folder)
             with locked(self.folder):  # by other sweeps of this study
@@ -130,38 +133,38 @@ class Loop:
                     if self.stopped:
                         break
                     number = self._ask()
-            if taken_up is None or not self._told_already(number):
+            if taken_up is not None and (result := self._stored_result(number)):
+                self._finish(number, result, display)
+            else:
                 self._submit(number)
         self.jobs.flush()
 
     @patiently
     def _ask(self) -> int:
         trial = ask(self.study, self.space)
-        trial.set_user_attr(OWNER, self.owner.id)
-        if self.seeds:
-            self._note_repeat(trial)
+        self._sign(trial)
         return trial.number
 
     @patiently
     def _take_orphan(self) -> int | None:
         """A trial whose sweep has died, or was interrupted."""
         for number in orphans(self.study):
-            trial = open_trial(self.settings, number)
-            if not self.space.holds(trial.params):
-                # Its sweep died before the whole setting was stored.
-                self._tell(number, Result(State.FAIL, reason="its sweep died as it began"))
-                continue
-            trial.set_user_attr(OWNER, self.owner.id)
+            trial = open_trial(self.settings, number, self.study)
+            complete(trial, self.space)  # its sweep may have died as it began
+            self._sign(trial)
             trial.set_user_attr(ATTEMPT, trial.user_attrs.get(ATTEMPT, 0) + 1)
             return number
         return None
 
-    def _told_already(self, number: int) -> bool:
-        """Whether a trial taken up has its result, of which its sweep had no time to be told."""
+    def _sign(self, trial: Trial) -> None:
+        if self.seeds and REPEAT not in trial.user_attrs:
+            self._note_repeat(trial)
+        trial.set_user_attr(OWNER, self.owner.id)
+
+    def _stored_result(self, number: int) -> Result | None:
+        """What came out of a trial whose process could store it, but not tell its sweep."""
         stored = self._trial(number).user_attrs.get(RESULT)
-        if stored:
-            self._tell(number, Result(**stored | {"state": State(stored["state"])}))
-        return bool(stored)
+        return Result(**stored | {"state": State(stored["state"])}) if stored else None
 
     def _submit(self, number: int) -> None:
         # A job composes its own config, and these have the time in them.
@@ -206,32 +209,55 @@ class Loop:
         result = ending(future)
         if result is None:  # interrupted: it stays as it is, to be taken up again
             return
-        if result.reason in (DIED, FULL) and self._try_again(number, result.reason):
-            return
+        if result.reason in (DIED, FULL):
+            if stored := self._stored_result(number):
+                result = stored
+            elif self._asked_to_end or self._try_again(number, result.reason):
+                return  # taken up again: by a resume, or at once
+        if result.reason == DIED:
+            self._end_run(number)
+        self._finish(number, result, display)
+
+    def _finish(self, number: int, result: Result, display: Display) -> None:
         self._tell(number, result)
+        (self.folder / str(number) / BACKUP).unlink(missing_ok=True)
         self._ended.append(result.state)
-        self._show_end(number, result, display)
+        self._note_progress()
+        patiently(display.ended)(number, result)
 
     @patiently
-    def _show_end(self, number: int, result: Result, display: Display) -> None:
-        ended = sum(trial.state.is_finished() for trial in self.study.get_trials(deepcopy=False))
-        self.parent.log_batch(metrics=report.progress(self.study), step=ended)
-        display.ended(number, result)
+    def _note_progress(self) -> None:
+        """Bring the study's run up to date."""
+        ended = len(report.results(self.study))
+        if ended and ended != self._noted:
+            self.parent.log_batch(metrics=report.progress(self.study), step=ended)
+            self._noted = ended
 
     def _try_again(self, number: int, reason: str) -> bool:
-        trial = open_trial(self.settings, number)
+        trial = patiently(open_trial)(self.settings, number)
         attempt = trial.user_attrs.get(ATTEMPT, 0) + 1
-        if self._asked_to_end or (reason == DIED and attempt > self.settings.retries):
+        if reason == DIED and attempt > self.settings.retries:
             return False
         log.warning("trial %s: %s; it is tried again", number, reason)
         wait_for_room(self.folder)
         patiently(trial.set_user_attr)(ATTEMPT, attempt)
-        if not self._told_already(number):
-            self._submit(number)
+        self._submit(number)
         return True
+
+    def _end_run(self, number: int) -> None:
+        """Nobody else is left to do it; before the study is told, so that a resume sees to it."""
+        trial = self._trial(number)
+        known = {"study": self.study.study_name, "trial": number}
+        run_id = trial.user_attrs.get(RUN_ID) or self.tracker.find(known, self.parent.id)
+        if run_id:
+            outbox = self.folder / str(number) / OUTBOX
+            tags = {"state": State.FAIL, "reason": DIED}
+            self.tracker.end_failed(run_id, tags, outbox, len(trial.intermediate_values))
 
     @patiently
     def _tell(self, number: int, result: Result) -> None:
+        if self._trial(number).state.is_finished():
+            return  # it was told, but the answer was lost with the connection
         trial = open_trial(self.settings, number)
         if result.best_epoch is not None:
             trial.set_user_attr(report.BEST_EPOCH, result.best_epoch)
@@ -239,11 +265,7 @@ class Loop:
             trial.set_user_attr(report.REASON, result.reason)
         # Optuna itself gives a pruned trial its last reported value, and wants none.
         value = result.value if result.state == State.COMPLETE else None
-        told = self.study.tell(number, value, state=TrialState[result.state])
-        if result.reason == DIED and (run_id := told.user_attrs.get(RUN_ID)):
-            # Nobody else is left to end its run.
-            tags = {"state": State.FAIL, "reason": DIED}
-            self.tracker.end(run_id, "FAILED", tags, epochs=len(told.intermediate_values))
+        self.study.tell(number, value, state=TrialState[result.state])
 
     def _stop_if_too_many_failed(self) -> None:
         states, rate = self._ended, self.settings.max_failure_rate

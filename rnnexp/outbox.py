@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from rnnexp.discard import discard
 from rnnexp.errors import one_line
 from rnnexp.patience import PAUSE, passes
+from rnnexp.stores import locked
 
 log = logging.getLogger(__name__)
 
-FILE = "mlflow.outbox"  # in the folder of a trial, or of a sweep
+FILE = "mlflow.outbox"  # in the folder of a trial; of a sweep, with its id before it
 
 Entry = dict[str, Any]
 
@@ -65,7 +65,7 @@ class Outbox:
         while self._waiting:
             try:
                 write(self._client, self._run_id, self._waiting[0])
-            except (MlflowException, OSError) as error:
+            except Exception as error:
                 if self._file is None or not passes(error):
                     raise
                 if not self._file.exists():
@@ -124,11 +124,14 @@ def write(client: MlflowClient, run_id: str, entry: Entry) -> None:
 def deliver_all(folder: Path) -> tuple[int, int]:
     """Write what waits anywhere below a folder: how many runs are complete now, and are not."""
     done = left = 0
-    for file in sorted(folder.rglob(FILE)):
-        kept = json.loads(file.read_text())
-        outbox = Outbox(MlflowClient(kept["uri"]), kept["run_id"], file)
-        if outbox.deliver():
-            done += 1
-        else:
-            left += 1
+    for file in sorted(folder.rglob("*" + FILE)):
+        with locked(file.parent, wait=False) as is_mine:
+            if not (is_mine and file.exists()):  # its trial is running, and delivers by itself
+                continue
+            kept = json.loads(file.read_text())
+            outbox = Outbox(MlflowClient(kept["uri"]), kept["run_id"], file)
+            if outbox.deliver():
+                done += 1
+            else:
+                left += 1
     return done, left

@@ -15,7 +15,9 @@ from typing import Any
 
 import optuna
 import psutil
-from optuna.exceptions import StorageInternalError
+
+from rnnexp.errors import one_line
+from rnnexp.patience import passes, patiently
 
 log = logging.getLogger(__name__)
 
@@ -39,28 +41,35 @@ class Owner:
         self._thread = threading.Thread(target=self._live, daemon=True)
 
     def __enter__(self) -> "Owner":
-        self._study.set_user_attr(SWEEP + self.id, _sign())
+        patiently(self._sign)(alive=True)
         self._thread.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._end.set()
         self._thread.join()
-        self._write(None)
+        self._try_to_sign(alive=False)  # its process may live on
 
     def is_alone(self) -> bool:
         """Whether no other sweep works on the study."""
-        return _alive(self._study) <= {self.id}
+        return sweeps_alive(self._study) <= {self.id}
 
     def _live(self) -> None:
         while not self._end.wait(EVERY):
-            self._write(_sign())
+            self._try_to_sign(alive=True)
 
-    def _write(self, sign: dict[str, Any] | None) -> None:
+    def _try_to_sign(self, *, alive: bool) -> None:
         try:
-            self._study.set_user_attr(SWEEP + self.id, sign)
-        except StorageInternalError as error:  # the next one may get through
-            log.warning("no sign of life was written: %s", error)
+            self._sign(alive=alive)
+        except Exception as error:
+            if not passes(error):
+                raise
+            # The next one may get through.
+            log.warning("no sign of life was written: %s", one_line(error.__cause__ or error))
+
+    def _sign(self, *, alive: bool) -> None:
+        sign = _me() | {"time": time.time()} if alive else None
+        self._study.set_user_attr(SWEEP + self.id, sign)
 
 
 def is_alive(sign: dict[str, Any] | None, now: float) -> bool:
@@ -78,9 +87,19 @@ def is_alive(sign: dict[str, Any] | None, now: float) -> bool:
     return bool(now - sign["time"] < SILENCE)
 
 
+def sweeps_alive(study: optuna.Study) -> set[str]:
+    """Ids of the sweeps that work on a study."""
+    now = time.time()
+    return {
+        key.removeprefix(SWEEP)
+        for key, sign in study.user_attrs.items()
+        if key.startswith(SWEEP) and is_alive(sign, now)
+    }
+
+
 def orphans(study: optuna.Study) -> list[int]:
     """Numbers of the trials that are running, but whose sweep is dead."""
-    alive = _alive(study)
+    alive = sweeps_alive(study)
     return [
         trial.number
         for trial in study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING])

@@ -7,29 +7,34 @@ from pathlib import Path
 
 from mlflow.exceptions import MlflowException
 from optuna.exceptions import StorageInternalError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from tenacity import (
-    before_sleep_log,
+    RetryCallState,
     retry,
     retry_if_exception,
     stop_after_delay,
     wait_fixed,
 )
 
+from rnnexp.errors import one_line
+
 log = logging.getLogger(__name__)
 
 PAUSE = 5.0  # seconds between two tries
 PATIENCE = 600.0  # for so many seconds
 ROOM = 2_000_000  # bytes that have to be free for a trial to begin
+LOST = (OperationalError, InterfaceError)  # what a connection raises whose server has gone
+PASSING = (OSError, StorageInternalError, *LOST)
 # Of MLflow's error codes, those that say that it is away; others are faults of what was written.
 AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "IO_ERROR", "REQUEST_LIMIT_EXCEEDED")
 
 
 def passes(error: BaseException) -> bool:
     """Whether a call failed for reasons that pass."""
-    if isinstance(error, MlflowException):
-        return error.error_code in AWAY
-    return isinstance(error, OSError | StorageInternalError | OperationalError)
+    if isinstance(error, MlflowException) and error.error_code in AWAY:
+        return True
+    # MLflow takes some of a lost connection's errors for faults of what was written.
+    return isinstance(error, PASSING) or isinstance(error.__cause__, LOST)
 
 
 def is_full(error: BaseException) -> bool:
@@ -40,11 +45,17 @@ def is_full(error: BaseException) -> bool:
     )
 
 
+def _tell(state: RetryCallState) -> None:
+    error = state.outcome and state.outcome.exception()
+    if error:
+        log.warning("tried again in %g seconds: %s", PAUSE, one_line(error.__cause__ or error))
+
+
 patiently = retry(
     retry=retry_if_exception(passes),
     wait=wait_fixed(PAUSE),
     stop=stop_after_delay(PATIENCE),
-    before_sleep=before_sleep_log(log, logging.WARNING),
+    before_sleep=_tell,
     reraise=True,
 )
 """Decorates what can't do without an answer: it is tried again while its store is away."""

@@ -21,7 +21,7 @@ from rnnexp.errors import one_line
 from rnnexp.jobs import Jobs
 from rnnexp.known import Setting, known_settings
 from rnnexp.registry import name_fault
-from rnnexp.resume import DEFINITION, definition, differences, study_to_resume
+from rnnexp.resume import DEFINITION, definition, differences, study_to_resume, taken_name
 from rnnexp.retention import keep_faults
 from rnnexp.space import Space, parse
 from rnnexp.stores import absolute_uri, open_storage, sqlite_file, study_names, write_fault
@@ -55,6 +55,7 @@ def preflight(
         *keep_faults(settings.keep),
         *_optuna(settings),
         *_storage(settings),
+        *_folders(config),
     ]
     faults += Tracker(**settings.tracking).faults()
     faults += _registered_model(settings)
@@ -150,12 +151,18 @@ def _storage(settings: DictConfig) -> list[str]:
     except Exception as error:  # whatever the database's driver raises
         return [f"hydra.sweeper.storage: {url} can't be opened: {one_line(error)}"]
     if taken and settings.resume is None:
-        return [
-            f"hydra.sweeper.study_name={settings.study_name}: there is such a study in {url} "
-            f"already; go on with it by hydra.sweeper.resume={settings.study_name}, give another "
-            "name, or leave the name out for one with the time in it"
-        ]
+        return [taken_name(settings)]
     return []
+
+
+def _folders(config: DictConfig) -> list[str]:
+    subdir = str(OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"])  # type: ignore[index,call-overload]
+    if "${" in subdir:
+        return []
+    return [
+        f"hydra.sweep.subdir={subdir}: every trial needs a folder of its own, in which it is "
+        "backed up; give a name with ${hydra.job.num} in it"
+    ]
 
 
 def _resume(settings: DictConfig, base: DictConfig | None, space: Space) -> list[str]:
@@ -165,7 +172,9 @@ def _resume(settings: DictConfig, base: DictConfig | None, space: Space) -> list
     if not name or not base:
         return faults
     study = optuna.load_study(study_name=name, storage=open_storage(absolute_uri(settings.storage)))
-    found = differences(study.user_attrs.get(DEFINITION, {}), definition(base, space))
+    now = definition(base, space)
+    # Without a definition its sweep died as it began.
+    found = differences(study.user_attrs.get(DEFINITION, now), now)
     if study.direction.name.lower() != settings.direction:
         found.append(
             f"direction was {study.direction.name.lower()}, now it is {settings.direction}"

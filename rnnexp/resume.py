@@ -37,6 +37,16 @@ def study_to_resume(settings: DictConfig) -> tuple[str | None, list[str]]:
     return None, [f"hydra.sweeper.resume: {no_such_study(str(settings.resume), names, url)}"]
 
 
+def taken_name(settings: DictConfig) -> str:
+    """What to say if a new study has the name of another."""
+    return (
+        f"hydra.sweeper.study_name={settings.study_name}: there is such a study in "
+        f"{absolute_uri(settings.storage)} already; go on with it by "
+        f"hydra.sweeper.resume={settings.study_name}, give another name, or leave the name out "
+        "for one with the time in it"
+    )
+
+
 def definition(config: DictConfig, space: Space) -> dict[str, str]:
     """What makes a study the same: what is searched, and the config that all trials share.
 

@@ -27,10 +27,15 @@ FEW = 100_000  # so many settings are looked through in well under a second
 def ask(study: optuna.Study, space: Space) -> Trial:
     """A new trial, with a value of every dimension that applies to it, and of no other."""
     trial = study.ask()
+    complete(trial, space)
+    return trial
+
+
+def complete(trial: Trial, space: Space) -> None:
+    """Draw what a trial lacks: all of a new one, the rest of one whose sweep died as it began."""
     for dimension in space.dimensions:
         if dimension.applies(trial.params):
             _suggest(trial, dimension.key, dimension.distribution)
-    return trial
 
 
 def _suggest(trial: Trial, key: str, distribution: BaseDistribution) -> None:
@@ -81,7 +86,7 @@ class DistinctSampler(BaseSampler):
 
     def _new_setting(self, study: optuna.Study, trial: FrozenTrial) -> Setting:
         tried = {frozenset(params.items()) for params in settings_of(study, trial.number)}
-        enqueued: Setting = trial.system_attrs.get("fixed_params", {})
+        enqueued: Setting = trial.system_attrs.get("fixed_params", {}) | trial.params
         for _ in range(ATTEMPTS):
             drawn = self._draw(self._sampler, study, trial, enqueued)
             if frozenset(drawn.items()) not in tried:

@@ -5,6 +5,7 @@ import os
 import socket
 import sqlite3
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from difflib import get_close_matches
@@ -82,14 +83,27 @@ def no_such_study(name: str, names: Sequence[str], url: str) -> str:
     return f"there is no study {name} in {url}{hint}"
 
 
+_held = threading.local()  # folders whose lock this thread has
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder's lock, which the processes of a machine share; it leaves nothing behind."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    """Hold a folder's lock, which the processes of a machine share; it leaves nothing behind.
+
+    A thread that has it already goes on: a sweep's folder may be that of its stores.
+    """
+    mine: set[Path] = vars(_held).setdefault("folders", set())
+    path = folder.resolve()
+    if path in mine:
+        yield
+        return
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+        mine.add(path)
         yield
     finally:
+        mine.discard(path)
         os.close(descriptor)
 
 

@@ -27,6 +27,7 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.samplers import BaseSampler
 
 from rnnexp import report
+from rnnexp.audit import audit
 from rnnexp.budget import Budget
 from rnnexp.current import RUN_ID
 from rnnexp.display import display_of
@@ -38,8 +39,9 @@ from rnnexp.loop import Loop
 from rnnexp.outbox import FILE as OUTBOX
 from rnnexp.outbox import deliver_all
 from rnnexp.owner import Owner
+from rnnexp.patience import patiently
 from rnnexp.preflight import preflight
-from rnnexp.resume import DEFINITION, FOLDER, SCRIPT, definition, study_to_resume
+from rnnexp.resume import DEFINITION, FOLDER, SCRIPT, definition, study_to_resume, taken_name
 from rnnexp.retention import Retention
 from rnnexp.sampling import DistinctSampler, OtherSeeds
 from rnnexp.space import Space
@@ -94,6 +96,9 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
     study.set_user_attr(GIT, commit)
     facts = fact_tags(base, settings.direction, commit)
     resumed = settings.resume is not None
+    owner = Owner(study)
+    if resumed:
+        deliver_all(folder)  # what a sweep has left behind comes before what this one writes
     with (
         tracker.run(
             settings.study_name,
@@ -101,15 +106,17 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
             params=_params(settings, space),
             # A sweep that died may have had no time to note its run.
             continued=study.user_attrs.get(RUN_ID) or (tracker.find(tags) if resumed else None),
-            outbox=folder / OUTBOX,
+            outbox=folder / f"{owner.id}.{OUTBOX}",
         ) as parent,
-        Owner(study) as owner,
+        owner,
     ):
-        study.set_user_attr(RUN_ID, parent.id)
+        patiently(study.set_user_attr)(RUN_ID, parent.id)
         tracker.save_view(parent, settings.study_name, space.by_key, settings.direction)
         parent.log_text(environment(commit), ENVIRONMENT)
         if git and git.dirty:
             parent.log_text(git.diff, DIFF)
+        if resumed:
+            _reconcile(study, tracker)
         loop = Loop(
             study=study,
             space=space,
@@ -163,6 +170,15 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
             raise SweepError("no trial completed; the traceback of each is in its MLflow run")
 
 
+@patiently
+def _reconcile(study: optuna.Study, tracker: Tracker) -> None:
+    """Mend what a sweep that died has left half done."""
+    for difference in audit(study, tracker.client()):
+        if difference.repair:
+            difference.repair()
+            log.warning("%s: mended", difference.text)
+
+
 def _deliver(folder: Path) -> None:
     """Trials that ended while MLflow was away have left their writes behind."""
     if deliver_all(folder)[1]:
@@ -192,14 +208,17 @@ def _open_study(config: DictConfig, base: DictConfig, space: Space) -> optuna.St
     """The study to go on with, else a new one."""
     settings = config.hydra.sweeper
     sampler: BaseSampler = instantiate(settings.sampler)
-    study = optuna.create_study(
-        study_name=settings.study_name,
-        storage=open_storage(absolute_uri(settings.storage)),
-        sampler=sampler if settings.repeat_seed else DistinctSampler(sampler, space),
-        pruner=instantiate(settings.pruner),
-        direction=settings.direction,
-        load_if_exists=settings.resume is not None,
-    )
+    try:
+        study = optuna.create_study(
+            study_name=settings.study_name,
+            storage=open_storage(absolute_uri(settings.storage)),
+            sampler=sampler if settings.repeat_seed else DistinctSampler(sampler, space),
+            pruner=instantiate(settings.pruner),
+            direction=settings.direction,
+            load_if_exists=settings.resume is not None,
+        )
+    except optuna.exceptions.DuplicatedStudyError:  # made by another sweep a moment ago
+        raise ConfigError([taken_name(settings)]) from None
     if DEFINITION not in study.user_attrs:
         study.set_user_attr(SCRIPT, sys.argv[0])
         study.set_user_attr(FOLDER, str(Path(config.hydra.sweep.dir).absolute()))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
@@ -26,6 +27,7 @@ from rnnexp.patience import patiently
 from rnnexp.pruning import Verdict
 from rnnexp.result import Result, State
 from rnnexp.space import short_name
+from rnnexp.stores import locked
 from rnnexp.system_metrics import system_metrics
 from rnnexp.tracking import Run, Tracker
 
@@ -49,11 +51,16 @@ class TrialTask:
         Raises:
             Exception: Whatever the function raised; the run is FAILED then.
         """
-        hydra = HydraConfig.get()
+        # Of a sweep that was killed, the last attempt's process may take a moment to die.
+        with locked(Path(HydraConfig.get().runtime.output_dir)):
+            return self._run(config, HydraConfig.get())
+
+    def _run(self, config: DictConfig, hydra: HydraConf) -> Result:
         trial = patiently(trial_of_job)(hydra)
         params = {key: as_composed(config, key, value) for key, value in trial.params.items()}
         tracker = Tracker(**hydra.sweeper.tracking)
-        of_study = trial.study.user_attrs
+        of_study = patiently(lambda: trial.study.user_attrs)()
+        parent = of_study.get(RUN_ID)
         tags = {"study": trial.study.study_name, "trial": trial.number}
         attempt = trial.user_attrs.get(ATTEMPT, 0)
         with recorded(
@@ -62,9 +69,10 @@ class TrialTask:
             name=short_name(params) or None,
             tags=tags | ({ATTEMPT: attempt} if attempt else {}),
             params=params,
-            parent=of_study.get(RUN_ID),
+            parent=parent,
             # One that died may have had no time to note its run.
-            continued=(trial.user_attrs.get(RUN_ID) or tracker.find(tags)) if attempt else None,
+            continued=trial.user_attrs.get(RUN_ID)
+            or (tracker.find(tags, parent) if attempt else None),
             git=of_study.get(GIT),
         ) as run:
             patiently(trial.set_user_attr)(RUN_ID, run.id)

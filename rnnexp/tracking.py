@@ -7,7 +7,7 @@ import shlex
 import time
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, chdir, contextmanager
+from contextlib import AbstractContextManager, chdir, contextmanager, nullcontext
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote
@@ -21,7 +21,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from rnnexp.errors import one_line
 from rnnexp.outbox import Outbox
 from rnnexp.patience import patiently
-from rnnexp.stores import absolute_uri, sqlite_file, write_fault
+from rnnexp.stores import absolute_uri, locked, sqlite_file, write_fault
 from rnnexp.view import TAG as VIEW
 from rnnexp.view import view
 
@@ -261,10 +261,12 @@ class Tracker:
         return Run(self.client(), run_id, experiment_id)
 
     @patiently
-    def find(self, tags: Mapping[str, object]) -> str | None:
-        """The run with these tags; None if there is none."""
+    def find(self, tags: Mapping[str, object], parent: str | None = None) -> str | None:
+        """The run with these tags, nested under a parent if it has one; None if there is none."""
         client = self.client()
         texts = {name: str(value) for name, value in tags.items()}
+        if parent:
+            texts[MLFLOW_PARENT_RUN_ID] = parent
         plain = [f"tags.{k} = '{v}'" for k, v in texts.items() if not set(v) & set("'\"\\")]
         found = client.search_runs([self._experiment_id(client)], " and ".join(plain))
         return next((r.info.run_id for r in found if texts.items() <= r.data.tags.items()), None)
@@ -283,16 +285,16 @@ class Tracker:
         return True
 
     @patiently
-    def end(self, run_id: str, status: str, tags: Mapping[str, object], epochs: int) -> None:
-        """End a run whose own process can't do it any more."""
+    def end_failed(
+        self, run_id: str, tags: Mapping[str, object], outbox: Path, epochs: int
+    ) -> None:
+        """End a run whose own process can't do it, after what that process has left waiting."""
         client = self.client()
+        run = Run(client, run_id, "", outbox)
         took = {SECONDS: seconds_so_far(client, run_id), "epochs": epochs}
-        client.log_batch(
-            run_id,
-            metrics=[Metric(name, value, _now(), 0) for name, value in took.items()],
-            tags=[RunTag(key, str(value)) for key, value in tags.items()],
-        )
-        client.set_terminated(run_id, status)
+        run.log_batch(metrics=took, tags=tags)
+        run.end_failed("")
+        run.terminate()
 
     @patiently
     def add(self, run_id: str, *, metrics: Mapping[str, float], tags: Mapping[str, object]) -> None:
@@ -344,7 +346,10 @@ class Tracker:
 
     def client(self) -> MlflowClient:
         """MLflow's client of this store."""
-        with _start_folder():  # a new store notes where its artifacts go
+        file = sqlite_file(unquote(self.uri))
+        # Of two sweeps that begin at the same moment, one would find half of the other's tables.
+        alone = locked(file.parent) if file and file.parent.exists() else nullcontext()
+        with _start_folder(), alone:  # a new store notes where its artifacts go
             return MlflowClient(self.uri)
 
     def _is_default(self) -> bool:

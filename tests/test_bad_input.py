@@ -93,6 +93,7 @@ def test_all_faults_come_at_once(command: Command) -> None:
         (["callbacks.early_stopping.monitor=val_acc"],
          "callbacks.early_stopping.monitor=val_acc: no metric has this name"),
         (["callbacks.early_stopping.min_delta=much"], "the callbacks can't be made"),
+        (["hydra.sweep.subdir=all"], "every trial needs a folder of its own"),
         (["hydra.sweeper.max_failure_rate=2"], "must be between 0 and 1"),
     ],
 )  # fmt: skip

@@ -10,15 +10,21 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
 import psutil
 import pytest
+from mlflow.tracking import MlflowClient
 from optuna.trial import TrialState
+from sqlalchemy.pool import NullPool
 
+from rnnexp.audit import audit
 from tests.conftest import ROOT, TINY, Ended
 from tests.test_sweep import metrics
 
@@ -30,6 +36,13 @@ SWEEP = (
     f"hydra.sweeper.n_trials={N_TRIALS}",
     "+callbacks.slow={_target_:tests.failing.Slow,seconds:0.2}",
 )  # fmt: skip
+# Where it does not matter what is trained, since importing TensorFlow takes longest of all.
+APP = (
+    sys.executable, str(ROOT / "tests" / "slow_app.py"), "-m", f"steps={EPOCHS}",
+    "hydra.sweeper.tracking.experiment=rnnexp", "hydra.sweeper.n_jobs=2",
+    "hydra.sweeper.pruner._target_=optuna.pruners.NopPruner",
+    f"hydra.sweeper.n_trials={N_TRIALS}",
+)  # fmt: skip
 Start = Callable[..., subprocess.Popen[str]]
 
 
@@ -38,10 +51,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts a sweep in the test's folder."""
     begun = []
 
-    def run(*arguments: str, path: Path = tmp_path) -> subprocess.Popen[str]:
+    def run(
+        *arguments: str, path: Path = tmp_path, command: Sequence[str] = SWEEP
+    ) -> subprocess.Popen[str]:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         sweep = subprocess.Popen(
-            [*SWEEP, *arguments], cwd=path, env=environment, text=True,
+            [*command, "hydra.sweep.dir=multirun/s", *arguments],
+            cwd=path, env=environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         begun.append(sweep)
@@ -54,19 +70,25 @@ def start(tmp_path: Path) -> Iterator[Start]:
             sweep.communicate()
 
 
-def study_in(path: Path) -> optuna.Study | None:
+def load_study(url: str) -> optuna.Study:
+    """Without a pool, whose connections nobody would close."""
+    storage = optuna.storages.RDBStorage(url, engine_kwargs={"poolclass": NullPool})
+    return optuna.load_study(study_name="s", storage=storage)
+
+
+def study_in(path: Path, storage: str = "") -> optuna.Study | None:
     if not (path / "multirun" / "s").exists():
         return None  # to look earlier would make the database's tables, at the same time
     try:
-        return optuna.load_study(study_name="s", storage=f"sqlite:///{path}/optuna.db")
+        return load_study(storage or f"sqlite:///{path}/optuna.db")
     except Exception:  # not there yet
         return None
 
 
-def wait_for_a_trial(path: Path, sweep: subprocess.Popen[str]) -> None:
+def wait_for_a_trial(path: Path, sweep: subprocess.Popen[str], storage: str = "") -> None:
     """Until a trial has reported its first epoch."""
     while sweep.poll() is None:
-        study = study_in(path)
+        study = study_in(path, storage)
         if study and any(trial.intermediate_values for trial in study.trials):
             return
         time.sleep(0.1)
@@ -81,8 +103,10 @@ def workers(sweep: subprocess.Popen[str]) -> list[psutil.Process]:
     ]
 
 
-def assert_all_accounted_for(path: Path, n_trials: int = N_TRIALS) -> None:
-    ended = Ended(path, 0, "", "")
+def assert_all_accounted_for(
+    path: Path, n_trials: int = N_TRIALS, ended: Ended | None = None
+) -> None:
+    ended = ended or Ended(path, 0, "", "")
     trials = ended.study("s").trials
     assert [trial.number for trial in trials] == list(range(n_trials))
     parent, *runs = ended.runs()
@@ -101,6 +125,7 @@ def assert_all_accounted_for(path: Path, n_trials: int = N_TRIALS) -> None:
         assert trial.value == pytest.approx(min(trial.intermediate_values.values()))
         folder = path / "multirun" / "s" / str(trial.number)
         assert not (folder / "backup.pkl").exists()
+    assert list(map(str, audit(ended.study("s"), ended.client))) == []
 
 
 @pytest.fixture
@@ -175,14 +200,14 @@ def test_twice_ends_it_at_once(start: Start, tmp_path: Path) -> None:
     sweep.send_signal(signal.SIGINT)
     time.sleep(1)
     sweep.send_signal(signal.SIGINT)
-    out, _ = sweep.communicate(timeout=15)
+    out, _ = sweep.communicate(timeout=60)  # four epochs take longer than that
     assert sweep.returncode == 130, out
 
 
 def test_two_sweeps_share_a_study(start: Start, tmp_path: Path) -> None:
-    first = start("hydra.sweeper.study_name=s", "hydra.sweeper.n_jobs=1")
+    first = start("hydra.sweeper.study_name=s", "hydra.sweeper.n_jobs=1", command=APP)
     wait_for_a_trial(tmp_path, first)
-    second = start("hydra.sweeper.resume=s", "hydra.sweeper.n_jobs=1")
+    second = start("hydra.sweeper.resume=s", "hydra.sweeper.n_jobs=1", command=APP)
     for sweep in (first, second):
         out, _ = sweep.communicate(timeout=120)
         assert sweep.returncode == 0, out
@@ -210,17 +235,97 @@ def test_a_study_that_changed_is_refused(start: Start) -> None:
 
 
 def test_mlflows_server_is_away_for_a_while(start: Start, tmp_path: Path) -> None:
-    server = mlflow_server(tmp_path, port := free_port())
-    sweep = start("hydra.sweeper.study_name=s", f"tracking.uri=http://127.0.0.1:{port}")
-    wait_for_a_trial(tmp_path, sweep)
-    end(server)
+    with mlflow_server(tmp_path, port := free_port()):
+        uri = f"hydra.sweeper.tracking.uri=http://127.0.0.1:{port}"
+        sweep = start("hydra.sweeper.study_name=s", uri, command=APP)
+        wait_for_a_trial(tmp_path, sweep)
     time.sleep(20)
-    server = mlflow_server(tmp_path, port)
-    out, _ = sweep.communicate(timeout=200)
-    end(server)
+    with mlflow_server(tmp_path, port):
+        out, _ = sweep.communicate(timeout=200)
     assert sweep.returncode == 0, out
-    assert list(tmp_path.rglob("mlflow.outbox")) == []
+    assert list(tmp_path.rglob("*mlflow.outbox")) == []
     assert_all_accounted_for(tmp_path)
+
+
+@dataclass
+class OnServer(Ended):
+    """A command whose stores are on a database server."""
+
+    url: str
+
+    @property
+    def client(self) -> MlflowClient:
+        return MlflowClient(f"{self.url}/mlflow")
+
+    def study(self, name: str | None = None) -> optuna.Study:  # noqa: ARG002
+        return load_study(f"{self.url}/optuna")
+
+
+class Postgres:
+    """A PostgreSQL server of our own, with a database for Optuna and one for MLflow."""
+
+    def __init__(self, folder: Path, programs: Path) -> None:
+        self.folder = folder
+        self.programs = programs
+        self.port = free_port()
+        self.url = f"postgresql+psycopg://test@127.0.0.1:{self.port}"
+        self.call("initdb", "-D", "data", "-U", "test", "-A", "trust", "--no-sync")
+        self.start()
+        for name in ("optuna", "mlflow"):
+            self.call("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "test", name)
+
+    def call(self, program: str, *arguments: str) -> None:
+        # It refuses to run as root.
+        user = "postgres" if os.geteuid() == 0 else None
+        subprocess.run(
+            [self.programs / program, *arguments], check=True, cwd=self.folder, user=user,
+            group=user, extra_groups=[] if user else None, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def start(self) -> None:
+        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1"
+        self.call("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", options, "start")
+
+    def stop(self) -> None:
+        """As if it had crashed."""
+        self.call("pg_ctl", "-D", "data", "-m", "immediate", "stop")
+
+
+@pytest.fixture
+def postgres() -> Iterator[Postgres]:
+    pytest.importorskip("psycopg")
+    found = shutil.which("initdb") or next(
+        iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)), None
+    )
+    if not found:
+        pytest.skip("PostgreSQL is not installed")
+    with tempfile.TemporaryDirectory() as name:  # pytest's are closed to other users
+        if os.geteuid() == 0:
+            try:
+                shutil.chown(name, "postgres", "postgres")
+            except LookupError:
+                pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
+        server = Postgres(Path(name), Path(found).resolve().parent)
+        yield server
+        server.stop()
+
+
+def test_the_database_server_is_away_for_a_while(
+    start: Start, tmp_path: Path, postgres: Postgres
+) -> None:
+    """Both Optuna's and MLflow's."""
+    sweep = start(
+        "hydra.sweeper.study_name=s", f"hydra.sweeper.storage={postgres.url}/optuna",
+        f"hydra.sweeper.tracking.uri={postgres.url}/mlflow", command=APP,
+    )  # fmt: skip
+    wait_for_a_trial(tmp_path, sweep, f"{postgres.url}/optuna")
+    postgres.stop()
+    time.sleep(20)
+    postgres.start()
+    out, _ = sweep.communicate(timeout=300)
+    assert sweep.returncode == 0, out
+    assert list(tmp_path.rglob("*mlflow.outbox")) == []
+    assert_all_accounted_for(tmp_path, ended=OnServer(tmp_path, 0, out, "", postgres.url))
 
 
 def free_port() -> int:
@@ -229,7 +334,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def mlflow_server(path: Path, port: int) -> subprocess.Popen[bytes]:
+@contextmanager
+def mlflow_server(path: Path, port: int) -> Iterator[None]:
     """A server whose store is the one that a bare sweep in the folder would have."""
     server = subprocess.Popen(
         [
@@ -238,17 +344,20 @@ def mlflow_server(path: Path, port: int) -> subprocess.Popen[bytes]:
         ],
         cwd=path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
-    while server.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return server
-        time.sleep(0.2)
-    pytest.fail("MLflow's server does not start")
+    try:
+        while not is_listening(port):
+            if server.poll() is not None:
+                pytest.fail("MLflow's server does not start")
+            time.sleep(0.2)
+        yield
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
 
 
-def end(server: subprocess.Popen[bytes]) -> None:
-    os.killpg(server.pid, signal.SIGKILL)
-    server.wait()
+def is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture
@@ -271,17 +380,17 @@ def fill(file: Path) -> None:
 
 
 def test_mlflows_disk_is_full_for_a_while(start: Start, tmp_path: Path, small_disk: Path) -> None:
-    uri = f"sqlite:///{small_disk}/mlflow.db"
-    sweep = start("hydra.sweeper.study_name=s", f"tracking.uri={uri}")
+    uri = f"hydra.sweeper.tracking.uri=sqlite:///{small_disk}/mlflow.db"
+    sweep = start("hydra.sweeper.study_name=s", uri, command=APP)
     wait_for_a_trial(tmp_path, sweep)
     fill(small_disk / "filler")
     time.sleep(8)
-    waiting = list(tmp_path.rglob("mlflow.outbox"))
+    waiting = list(tmp_path.rglob("*mlflow.outbox"))
     (small_disk / "filler").unlink()
     out, _ = sweep.communicate(timeout=200)
     assert sweep.returncode == 0, out
     assert waiting
-    assert list(tmp_path.rglob("mlflow.outbox")) == []
+    assert list(tmp_path.rglob("*mlflow.outbox")) == []
     shutil.copy(small_disk / "mlflow.db", tmp_path)
     assert_all_accounted_for(tmp_path)
 

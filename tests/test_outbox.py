@@ -3,10 +3,12 @@ from pathlib import Path
 
 import pytest
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.protos.databricks_pb2 import BAD_REQUEST, INVALID_PARAMETER_VALUE
 from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from rnnexp.outbox import FILE, Outbox, deliver_all
+from rnnexp.stores import locked
 from rnnexp.tracking import Tracker
 
 
@@ -24,12 +26,17 @@ def run_id(store: Path) -> str:
 class Flaky(MlflowClient):
     """A client whose store is away while `away` is set."""
 
-    away: MlflowException | None = None
+    away: Exception | None = None
 
     def log_batch(self, *args, **kwargs):  # type: ignore[no-untyped-def] # noqa: ANN002, ANN003, ANN201
         if self.away:
             raise self.away
         return super().log_batch(*args, **kwargs)
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
 
 
 def metric(step: int) -> dict[str, object]:
@@ -80,6 +87,36 @@ def test_a_fault_of_what_was_written_is_raised(store: Path, run_id: str, tmp_pat
     client.away = MlflowException("no such name", error_code=INVALID_PARAMETER_VALUE)
     with pytest.raises(MlflowException, match="no such name"):
         Outbox(client, run_id, tmp_path / FILE).send(metric(0))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OperationalError("INSERT", {}, Exception("server closed the connection")),
+        caused(MlflowException("?", BAD_REQUEST), InterfaceError("", {}, Exception("closed"))),
+    ],
+)
+def test_a_lost_connection_passes(
+    store: Path, run_id: str, tmp_path: Path, error: Exception
+) -> None:
+    client = Flaky(f"sqlite:///{store}")
+    client.away = error
+    outbox = Outbox(client, run_id, tmp_path / FILE)
+    outbox.send(metric(0))
+    client.away = None
+    assert outbox.deliver()
+    assert steps(store, run_id) == [0]
+
+
+def test_what_a_running_trial_writes_is_left_to_it(
+    store: Path, run_id: str, tmp_path: Path
+) -> None:
+    client = Flaky(f"sqlite:///{store}")
+    client.away = MlflowException("the server is gone")
+    Outbox(client, run_id, tmp_path / FILE).send(metric(0))
+    with locked(tmp_path):  # as `TrialTask` does
+        assert deliver_all(tmp_path) == (0, 0)
+    assert deliver_all(tmp_path) == (1, 0)
 
 
 def test_without_a_file_nothing_waits(store: Path, run_id: str) -> None:

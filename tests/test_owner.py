@@ -7,7 +7,7 @@ from typing import Any
 import optuna
 import pytest
 
-from rnnexp.owner import OWNER, SWEEP, Owner, is_alive, orphans
+from rnnexp.owner import OWNER, SWEEP, Owner, is_alive, orphans, sweeps_alive
 
 SIGN = """
 import sys
@@ -65,6 +65,14 @@ def test_the_last_sweep_of_a_study_is_alone(tmp_path: Path) -> None:
             assert not first.is_alone()
             assert not second.is_alone()
         assert first.is_alone()
+
+
+def test_a_sweep_that_has_ended_is_dead_though_its_process_is_not(tmp_path: Path) -> None:
+    study = optuna.create_study(study_name="s", storage=f"sqlite:///{tmp_path}/optuna.db")
+    with Owner(study) as owner:
+        study.ask().set_user_attr(OWNER, owner.id)
+        assert (orphans(study), sweeps_alive(study)) == ([], {owner.id})
+    assert (orphans(study), sweeps_alive(study)) == ([0], set())
 
 
 def test_nobody_signed() -> None:
