@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnexp.stores import absolute_uri, write_fault
+from rnnexp.stores import absolute_uri, locked, write_fault
 
 
 @pytest.mark.parametrize(
@@ -101,3 +101,19 @@ def test_processes_that_begin_together_make_one_database(tmp_path: Path) -> None
         assert (process.wait(), process.stderr.read()) == (0, "")
         process.stderr.close()
     assert {file.name for file in tmp_path.iterdir()} == {"optuna.db"}
+
+
+def test_a_thread_that_has_a_lock_goes_on_and_no_other(tmp_path: Path) -> None:
+    told = []
+
+    def look() -> None:
+        with locked(tmp_path, wait=False) as has_it:
+            told.append(has_it)
+
+    with locked(tmp_path):
+        look()
+        other = threading.Thread(target=look)
+        other.start()
+        other.join()
+    look()
+    assert told == [True, False, True]
