@@ -13,6 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.callbacks import Callbacks  # a HydraContext can't be had without
@@ -30,6 +31,7 @@ from rnnexp.archive import Archive
 from rnnexp.check import check
 from rnnexp.current import Standalone, as_current
 from rnnexp.errors import ConfigError, one_line
+from rnnexp.facts import git_of_application
 from rnnexp.job_config import job_config
 from rnnexp.jobs import Common, ExecutorJobs, Jobs
 from rnnexp.loop import ending
@@ -85,10 +87,12 @@ class AgainTask:
     Attributes:
         task: The function; the run is open when it is called.
         trainings: What is to be done.
+        git: The application's commit, as from `rnnexp.facts.Git.state`.
     """
 
     task: TaskFunction
     trainings: tuple[Training, ...]
+    git: Mapping[str, Any] | None
 
     def __call__(self, config: DictConfig) -> Trained:
         """Train, without a study, and record it in a run of its own."""
@@ -98,9 +102,10 @@ class AgainTask:
             Tracker(**config.tracking),
             config,
             name=training.name,
-            tags={"seed": config.seed, **training.tags},
+            tags=training.tags,
             params=training.original.data.params,
             parent=training.parent,
+            git=self.git,
         ) as run:
             with as_current(Standalone(run)):
                 result = to_result(self.task(config))
@@ -128,7 +133,9 @@ def train_again(
     originals = {training.original.info.run_id: training for training in trainings}
     configs = {key: job_config(archive, one.original) for key, one in originals.items()}
     with _composing(configs) as (context, config):
-        common = Common(context, config, AgainTask(trial.run, tuple(trainings)))
+        git = git_of_application()
+        task = AgainTask(trial.run, tuple(trainings), git.state if git else None)
+        common = Common(context, config, task)
         composed = [
             context.config_loader.load_sweep_config(config, training.for_job())
             for training in originals.values()

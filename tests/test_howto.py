@@ -25,6 +25,7 @@ def test_a_page(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: Path
 ) -> None:
     monkeypatch.syspath_prepend(DOCS / "examples")
+    monkeypatch.syspath_prepend(tmp_path)  # as `python sweep.py` has the folder that it lies in
     monkeypatch.chdir(tmp_path)
     for name in ("train.csv", "test.csv"):
         (tmp_path / name).write_text(REVIEWS)
