@@ -14,7 +14,7 @@ from rnnexp.result import Result
 def main(config: DictConfig) -> Result:
     """Run one trial; under ``-m`` the sweeper calls this once per trial."""
     # Imported here: `--help` and a faulty command line need neither TensorFlow nor MLflow.
-    from rnnexp.trial import run
+    from rnnexp.training.trial import run
 
     return run(config)
 

@@ -19,11 +19,11 @@ ALONE = "alone"  # in a trial's folder: seconds to build, and to fit, without sw
 def main(config: DictConfig) -> Result:
     """Fit alone, note the seconds, then run the trial."""
     from rnnexp import backend, data
-    from rnnexp.trial import run
+    from rnnexp.training.trial import run
 
     keras = backend.keras()
-    from rnnexp.fit import fit_arguments
-    from rnnexp.model import build
+    from rnnexp.training.fit import fit_arguments
+    from rnnexp.training.model import build
 
     backend.settle()
     began = time.perf_counter()

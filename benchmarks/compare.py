@@ -24,8 +24,8 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from rnnexp.archive import Archive
 from rnnexp.cli import main as rnnexp
+from rnnexp.storage.archive import Archive
 
 STUDY = "large"
 EPOCHS = 10
@@ -109,7 +109,9 @@ def measure(uri: str, repeat: int) -> dict[str, tuple[float, float]]:
         "find the study": seconds(lambda: archive.study(STUDY), repeat),
         "read its trials": seconds(lambda: archive.trials(study), repeat),
         "compare, after import": seconds(command, repeat),
-        "import of what it needs": seconds(lambda: process("-c", "import rnnexp.archive"), repeat),
+        "import of what it needs": seconds(
+            lambda: process("-c", "import rnnexp.storage.archive"), repeat
+        ),
         "whole command": seconds(
             lambda: process("-c", whole, "compare", STUDY, "--tracking-uri", uri), repeat
         ),

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from mlflow.models import Model
 
-from rnnexp.archive import Archive
-from rnnexp.packing import dataset_of, pack
-from rnnexp.publish import publish_run
+from rnnexp.serving.packing import dataset_of, pack
+from rnnexp.serving.publish import publish_run
+from rnnexp.storage.archive import Archive
 
 SWEEP = Path(__file__).parents[1] / "sweep.py"
 TIMES = 10

@@ -23,9 +23,9 @@ import psutil
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from rnnexp.study_report.files import log_report, write_report
-from rnnexp.study_report.snapshot import snapshot_of
-from rnnexp.tracking import Tracker
+from rnnexp.report.files import log_report, write_report
+from rnnexp.report.snapshot import snapshot_of
+from rnnexp.storage.tracking import Tracker
 
 SPACE = {
     "compile.optimizer.learning_rate": FloatDistribution(1e-4, 1e-2, log=True),

@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 import rnnexp
-from rnnexp.discard import CHECKPOINT
+from rnnexp.storage.discard import CHECKPOINT
 
 
 @hydra.main(version_base="1.3", config_path="../docs/examples", config_name="app")

@@ -10,7 +10,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import data
-from rnnexp.model import build
+from rnnexp.training.model import build
 from tests.conftest import EAGER, ROOT, TINY, Command
 
 ROW = re.compile(r"\| .+ \| `(.+?)` \| `python sweep\.py (.+)` \| `(\S+)::(\S+)` \|")

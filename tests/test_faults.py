@@ -24,7 +24,7 @@ from mlflow.tracking import MlflowClient
 from optuna.trial import TrialState
 from sqlalchemy.pool import NullPool
 
-from rnnexp.audit import audit
+from rnnexp.sweep.audit import audit
 from tests.conftest import ROOT, TINY, Ended
 from tests.test_sweep import metrics
 

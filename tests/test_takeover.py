@@ -12,9 +12,9 @@ import optuna
 import pytest
 from optuna.trial import Trial, TrialState
 
-from rnnexp.audit import audit
-from rnnexp.current import RESULT, RUN_ID
+from rnnexp.execution.current import RESULT, RUN_ID
 from rnnexp.result import Result, State
+from rnnexp.sweep.audit import audit
 from tests.conftest import Command, Ended
 from tests.test_sweep import metrics
 

@@ -1,4 +1,4 @@
-"""``hydra/launcher=workers`` and ``in_process``: the shell; the work is in rnnexp.executors."""
+"""``hydra/launcher=workers`` and ``in_process``: the shell of rnnexp/execution."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from rnnexp.jobs import ExecutorJobs
+    from rnnexp.execution.jobs import ExecutorJobs
 
 
 @dataclass
@@ -31,7 +31,7 @@ class WorkersConf:
     n_jobs: int | None = "${oc.select:hydra.sweeper.n_jobs,null}"  # type: ignore[assignment]
     executor: Any = field(
         default_factory=lambda: {
-            "_target_": "rnnexp.executors.WorkerExecutor",
+            "_target_": "rnnexp.execution.executors.WorkerExecutor",
             "max_tasks_per_worker": 100,
         }
     )
@@ -45,7 +45,7 @@ class InProcessConf:
     _recursive_: bool = False
     n_jobs: int | None = 1
     executor: Any = field(
-        default_factory=lambda: {"_target_": "rnnexp.executors.InProcessExecutor"}
+        default_factory=lambda: {"_target_": "rnnexp.execution.executors.InProcessExecutor"}
     )
 
 
@@ -86,7 +86,7 @@ class ExecutorLauncher(Launcher):
 
     def _open(self) -> "ExecutorJobs":
         # Imported here: Hydra imports every plugin at every start, `--help` included.
-        from rnnexp.jobs import Common, ExecutorJobs
+        from rnnexp.execution.jobs import Common, ExecutorJobs
 
         if not self.hydra_context or not self.config or self.task_function is None:
             raise RuntimeError("Hydra calls setup before launch")

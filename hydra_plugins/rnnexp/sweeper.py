@@ -1,4 +1,4 @@
-"""``hydra/sweeper=rnnexp``: the shell that Hydra discovers; the work is in rnnexp.study."""
+"""``hydra/sweeper=rnnexp``: the shell that Hydra discovers; the work is in rnnexp.sweep.study."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -106,7 +106,7 @@ class RnnexpSweeper(Sweeper):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         # Imported here: Hydra imports every plugin at every start, `--help` included.
-        from rnnexp.task import TrialTask
+        from rnnexp.execution.task import TrialTask
 
         self.hydra_context = hydra_context
         self.config = config
@@ -117,7 +117,7 @@ class RnnexpSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         if not (self.config and self.hydra_context and self.launcher):
             raise RuntimeError("Hydra calls setup before sweep")
-        from rnnexp.study import sweep
+        from rnnexp.sweep.study import sweep
 
         try:
             sweep(self.config, self.hydra_context.config_loader, self.launcher, arguments)

@@ -10,8 +10,8 @@ import click
 from rnnexp.cli.options import JSON, TRACKING
 
 if TYPE_CHECKING:
-    from rnnexp.confirm import Confirmation
-    from rnnexp.replay import Replay
+    from rnnexp.again.confirm import Confirmation
+    from rnnexp.again.replay import Replay
 
 
 @click.command()
@@ -24,9 +24,9 @@ def replay(run: str, as_json: bool, tracking_uri: str | None) -> None:
     RUN is a run's id, its beginning, or STUDY/NUMBER. With `deterministic=true` in its config, on
     the same machine, the metrics of all epochs are equal to the last bit.
     """
-    from rnnexp.archive import Archive
-    from rnnexp.replay import notes
-    from rnnexp.replay import replay as train
+    from rnnexp.again.replay import notes
+    from rnnexp.again.replay import replay as train
+    from rnnexp.storage.archive import Archive
 
     _find_own_modules()
     archive = Archive(tracking_uri)
@@ -62,8 +62,8 @@ def confirm(
     The lead survives if, paired by seed, the leader is better than every other by more than two
     standard errors on average. Seeds that a leader was trained over before are not trained again.
     """
-    from rnnexp.archive import Archive
-    from rnnexp.confirm import Confirmation
+    from rnnexp.again.confirm import Confirmation
+    from rnnexp.storage.archive import Archive
 
     _find_own_modules()
     archive = Archive(tracking_uri)

@@ -5,13 +5,13 @@ from typing import Any
 
 import click
 
-from rnnexp.archive import Archive
 from rnnexp.cli.tables import Column, console, print_json, say, show
-from rnnexp.compare import BEST, RESULTS, Value
-from rnnexp.contenders import Contender, obstacles, verdict
-from rnnexp.curves import Curve, plot
-from rnnexp.difference import differing, settings_of, together
+from rnnexp.compare.contenders import Contender, obstacles, verdict
+from rnnexp.compare.curves import Curve, plot
+from rnnexp.compare.difference import differing, settings_of, together
+from rnnexp.compare.rows import BEST, RESULTS, Value
 from rnnexp.figures import figure, figures
+from rnnexp.storage.archive import Archive
 
 _FACTS = ("state", "reason", "objective", "data", "commit", "dirty", "version")
 _PIPED = 100  # columns of a plot that is piped

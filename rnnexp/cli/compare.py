@@ -36,11 +36,11 @@ def compare(
     beginning of a name will do. CONDITION is as in SQL, on any column of the table or any metric.
     """
     # Imported here, since `--help` needs no MLflow.
-    from rnnexp.archive import Archive, is_study
     from rnnexp.cli.beside import show_beside
     from rnnexp.cli.ranking import show_ranking
-    from rnnexp.contenders import contenders
+    from rnnexp.compare.contenders import contenders
     from rnnexp.errors import QuestionError
+    from rnnexp.storage.archive import Archive, is_study
 
     archive = Archive(tracking_uri)
     found = [archive.study_or_run(name) for name in runs]

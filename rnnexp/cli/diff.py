@@ -8,9 +8,9 @@ import click
 from rnnexp.cli.options import JSON, TRACKING
 
 if TYPE_CHECKING:
-    from rnnexp.archive import Archive
-    from rnnexp.compare import Value
-    from rnnexp.contenders import Contender
+    from rnnexp.compare.contenders import Contender
+    from rnnexp.compare.rows import Value
+    from rnnexp.storage.archive import Archive
 
 
 @click.command()
@@ -25,10 +25,10 @@ def diff(first: str, second: str, tracking_uri: str | None, as_json: bool) -> No
     best trial. Folders of the runs' own don't count as a difference.
     """
     # Imported here, since `--help` needs no MLflow.
-    from rnnexp.archive import Archive
     from rnnexp.cli.tables import print_json
-    from rnnexp.contenders import contenders
-    from rnnexp.difference import differing
+    from rnnexp.compare.contenders import contenders
+    from rnnexp.compare.difference import differing
+    from rnnexp.storage.archive import Archive
 
     archive = Archive(tracking_uri)
     found = [contenders(archive, [archive.study_or_run(name)])[0] for name in (first, second)]
@@ -45,7 +45,7 @@ def diff(first: str, second: str, tracking_uri: str | None, as_json: bool) -> No
 
 
 def _sections(archive: "Archive", one: "Contender") -> dict[str, dict[str, "Value"]]:
-    from rnnexp.difference import flattened, settings_of
+    from rnnexp.compare.difference import flattened, settings_of
 
     tags = one.run.data.tags
     environment = archive.environment(one.run) or {}
@@ -76,7 +76,7 @@ def _show(
     names: list[str], differ: dict[str, dict[str, tuple["Value", ...]]], unknown: list[str]
 ) -> None:
     from rnnexp.cli.tables import Column, say, show
-    from rnnexp.difference import together
+    from rnnexp.compare.difference import together
     from rnnexp.figures import exact
 
     rows = [

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
     from omegaconf import DictConfig
 
-    from rnnexp.archive import Archive
+    from rnnexp.storage.archive import Archive
 
 
 @click.command()
@@ -27,10 +27,10 @@ def export(run: str, folder: Path, tracking_uri: str | None) -> None:
     """
     from mlflow.models import Model
 
-    from rnnexp.archive import Archive
-    from rnnexp.packing import dataset_of, pack
-    from rnnexp.publish import how_to_predict
-    from rnnexp.registry import DATA
+    from rnnexp.serving.packing import dataset_of, pack
+    from rnnexp.serving.publish import how_to_predict
+    from rnnexp.storage.archive import Archive
+    from rnnexp.storage.registry import DATA
 
     if folder.exists() and any(folder.iterdir()):
         raise click.ClickException(f"{folder} is not empty; give a folder that is, or a new one")
@@ -54,9 +54,9 @@ def export(run: str, folder: Path, tracking_uri: str | None) -> None:
 @TRACKING
 def publish(study: str, name: str | None, tracking_uri: str | None) -> None:
     """Log and register the best model of STUDY, as a sweep does at its end."""
-    from rnnexp.archive import Archive
-    from rnnexp.publish import publish_run
-    from rnnexp.registry import name_fault
+    from rnnexp.serving.publish import publish_run
+    from rnnexp.storage.archive import Archive
+    from rnnexp.storage.registry import name_fault
 
     archive = Archive(tracking_uri)
     parent = archive.study(study)
@@ -80,8 +80,8 @@ def _config(archive: "Archive", run: "Run") -> "DictConfig":
     Raises:
         NotFoundError: If it can't be.
     """
-    from rnnexp.checkpoint import TAG
-    from rnnexp.registry import DATA
+    from rnnexp.storage.registry import DATA
+    from rnnexp.training.checkpoint import TAG
 
     run_id, tags = run.info.run_id, run.data.tags
     if "direction" in run.data.params:

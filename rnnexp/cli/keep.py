@@ -12,7 +12,7 @@ from rnnexp.cli.options import STORAGE, TRACKING
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def deliver(folder: Path) -> None:
     """Write to MLflow what waits in FOLDER, since MLflow was away at the time."""
-    from rnnexp.outbox import deliver_all
+    from rnnexp.storage.outbox import deliver_all
 
     done, left = deliver_all(folder)
     click.echo(f"{done} runs have been completed, {left} still wait")
@@ -33,10 +33,10 @@ def check(study: str, repair: bool, storage: str, tracking_uri: str | None) -> N
     import optuna
     from mlflow.tracking import MlflowClient
 
-    from rnnexp.audit import audit
-    from rnnexp.current import RUN_ID
-    from rnnexp.stores import absolute_uri, no_such_study, open_storage, study_names
-    from rnnexp.tracking import Tracker
+    from rnnexp.execution.current import RUN_ID
+    from rnnexp.storage.stores import absolute_uri, no_such_study, open_storage, study_names
+    from rnnexp.storage.tracking import Tracker
+    from rnnexp.sweep.audit import audit
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     url = absolute_uri(storage)

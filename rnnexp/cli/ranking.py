@@ -7,7 +7,8 @@ from typing import Any
 from mlflow.entities import Run
 
 from rnnexp.cli.tables import Column, print_json, say, show
-from rnnexp.compare import (
+from rnnexp.compare.difference import differing
+from rnnexp.compare.rows import (
     BEST,
     FACTS,
     Row,
@@ -20,9 +21,8 @@ from rnnexp.compare import (
     rows_of,
     value_of,
 )
-from rnnexp.difference import differing
+from rnnexp.compare.where import where
 from rnnexp.figures import figure, figures
-from rnnexp.where import where
 
 _STYLES = {"PRUNED": "yellow", "FAIL": "red", "RUNNING": "cyan", "INTERRUPTED": "red"}
 

@@ -23,10 +23,10 @@ def report(study: str, folder: Path | None, storage: str, tracking_uri: str | No
 
     import optuna
 
-    from rnnexp.archive import Archive
-    from rnnexp.stores import absolute_uri, no_such_study, open_storage, study_names
-    from rnnexp.study_report.files import log_report, write_report
-    from rnnexp.study_report.stored import stored_snapshot
+    from rnnexp.report.files import log_report, write_report
+    from rnnexp.report.stored import stored_snapshot
+    from rnnexp.storage.archive import Archive
+    from rnnexp.storage.stores import absolute_uri, no_such_study, open_storage, study_names
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     archive = Archive(tracking_uri)

@@ -19,8 +19,8 @@ _STATES = ("complete", "pruned", "fail")
 def studies(tracking_uri: str | None, as_json: bool) -> None:
     """List the studies, newest first: what each searched for and found, and how long it took."""
     # Imported here, since `--help` needs no MLflow.
-    from rnnexp.archive import Archive
     from rnnexp.cli.tables import print_json, say
+    from rnnexp.storage.archive import Archive
 
     archive = Archive(tracking_uri)
     found = [_facts(run) for run in archive.studies()]
@@ -33,7 +33,7 @@ def studies(tracking_uri: str | None, as_json: bool) -> None:
 
 
 def _facts(run: "Run") -> dict[str, Any]:
-    from rnnexp.compare import objective_of
+    from rnnexp.compare.rows import objective_of
 
     info, metrics = run.info, run.data.metrics
     began = datetime.fromtimestamp(info.start_time / 1000, UTC)

@@ -1,0 +1,1 @@
+"""Runs beside each other: rows, ranks, filters, differences, curves; pure but for reading them."""

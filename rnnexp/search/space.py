@@ -1,0 +1,299 @@
+"""Hydra's sweep grammar <-> Optuna's distributions.
+
+| override                         | distribution                                        |
+|----------------------------------|-----------------------------------------------------|
+| ``a=x,y`` or ``a=choice(x,y)``   | categorical                                         |
+| ``a=range(1,10,3)``              | int 1, 4, 7 (the end is exclusive, as in Python)     |
+| ``a=range(0.1,0.5,0.1)``         | float 0.1, 0.2, 0.3, 0.4                            |
+| ``a=interval(1,10)``             | float 1.0 to 10.0, both included                    |
+| ``a=int(interval(1,10))``        | int 1 to 10, both included                          |
+| ``a=float(range(1,4))``          | float 1.0, 2.0, 3.0                                 |
+| ``a=tag(log,interval(...))``     | the same, sampled by its logarithm                  |
+| anything else                    | not searched: the same for every trial              |
+
+Grammar: https://hydra.cc/docs/advanced/override_grammar/extended/. The readings of it
+are those of Hydra's own Optuna sweeper.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import (
+    IntervalSweep,
+    Override,
+    Quote,
+    QuotedString,
+    RangeSweep,
+    Sweep,
+    Transformer,
+)
+from hydra.errors import HydraException
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from rnnexp.search.dimension import Condition, Dimension, Value
+
+SHORT_NAMES = {"learning_rate": "lr", "embedding_size": "embedding", "batch_size": "batch"}
+
+
+@dataclass(frozen=True)
+class Space:
+    """What a study searches, and what it sets for every trial.
+
+    Attributes:
+        dimensions: The searched keys, in the order in which they are drawn: those that are
+            always there, then those with a condition, each after its parent.
+        fixed: Overrides that are the same for every trial.
+    """
+
+    dimensions: tuple[Dimension, ...]
+    fixed: tuple[str, ...]
+
+    @property
+    def by_key(self) -> dict[str, Dimension]:
+        """The dimensions by their keys."""
+        return {dimension.key: dimension for dimension in self.dimensions}
+
+    @property
+    def size(self) -> int | None:
+        """How many settings there are; None if they can't be counted."""
+        if any(dimension.values() is None for dimension in self.dimensions):
+            return None
+        return math.prod(self._size(d) for d in self.dimensions if not d.condition)
+
+    def _size(self, dimension: Dimension) -> int:
+        """How many settings there are of a dimension and of those that depend on it."""
+        below = [
+            (child, child.condition)
+            for child in self.dimensions
+            if child.condition and child.condition.key == dimension.key
+        ]
+        branching = {value for _, condition in below for value in condition.values}
+        return (
+            len(dimension.values() or [])
+            - len(branching)
+            + sum(
+                math.prod(self._size(d) for d, c in below if c.holds({dimension.key: value}))
+                for value in branching
+            )
+        )
+
+    def holds(self, params: Mapping[str, Value]) -> bool:
+        """Whether these are values of every dimension that applies, and of no other."""
+        return all(
+            d.key in params and d.holds(params[d.key]) if d.applies(params) else d.key not in params
+            for d in self.dimensions
+        )
+
+    def settings(self, given: Mapping[str, Value] | None = None) -> list[dict[str, Value]]:
+        """Every setting of a space that can be counted, where some values may be given."""
+        found: list[dict[str, Value]] = [{}]
+        for d in self.dimensions:
+            values = [given[d.key]] if given and d.key in given else d.values() or []
+            found = [
+                extended
+                for setting in found
+                for extended in (
+                    [setting | {d.key: value} for value in values]
+                    if d.applies(setting)
+                    else [setting]
+                )
+            ]
+        return found
+
+    def only_applying(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """What of some values can be set together: a value without its parent's is left out."""
+        kept: dict[str, Value] = {}
+        for d in self.dimensions:
+            if d.key in values and d.applies(kept):
+                kept[d.key] = values[d.key]
+        return kept
+
+    def around(self, key: str, value: Value, usual: Mapping[str, Value]) -> dict[str, Value]:
+        """The usual values, but for those that have to be others so that one can be set.
+
+        Args:
+            key: What is set.
+            value: Its value.
+            usual: Values by key; what is not there stays unset, but for parents of ``key``.
+        """
+        wanted = dict(usual) | {key: value}
+        while condition := self.by_key[key].condition:
+            key = condition.key
+            if not condition.holds(wanted):
+                wanted[key] = condition.values[0]
+        return self.only_applying(wanted)
+
+    @property
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """What the values of each key are drawn from."""
+        return {dimension.key: dimension.distribution for dimension in self.dimensions}
+
+    def texts(self, params: Mapping[str, Value]) -> dict[str, str]:
+        """Searched values, by key, as written in overrides."""
+        return {d.key: d.text(params[d.key]) for d in self.dimensions if d.key in params}
+
+    def exact(self, params: Mapping[str, Value]) -> dict[str, Value]:
+        """Searched values, by key, as a trial gets them."""
+        return {d.key: d.exact(params[d.key]) for d in self.dimensions if d.key in params}
+
+    def overrides(self, params: Mapping[str, Value]) -> list[str]:
+        """The overrides of the trial with these searched values."""
+        applying = (d for d in self.dimensions if d.applies(params))
+        return [*self.fixed, *(d.override(params[d.key]) for d in applying)]
+
+
+def short_name(params: Mapping[str, object]) -> str:
+    """A setting in short, for people: ``lr=0.0031 units=64``; empty if nothing was searched."""
+    parts = []
+    for key, value in params.items():
+        short = f"{value:.3g}" if isinstance(value, float) else str(value)
+        parts.append(f"{short_key(key)}={short}")
+    return " ".join(parts)
+
+
+def short_key(key: str) -> str:
+    """The last part of a config key, as people call it: ``lr``; of a ``_target_``, its parent's."""
+    name = key.removesuffix("._target_").rpartition(".")[2]
+    return SHORT_NAMES.get(name, name)
+
+
+def parse(
+    arguments: Sequence[str], config_loader: ConfigLoader | None = None
+) -> tuple[Space, list[str]]:
+    """Read a search space from overrides.
+
+    Args:
+        arguments: Overrides in Hydra's grammar; of two for one key the later counts.
+        config_loader: Needed to expand ``glob(...)`` over the options of a group.
+
+    Returns:
+        The space of all that could be read, and a message for each override that could not.
+    """
+    parser = OverridesParser.create(config_loader)
+    dimensions: dict[str, Dimension] = {}
+    fixed: dict[str, str] = {}
+    faults: list[str] = []
+    for argument in arguments:
+        try:
+            override = parser.parse_override(argument)
+            key = override.get_key_element().lstrip("+~")
+            dimensions.pop(key, None)
+            fixed.pop(key, None)
+            if override.is_sweep_override():
+                dimensions[key] = _dimension(override)
+            else:
+                fixed[key] = argument
+        except (HydraException, ValueError) as error:
+            faults.append(f"search space: {argument!r} can't be read: {error}")
+    return Space(tuple(dimensions.values()), tuple(fixed.values())), faults
+
+
+def read_condition(grammar: str, config_loader: ConfigLoader | None = None) -> Condition:
+    """Read a condition, as ``model=choice(lstm,gru)`` or ``model=lstm``.
+
+    Args:
+        grammar: The parent and its values, as in an override.
+        config_loader: Needed to expand ``glob(...)``.
+
+    Raises:
+        ValueError: If it can't be read.
+    """
+    try:
+        override = OverridesParser.create(config_loader).parse_override(grammar)
+        if override.is_delete():
+            raise ValueError("a key that is removed has no value")
+        key = override.get_key_element().lstrip("+")
+        if override.is_sweep_override():
+            return Condition(key, tuple(_choices(override)), grammar)
+        return Condition(key, (_choice(override.value())[0],), grammar)
+    except HydraException as error:
+        raise ValueError(str(error)) from error
+
+
+def _dimension(override: Override) -> Dimension:
+    full, grammar = override.get_key_element(), override.get_value_string()
+    key = full.lstrip("+")
+    prefix = full.removesuffix(key)
+    sweep = override.value()
+    if override.is_delete():
+        raise ValueError("a key that is removed can't be searched")
+    if isinstance(sweep, Sweep) and (unknown := sorted(sweep.tags - {"log"})):
+        raise ValueError(f"unknown tag {', '.join(unknown)}; the only tag is log")
+    if isinstance(sweep, IntervalSweep):
+        return Dimension(key, prefix, _interval(sweep), grammar)
+    if isinstance(sweep, Sweep) and "log" in sweep.tags:
+        raise ValueError("only an interval can be searched by its logarithm")
+    if isinstance(sweep, RangeSweep):
+        return Dimension(key, prefix, _range(sweep), grammar)
+    texts = _choices(override)
+    return Dimension(key, prefix, CategoricalDistribution(tuple(texts)), grammar, texts)
+
+
+def _choices(override: Override) -> dict[Value, str]:
+    texts: dict[Value, str] = {}
+    for element in override.sweep_iterator(transformer=Transformer.identity):
+        value, text = _choice(element)
+        if value in texts:
+            # 1, 1.0 and true are equal in Python, and so they are one choice to Optuna.
+            raise ValueError(f"the choices {texts[value]} and {text} are equal")
+        texts[value] = text
+    if not texts:
+        raise ValueError("there is nothing to choose from")
+    return texts
+
+
+def _choice(element: Any) -> tuple[Value, str]:
+    """A choice as a value for Optuna, and as written in an override."""
+    if isinstance(element, QuotedString):
+        element = element.text
+    text = str(Transformer.str(element))
+    if not isinstance(element, str):
+        return (element if isinstance(element, Value) else text), text
+    # Hydra has taken the quotes off; they are still needed where it reads another value without.
+    try:
+        as_is = OverridesParser.create().parse_override(f"key={text}").value()
+    except HydraException:
+        as_is = None
+    return element, text if as_is == element else QuotedString(element, Quote.single).with_quotes()
+
+
+def _interval(sweep: IntervalSweep) -> BaseDistribution:
+    low, high = sweep.start, sweep.end
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError("both ends of an interval must be finite numbers")
+    if low > high:
+        raise ValueError(f"the interval begins at {low}, after its end {high}")
+    log = "log" in sweep.tags
+    if log and low <= 0:
+        raise ValueError(f"a logarithmic interval must begin above 0, not at {low}")
+    distribution: Callable[..., BaseDistribution] = FloatDistribution
+    if isinstance(low, int) and isinstance(high, int):
+        distribution = IntDistribution
+    return distribution(low, high, log=log)
+
+
+def _range(sweep: RangeSweep) -> BaseDistribution:
+    start, stop, step = sweep.start, sweep.stop, sweep.step
+    if start is None or stop is None:
+        raise ValueError("a range must have a start and an end")
+    if step == 0:
+        raise ValueError("a range can't have the step 0")
+    # As decimals, since 0.9 is more than 3 * 0.3 in floats: the end would be included.
+    first, end, width = (Decimal(str(number)) for number in (start, stop, step))
+    count = math.ceil((end - first) / width)
+    if count < 1:
+        raise ValueError("the range is empty: its end is exclusive")
+    low, high = sorted((first, first + (count - 1) * width))
+    if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int):
+        return IntDistribution(int(low), int(high), step=abs(step))
+    return FloatDistribution(float(low), float(high), step=float(abs(width)))

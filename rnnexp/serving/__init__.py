@@ -1,0 +1,1 @@
+"""A checkpoint as a model that takes raw text: packed, logged, registered."""

@@ -1,0 +1,172 @@
+"""A study's best model in MLflow: logged on the study's run, and registered under a name.
+
+    the winner's checkpoint -> rnnexp/serving/packing.py -> a logged model of the study's run
+      -> a version of the registered model -> the champion, if it beats the present one
+
+Called a second time for the same winner, as after a resume, it makes nothing twice.
+"""
+
+import shlex
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from omegaconf import DictConfig
+
+from rnnexp.errors import NotFoundError
+from rnnexp.serving.packing import dataset_of, pack
+from rnnexp.storage import registry
+from rnnexp.storage.registry import CHAMPION, DATA, OBJECTIVE, RUN, VALUE, Registry, Verdict
+from rnnexp.storage.tracking import Tracker
+from rnnexp.training.checkpoint import no_checkpoint
+
+RULE = (
+    f"The alias {CHAMPION} goes to a version whose {VALUE}, on the validation part, is better "
+    "than the champion's, on the same data and by the same objective."
+)
+
+
+def publish(
+    config: DictConfig, run_id: str, study_run: str, name: str | None
+) -> list[tuple[str, str]]:
+    """Log and register the best trial's model, at a sweep's end.
+
+    Args:
+        config: The config that the trial was trained with.
+        run_id: The trial's run in MLflow.
+        study_run: The study's.
+        name: The name of the registered model; None if it is only logged.
+
+    Returns:
+        For the summary: what was done, and a command that goes with it. Empty if the run has no
+        checkpoint, as when the ``model_checkpoint`` callback was left out.
+    """
+    tracker = Tracker(**config.tracking)
+    if no_checkpoint(run_id, tracker):
+        return []
+    return publish_run(tracker, config, run_id, study_run, name)
+
+
+def publish_run(
+    tracker: Tracker, config: DictConfig, run_id: str, study_run: str, name: str | None
+) -> list[tuple[str, str]]:
+    """The same for a run of any time, which has a checkpoint; see `publish`.
+
+    Raises:
+        RnnexpError: If the run can't be packed.
+    """
+    client = tracker.client()
+    model_id, tags = _logged(client, study_run, run_id) or _log(
+        tracker, client, config, run_id, study_run
+    )
+    if name is None:
+        command = how_to_predict(f"models:/{model_id}", tracker)
+        return [(f"Use the best model, {model_id}, which is not registered:", command)]
+    version, verdict = _register(Registry(client, name), model_id, study_run, tags)
+    what = f"version {version} of {name}"
+    if verdict.wins:
+        command = how_to_predict(f"models:/{name}@{CHAMPION}", tracker)
+        return [(f"Use the best model, {what}, now its {CHAMPION}: {verdict.why}", command)]
+    return [
+        (
+            f"Use the best model, {what}, not its {CHAMPION}: {verdict.why}",
+            how_to_predict(f"models:/{name}/{version}", tracker),
+        ),
+        (f"Make it the {CHAMPION} by hand:", _how_to_crown(name, version, tracker)),
+    ]
+
+
+def how_to_predict(model: str, tracker: Tracker | None = None) -> str:
+    """The command that predicts for a file of sentences with a model."""
+    command = ["mlflow", "models", "predict", "-m", model, "--env-manager", "local"]
+    where = tracker.environment() if tracker else ""  # a folder is found without it
+    return f"{where}{shlex.join(command)} -i sentences.csv -t csv"
+
+
+def _how_to_crown(name: str, version: str, tracker: Tracker) -> str:
+    call = f"MlflowClient().set_registered_model_alias({name!r}, {CHAMPION!r}, {version!r})"
+    code = f"from mlflow import MlflowClient; {call}"
+    return f"{tracker.environment()}{shlex.join(['python', '-c', code])}"
+
+
+def _logged(
+    client: MlflowClient, study_run: str, run_id: str
+) -> tuple[str, Mapping[str, str]] | None:
+    """The model of this winner that the study's run has already, with its tags."""
+    experiment = client.get_run(study_run).info.experiment_id
+    found = client.search_logged_models([experiment], f"source_run_id = '{study_run}'")
+    return next(
+        (
+            (model.model_id, model.tags)
+            for model in found
+            if model.status == LoggedModelStatus.READY and model.tags.get(RUN) == run_id
+        ),
+        None,
+    )
+
+
+def _log(
+    tracker: Tracker, client: MlflowClient, config: DictConfig, run_id: str, study_run: str
+) -> tuple[str, Mapping[str, str]]:
+    # Imported here: only what logs a model needs it.
+    from mlflow.models import Model
+
+    run = client.get_run(run_id)
+    if VALUE not in run.data.metrics:
+        raise NotFoundError(f"run {run_id} has no {VALUE} to compare by")
+    dataset = dataset_of(config, run_id, run.data.tags.get(DATA))
+    tags = {
+        RUN: run_id,
+        DATA: dataset.folder.name,
+        OBJECTIVE: f"{config.objective.mode} {config.objective.monitor}",
+        VALUE: repr(run.data.metrics[VALUE]),
+        "study": run.data.tags["study"],
+        "trial": run.data.tags["trial"],
+    }
+    created = client.create_logged_model(
+        run.info.experiment_id,
+        name=f"trial-{run.data.tags['trial']}",
+        source_run_id=study_run,
+        tags=tags,
+        params=run.data.params,
+    )
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch, "model")
+            described = Model(
+                artifact_path=created.artifact_location,
+                model_uuid=created.model_id,
+                run_id=study_run,
+                model_id=created.model_id,
+            )
+            pack(config, dataset, run_id, tracker, folder, described)
+            client.log_model_artifacts(created.model_id, str(folder))
+        client.log_outputs(study_run, [LoggedModelOutput(created.model_id, step=0)])
+        client.finalize_logged_model(created.model_id, LoggedModelStatus.READY)
+    except Exception:
+        with suppress(MlflowException, OSError):  # it may be MLflow that is away
+            client.finalize_logged_model(created.model_id, LoggedModelStatus.FAILED)
+        raise
+    return created.model_id, tags
+
+
+def _register(
+    entry: Registry, model_id: str, study_run: str, tags: Mapping[str, str]
+) -> tuple[str, Verdict]:
+    """The version of a model, and whether it is the champion now."""
+    version = entry.version_of(model_id, study_run) or entry.add(model_id, study_run, tags)
+    number = str(version.version)
+    champion = entry.champion()
+    wins = champion is not None and str(champion.version) == number
+    if wins or version.description:  # it was decided before; since then by hand, perhaps
+        return number, Verdict(wins, "as before")
+    verdict = registry.compare(tags, champion.tags if champion else None)
+    if verdict.wins:
+        entry.crown(number)
+    what = "Became" if verdict.wins else "Did not become"
+    entry.describe(number, f"{what} the {CHAMPION}: {verdict.why}. {RULE}")
+    return number, verdict

@@ -1,0 +1,1 @@
+"""What is stored, and read back: MLflow's runs, Optuna's studies, and what waits for them."""

@@ -1,0 +1,46 @@
+"""MLflow's system metrics of a job: what its machine is busy with while it trains."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rnnexp.errors import one_line
+from rnnexp.storage.tracking import Tracker
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def system_metrics(tracker: Tracker, run_id: str) -> Iterator[None]:
+    """Log ``system/*`` metrics of a run while the block runs, if that is switched on.
+
+    MLflow samples every 10 s (``MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL``), and the last sample
+    is logged at the end: so there is one even of a job that took a second. They are written
+    beside everything else, and what can't be written is lost.
+
+    Args:
+        tracker: Where the run is, and whether it is on.
+        run_id: The run.
+    """
+    if not tracker.system_metrics:
+        yield
+        return
+    # Imported here: most jobs don't need it.
+    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+    try:
+        monitor = SystemMetricsMonitor(run_id, resume_logging=True, tracking_uri=tracker.uri)
+    except Exception as error:  # whatever a driver of some device raises
+        log.warning("no system metrics are logged: %s", one_line(error))
+        yield
+        return
+    monitor.start()
+    try:
+        yield
+    finally:
+        monitor.finish()
+        try:
+            monitor.publish_metrics(monitor.aggregate_metrics())
+            monitor.mlflow_logger.flush()
+        except Exception as error:
+            log.warning("the last system metrics are lost: %s", one_line(error))

@@ -1,0 +1,1 @@
+"""A study from its first check to its summary: ask, submit, tell; budget, resume, retention."""

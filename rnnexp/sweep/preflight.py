@@ -1,0 +1,260 @@
+"""Everything that can be wrong with a sweep, found before trial 0.
+
+What the application itself can tell of its configs is left to the function named in
+``hydra.sweeper.check``; this module knows Hydra, Optuna and the stores only.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import optuna
+from hydra.core.config_loader import ConfigLoader
+from hydra.errors import HydraException
+from hydra.utils import get_method, instantiate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from rnnexp.errors import one_line
+from rnnexp.execution.current import RUN_ID
+from rnnexp.execution.jobs import Jobs
+from rnnexp.search.composed import unknown_key
+from rnnexp.search.conditions import as_overrides, with_conditions
+from rnnexp.search.dimension import Dimension, Value
+from rnnexp.search.known import Setting, known_settings
+from rnnexp.search.space import Space, parse
+from rnnexp.storage.registry import name_fault
+from rnnexp.storage.stores import absolute_uri, open_storage, sqlite_file, study_names, write_fault
+from rnnexp.storage.tracking import Tracker
+from rnnexp.sweep.resume import DEFINITION, definition, differences, study_to_resume, taken_name
+from rnnexp.sweep.retention import keep_faults
+
+
+def preflight(
+    config: DictConfig, loader: ConfigLoader, arguments: list[str], jobs: Jobs
+) -> tuple[Space, list[str]]:
+    """The search space of a sweep, and every fault of the sweep.
+
+    Args:
+        config: Hydra's composed config of the sweep.
+        loader: Composes the configs of trials.
+        arguments: The command line's overrides; they win over ``hydra.sweeper.params`` and
+            ``hydra.sweeper.when``.
+        jobs: Where the application's own check runs.
+    """
+    settings = config.hydra.sweeper
+    params, faults = as_overrides("hydra.sweeper.params", settings.params or {})
+    space, unread = parse([*params, *arguments], loader)
+    faults += unread
+    unfit: list[str] = []
+    fixed, base = _base(config, loader, space.fixed, unfit)
+    space, conditions = with_conditions(
+        space, settings.when, params=params, arguments=arguments, base=base, loader=loader
+    )
+    faults += conditions
+    faults += [
+        *_numbers(settings),
+        *keep_faults(settings.keep),
+        *_optuna(settings),
+        *_storage(settings),
+        *_folders(config),
+    ]
+    faults += Tracker(**settings.tracking).faults()
+    faults += _registered_model(settings)
+    if not (space.dimensions or faults):
+        faults.append(
+            "nothing to search: give ranges in hydra.sweeper.params or on the command line, "
+            "such as 'model.units=choice(32,64)', or leave out -m to train once"
+        )
+    configs = list(_probed(config, loader, space, fixed, unfit))
+    faults += unfit
+    faults += known_settings(settings, space)[1]
+    faults += _repeat_seed(config, base, space)
+    faults += _resume(settings, base, space)
+    if settings.check and configs:
+        faults += jobs.call(get_method(settings.check), configs).result()
+    return space, list(dict.fromkeys(faults))
+
+
+def _numbers(settings: DictConfig) -> list[str]:
+    faults = [
+        f"hydra.sweeper.{name}={settings[name]}: must be {bounds}"
+        for name, least, bounds in (
+            ("n_trials", 1, "at least 1"),
+            ("n_jobs", 1, "at least 1"),
+            ("patience", 1, "at least 1"),
+            ("retries", 0, "at least 0"),
+            ("timeout", 1e-9, "seconds, more than 0"),
+            ("min_delta", 0, "at least 0"),
+        )
+        if settings[name] is not None and not settings[name] >= least
+    ]
+    if settings.n_trials is None and settings.timeout is None and settings.patience is None:
+        faults.append("hydra.sweeper.n_trials=null: needs a timeout or a patience, to end at all")
+    if not 0 <= settings.max_failure_rate <= 1:
+        rate = settings.max_failure_rate
+        faults.append(f"hydra.sweeper.max_failure_rate={rate}: must be between 0 and 1")
+    return faults
+
+
+def _registered_model(settings: DictConfig) -> list[str]:
+    name = settings.registered_model_name
+    if not settings.publish or name is None or not (fault := name_fault(name)):
+        return []
+    return [
+        f"hydra.sweeper.registered_model_name={name}: {fault}; give another, or null to register "
+        "nothing. By default it is the study's name"
+    ]
+
+
+def _repeat_seed(config: DictConfig, base: DictConfig | None, space: Space) -> list[str]:
+    key = config.hydra.sweeper.repeat_seed
+    if key is None or base is None:
+        return []
+    where = f"hydra.sweeper.repeat_seed={key}"
+    if key in space.by_key:
+        return [f"{where}: is searched itself"]
+    if unknown := unknown_key(config, key):
+        return [f"{where}: {unknown}"]
+    seed = OmegaConf.select(base, key)
+    return [] if type(seed) is int else [f"{where}: must be the key of an int, not of {seed!r}"]
+
+
+def _optuna(settings: DictConfig) -> list[str]:
+    faults = []
+    if settings.direction not in ("minimize", "maximize"):
+        direction = settings.direction
+        faults.append(f"hydra.sweeper.direction={direction}: must be minimize or maximize")
+    for name, base in (
+        ("sampler", optuna.samplers.BaseSampler),
+        ("pruner", optuna.pruners.BasePruner),
+    ):
+        try:
+            made = instantiate(settings[name])
+        except (HydraException, OmegaConfBaseException) as error:
+            faults.append(f"hydra.sweeper.{name}: {one_line(error)}")
+            continue
+        if not isinstance(made, base):
+            faults.append(f"hydra.sweeper.{name}: {made!r} is not an Optuna {name}")
+    return faults
+
+
+def _storage(settings: DictConfig) -> list[str]:
+    url = absolute_uri(settings.storage)
+    if url.startswith("sqlite:///") and not sqlite_file(url):
+        return [
+            f"hydra.sweeper.storage={settings.storage}: each process would have a study of its "
+            "own; give a file, such as sqlite:///optuna.db"
+        ]
+    if fault := write_fault(url):
+        return [f"hydra.sweeper.storage: {fault}"]
+    try:
+        taken = settings.study_name in study_names(url)
+    except Exception as error:  # whatever the database's driver raises
+        return [f"hydra.sweeper.storage: {url} can't be opened: {one_line(error)}"]
+    if taken and settings.resume is None:
+        return [taken_name(settings)]
+    return []
+
+
+def _folders(config: DictConfig) -> list[str]:
+    subdir = str(OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"])  # type: ignore[index,call-overload]
+    if "${" in subdir:
+        return []
+    return [
+        f"hydra.sweep.subdir={subdir}: every trial needs a folder of its own, in which it is "
+        "backed up; give a name with ${hydra.job.num} in it"
+    ]
+
+
+def _resume(settings: DictConfig, base: DictConfig | None, space: Space) -> list[str]:
+    if settings.resume is None:
+        return []
+    name, faults = study_to_resume(settings)
+    if not name or not base:
+        return faults
+    study = optuna.load_study(study_name=name, storage=open_storage(absolute_uri(settings.storage)))
+    now = definition(base, space)
+    # Without a definition its sweep died as it began.
+    found = differences(study.user_attrs.get(DEFINITION, now), now)
+    if study.direction.name.lower() != settings.direction:
+        found.append(
+            f"direction was {study.direction.name.lower()}, now it is {settings.direction}"
+        )
+    faults = [f"hydra.sweeper.resume={name}: the study is another one: {text}" for text in found]
+    tracker = Tracker(**settings.tracking)
+    run_id = study.user_attrs.get(RUN_ID)
+    if run_id and not tracker.faults() and not tracker.knows(run_id):
+        faults.append(
+            f"hydra.sweeper.resume={name}: its run {run_id} is not in {tracker.uri}; give the "
+            "tracking.uri that the study began with"
+        )
+    return faults
+
+
+def _base(
+    config: DictConfig, loader: ConfigLoader, fixed: Sequence[str], faults: list[str]
+) -> tuple[list[str], DictConfig | None]:
+    """The fixed overrides that can be composed, and the config with them alone."""
+    overrides: list[str] = []
+    for text in fixed:
+        if _compose(config, loader, [*overrides, text], faults):
+            overrides.append(text)
+    return overrides, _compose(config, loader, overrides, faults)
+
+
+def _probed(
+    config: DictConfig, loader: ConfigLoader, space: Space, fixed: list[str], faults: list[str]
+) -> Iterator[DictConfig]:
+    """Configs of trials to look at: every choice, and both ends of every range, come up once.
+
+    Each is a whole setting, as a trial's, since one choice may need another: five classes
+    another loss. What can't be composed is added to ``faults`` and left out, so that the rest
+    is still looked at.
+    """
+
+    def compose(d: Dimension, value: Value) -> DictConfig | None:
+        setting = space.around(d.key, value, first)
+        # Last comes what a fault is to be put down to.
+        others = [other for other in space.dimensions if other.key in setting and other != d]
+        texts = [other.override(setting[other.key]) for other in others]
+        return _compose(config, loader, [*fixed, *texts, d.override(value)], faults)
+
+    first: Setting = {}
+    broken: set[tuple[str, Value]] = set()
+    for d in space.dimensions:
+        for value in d.probes():
+            if compose(d, value):
+                first[d.key] = value
+                break
+            broken.add((d.key, value))
+    if not space.dimensions and (base := _compose(config, loader, fixed, faults)):
+        yield base
+    for d in space.dimensions:
+        for value in d.probes():
+            if (d.key, value) not in broken and (composed := compose(d, value)):
+                yield composed
+
+
+def _compose(
+    config: DictConfig, loader: ConfigLoader, overrides: list[str], faults: list[str]
+) -> DictConfig | None:
+    try:
+        return loader.load_sweep_config(config, overrides)
+    except (HydraException, OmegaConfBaseException) as error:
+        if fault := _fault(config, loader, overrides, error, told=bool(faults)):
+            faults.append(fault)
+        return None
+
+
+def _fault(
+    config: DictConfig, loader: ConfigLoader, overrides: list[str], error: Exception, *, told: bool
+) -> str | None:
+    """What to say of overrides that can't be composed: in general the last is at fault."""
+    *others, last = overrides or [""]
+    try:
+        without = loader.load_sweep_config(config, others)
+    except (HydraException, OmegaConfBaseException):
+        # A parent's value, which has been told of by itself.
+        return None if told else f"{' '.join(overrides)}: {one_line(error)}"
+    key = last.partition("=")[0]
+    unknown = None if key.startswith("+") else unknown_key(without, key)
+    return unknown or f"{last}: {one_line(error)}"

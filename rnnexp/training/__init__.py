@@ -1,0 +1,1 @@
+"""One training, from config to result: model, compile, callbacks, fit; and its checks."""

@@ -1,0 +1,144 @@
+import math
+
+import pytest
+from mlflow.entities import Metric, Param, Run, RunData, RunInfo, RunTag
+
+from rnnexp.compare.rows import (
+    Row,
+    columns_of,
+    lead,
+    leaders,
+    objective_of,
+    ordered,
+    ranked,
+    rows_of,
+    short_names,
+    value_of,
+)
+from rnnexp.errors import NotFoundError
+
+
+def run(
+    params: dict[str, str] | None = None,
+    metrics: dict[str, float] | None = None,
+    **tags: str,
+) -> Run:
+    info = RunInfo("abc", "0", "user", "FINISHED", 0, 1, "active")
+    data = RunData(
+        metrics=[Metric(name, value, 0, 0) for name, value in (metrics or {}).items()],
+        params=[Param(name, value) for name, value in (params or {}).items()],
+        tags=[RunTag(name.replace("__", "."), value) for name, value in tags.items()],
+    )
+    return Run(info, data)
+
+
+def trial(number: int, state: str, value: float | None, **more: object) -> Row:
+    return {"trial": number, "state": state, "best_value": value, **more}  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("3", 3), ("0.5", 0.5), ("1e-3", 0.001), ("True", True), ("None", None), ("gru", "gru"),
+        (None, None), ("", ""),
+    ],
+)  # fmt: skip
+def test_a_value_from_its_text(text: str | None, value: object) -> None:
+    found = value_of(text)
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("keys", "names"),
+    [
+        (["compile.optimizer.learning_rate", "model.units"], ["lr", "units"]),
+        (["encoder.units", "decoder.units", "x"], ["encoder.units", "decoder.units", "x"]),
+        (["a.b.c", "d.b.c"], ["a.b.c", "d.b.c"]),
+        (["compile.optimizer._target_"], ["optimizer"]),
+        (["fit.epochs", "data.seed", "state"], ["fit.epochs", "data.seed", "state"]),
+    ],
+)
+def test_short_names(keys: list[str], names: list[str]) -> None:
+    assert list(short_names(keys).values()) == names
+
+
+def test_rows_have_the_same_columns_in_the_order_of_reading() -> None:
+    first, second = rows_of(
+        [
+            run({"model.units": "64"}, {"best_epoch": 3.0}, trial="0", state="COMPLETE"),
+            run({"lstm.dropout": "0.1"}, {"loss": 0.4}, trial="1", state="FAIL", reason="a\nb"),
+        ]
+    )  # fmt: skip
+    assert list(first) == list(second)
+    assert list(first)[:5] == ["trial", "best_value", "state", "units", "dropout"]
+    assert (first["units"], first["dropout"], first["best_epoch"]) == (64, None, 3)
+    assert (second["loss"], second["reason"], second["run"]) == (0.4, "a b", "abc")
+    assert columns_of(first)[-1] == "reason"
+
+
+def test_a_run_of_another_program_has_a_row() -> None:
+    (row,) = rows_of([run()])
+    assert (row["trial"], row["state"], row["best_value"]) == (None, "FINISHED", None)
+
+
+@pytest.mark.parametrize(
+    ("tags", "params", "objective"),
+    [
+        ({"objective": "max val_accuracy"}, {}, "max val_accuracy"),
+        ({}, {"direction": "minimize"}, "min value"),
+        ({}, {}, ""),
+    ],
+)
+def test_objective(tags: dict[str, str], params: dict[str, str], objective: str) -> None:
+    assert objective_of(run(params, **tags)) == objective
+
+
+@pytest.mark.parametrize(
+    ("mode", "order"), [("min", [3, 1, 6, 5, 0, 2, 4]), ("max", [1, 3, 6, 5, 0, 2, 4])]
+)
+def test_the_best_first_then_pruned_then_others(mode: str, order: list[int]) -> None:
+    rows = [
+        trial(0, "PRUNED", None),
+        trial(1, "COMPLETE", 0.5),
+        trial(2, "FAIL", None),
+        trial(3, "COMPLETE", 0.0),
+        trial(4, "RUNNING", None),
+        trial(5, "PRUNED", 0.1),
+        trial(6, "COMPLETE", math.nan),
+    ]
+    found = ranked(rows, mode)
+    assert [row["trial"] for row in found] == order
+    assert [row["trial"] for row in leaders(found)] == order[:2]
+
+
+@pytest.mark.parametrize(
+    ("by", "order"), [("x", [1, 2, 0, 3]), ("-x", [0, 2, 1, 3]), ("-trial", [3, 2, 1, 0])]
+)
+def test_order_by_a_column(by: str, order: list[int]) -> None:
+    values = (9, 1.5, True, None)
+    rows = [trial(n, "COMPLETE", 0.0, x=value) for n, value in enumerate(values)]
+    rows[2]["x"] = 2
+    assert [row["trial"] for row in ordered(rows, by)] == order
+
+
+def test_words_are_ordered_too() -> None:
+    rows = [trial(n, "COMPLETE", 0.0, x=value) for n, value in enumerate(("b", "a", 3))]
+    assert [row["x"] for row in ordered(rows, "x")] == [3, "a", "b"]
+
+
+def test_an_unknown_column_is_told_with_the_nearest() -> None:
+    rows = [trial(0, "COMPLETE", 0.5, units=3, epochs=None)]
+    with pytest.raises(NotFoundError, match=r"no column unit; columns are trial.*mean units\?"):
+        ordered(rows, "unit")
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([0.25, 0.5, 0.75], "a is best: 0.2500, 0.25 ahead of b (0.5000)"),
+        ([0.25], "a is best: 0.2500"),
+        ([], ""),
+    ],
+)
+def test_by_how_much(values: list[float], said: str) -> None:
+    assert lead(["a", "b", "c"], values) == said

@@ -1,0 +1,316 @@
+import re
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import optuna
+import pytest
+from click.testing import CliRunner, Result
+from mlflow.entities import Run
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from rnnexp.cli import main
+from rnnexp.report import pages
+from rnnexp.report.files import write_report
+from rnnexp.report.plots import plots_of
+from rnnexp.report.reporter import Reporter, pause
+from rnnexp.report.snapshot import Snapshot, Spent, lanes, snapshot_of
+from rnnexp.storage.tracking import Tracker
+from tests.conftest import Command, Ended
+
+NOON = datetime(2026, 1, 1, 12)
+LR, UNITS, RATE = "compile.optimizer.learning_rate", "model.units", "compile.optimizer.momentum"
+ALL = {
+    "Optimization history", "Values by epoch", "Parameter importances", "Parallel coordinates",
+    "Slices", "Timeline",
+}  # fmt: skip
+SPACE: dict[str, BaseDistribution] = {
+    LR: FloatDistribution(1e-4, 1e-2, log=True),
+    UNITS: CategoricalDistribution((32, 64)),
+    RATE: FloatDistribution(0, 1),
+    "리뷰 $x$ </script>": CategoricalDistribution(("좋다", "$\\frac$", "<b>")),
+}
+
+
+def at(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def trial(
+    value: float | None = None,
+    *,
+    state: TrialState = TrialState.COMPLETE,
+    values: tuple[float, ...] = (),
+    start: float = 0,
+    seconds: float = 10,
+    **attrs: object,
+) -> FrozenTrial:
+    params = attrs.pop("params", {})
+    made = create_trial(
+        state=state,
+        value=value,
+        params=params,
+        distributions={key: SPACE[key] for key in params},
+        intermediate_values=dict(enumerate(values)),
+        user_attrs=attrs,
+    )
+    made.datetime_start = at(start)
+    made.datetime_complete = at(start + seconds) if state.is_finished() else None
+    return made
+
+
+def study_of(*trials: FrozenTrial, direction: str = "minimize") -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(study_name="s", direction=direction)
+    study.add_trials(trials)
+    return study
+
+
+@pytest.fixture
+def snapshot() -> Snapshot:
+    return snapshot_of(
+        study_of(
+            trial(0.5, values=(0.9, 0.6, 0.5, 0.5), best_epoch=2, params={LR: 0.001, UNITS: 32}),
+            trial(0.3, values=(0.7, 0.3), start=1, best_epoch=1, params={LR: 0.003, UNITS: 64}),
+            trial(
+                0.8, state=TrialState.PRUNED, values=(0.8,), start=10, seconds=2,
+                params={LR: 0.0002, UNITS: 64}, reason="pruned | behind",
+            ),
+            trial(state=TrialState.FAIL, start=12, seconds=1, reason="ValueError:\nno"),
+            trial(state=TrialState.RUNNING, values=(0.4,), start=12, params={LR: 0.002}),
+            create_trial(state=TrialState.WAITING),
+        ),
+        overrides=["lr=0.003", "x='a b'"],
+        scores={"loss": 0.33333},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("spans", "slots"),
+    [
+        ([], []),
+        ([(0, 5), (0, 3), (3, 6), (5, 8)], [1, 0, 0, 1]),
+        ([(0, 5), (1, 3), (2, 4), (4, 6)], [0, 1, 2, 1]),
+        ([(4, 6), (0, 5)], [1, 0]),  # whatever their order
+        ([(0, 2), (2, 2), (2, 4)], [0, 0, 0]),
+    ],
+)
+def test_lanes(spans: list[tuple[int, int]], slots: list[int]) -> None:
+    assert lanes([(at(start), at(end)) for start, end in spans]) == slots
+
+
+def test_what_a_snapshot_tells(snapshot: Snapshot) -> None:
+    assert snapshot.best
+    assert snapshot.best.number == 1
+    assert [(row.best_value, row.best_epoch, row.epochs, row.seconds) for row in snapshot.rows] == [
+        (0.5, 2, 4, 10), (0.3, 1, 2, 10), (0.8, 0, 1, 2), (None, None, 0, 1), (0.4, 0, 1, None),
+    ]  # fmt: skip
+    assert snapshot.spent == {
+        TrialState.COMPLETE: Spent(2, 6, 20),
+        TrialState.PRUNED: Spent(1, 1, 2),
+        TrialState.FAIL: Spent(1, 0, 1),
+        TrialState.RUNNING: Spent(1, 1, 1),  # until the last thing known
+    }
+    assert snapshot.saved == (2, 4)  # two epochs to the median of three, two seconds each
+    assert snapshot.command == "python sweep.py lr=0.003 'x='\"'\"'a b'\"'\"''"
+
+
+def test_the_best_may_be_the_most() -> None:
+    study = study_of(trial(1.0), trial(2.0, values=(2.0, 3.0)), direction="maximize")
+    snapshot = snapshot_of(study)
+    assert snapshot.best == snapshot.trials[1]
+    pruned = trial(1.0, state=TrialState.PRUNED, values=(1.0, 4.0, 2.0))
+    assert snapshot_of(study_of(pruned, direction="maximize")).rows[0].best_epoch == 1
+
+
+def test_labels_are_short_unless_two_are_the_same() -> None:
+    searched = dict.fromkeys((LR, "model.units", "head.units", "model", "opt._target_"), "")
+    snapshot = Snapshot("s", optuna.study.StudyDirection.MINIMIZE, "value", (), searched)
+    short = ["lr", "model.units", "head.units", "model", "opt"]
+    assert list(snapshot.labels.values()) == short
+
+
+CATEGORICAL = [trial(0.1 * n, params={UNITS: (32, 64)[n % 2]}) for n in range(1, 6)]
+
+
+@pytest.mark.parametrize(
+    ("trials", "missing"),
+    [
+        ([], ALL),
+        ([create_trial(state=TrialState.WAITING)], ALL),
+        ([trial(state=TrialState.RUNNING)], ALL - {"Timeline"}),
+        (
+            [trial(0.5, state=TrialState.PRUNED, values=(0.5,))],
+            ALL - {"Timeline", "Values by epoch"},
+        ),
+        (
+            [trial(0.5, params={LR: 0.001})],
+            {"Values by epoch", "Parameter importances", "Parallel coordinates"},
+        ),
+        (
+            [trial(0.5, params={LR: 0.001, UNITS: n}, values=(0.5,)) for n in (32, 64)],
+            {"Parameter importances"},
+        ),
+        (CATEGORICAL, {"Parameter importances", "Values by epoch"}),
+        (
+            [trial(0.1 * n, params={LR: 0.001 * n, **({RATE: 0.2 * n} if n % 2 else {})})
+             for n in range(1, 5)],
+            {"Values by epoch"},
+        ),
+    ],
+    ids=["none", "waiting", "running", "pruned", "one", "equal", "categorical", "conditional"],
+)  # fmt: skip
+def test_plots_that_can_not_be_made_yet_say_why(
+    tmp_path: Path, trials: list[FrozenTrial], missing: set[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    snapshot = snapshot_of(study_of(*trials))
+    plots = plots_of(snapshot)
+    assert {plot.title for plot in plots} == ALL
+    assert {plot.title for plot in plots if plot.figure is None} == missing
+    write_report(snapshot, tmp_path)
+    text = (tmp_path / "report.md").read_text()
+    assert {line.partition(":")[0] for line in text.splitlines() if "Left out" in line} == missing
+    assert pages.note(snapshot)
+    assert capfd.readouterr().err == ""  # nor did Optuna, Plotly or Matplotlib warn
+
+
+def test_labels_that_are_markup_formulas_or_in_no_font(tmp_path: Path) -> None:
+    key = "리뷰 $x$ </script>"
+    settings = zip(SPACE[key].choices, (0.001, 0.002, 0.003), strict=True)
+    trials = [trial(lr, values=(lr,), params={key: value, LR: lr}) for value, lr in settings]
+    html, _, picture = write_report(snapshot_of(study_of(*trials)), tmp_path)
+    assert "리뷰 $x$ &lt;/script&gt;" in html.read_text()
+    assert key not in html.read_text()
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_page_needs_no_other_file_and_is_replaced(snapshot: Snapshot, tmp_path: Path) -> None:
+    write_report(snapshot, tmp_path)
+    files = write_report(snapshot, tmp_path)
+    assert set(tmp_path.iterdir()) == set(files)
+    text = files[0].read_text()
+    assert text.count("<script>/*") == 1  # plotly.js
+    assert not re.search(r"<(script|link|img)[^>]* (src|href)=", text)
+    assert text.count('class="plotly-graph-div"') == 6
+
+
+def test_the_table_of_trials(snapshot: Snapshot) -> None:
+    text = pages.markdown(snapshot, plots_of(snapshot))
+    rows = [line.split(" | ") for line in text.rpartition("## Trials")[2].splitlines() if line]
+    assert rows[0][:4] == ["| trial", "state", "lr", "units"]
+    assert rows[3][1:8] == ["COMPLETE, best", "0.003", "64", "0.3", "1", "2", "10.0"]
+    assert r"pruned \| behind" in text
+    assert "ValueError: no" in text
+    assert "| COMPLETE | 2 | 6 | 20.0 |" in text
+
+
+def test_the_note_is_a_few_lines(snapshot: Snapshot) -> None:
+    lines = pages.note(snapshot).split("\n\n")
+    assert 5 <= len(lines) <= 6
+    assert "2 complete, 1 pruned, 1 failed, 1 running" in lines[0]
+    assert "trial 1 with value 0.3 at epoch 1: `lr=0.003 units=64`; test loss 0.3333" in lines[2]
+
+
+@pytest.mark.parametrize(("seconds", "wait"), [(0, 30), (1, 30), (2, 40), (15, 300)])
+def test_reports_take_a_twentieth_of_the_time(seconds: float, wait: float) -> None:
+    assert pause(seconds) == pytest.approx(wait)
+
+
+def test_it_is_written_time_and_again(tmp_path: Path) -> None:
+    study = study_of(trial(0.5))
+    tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db", "e")
+    with (
+        tracker.run("s", tags={}, params={}) as run,
+        Reporter(study, tmp_path, tracker, run, lambda _: [], least=0.01),
+    ):
+
+        def until_noted(text: str) -> None:
+            deadline = time.monotonic() + 120
+            while text not in (tracker.tag(run.id, MLFLOW_RUN_NOTE) or ""):
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+
+        until_noted("1 complete")
+        study.add_trial(trial(0.4))
+        until_noted("2 complete")
+
+
+N_TRIALS = 8
+
+
+@pytest.fixture(scope="module")
+def swept(app: Command) -> Ended:
+    return app(
+        "-m", f"hydra.sweeper.n_trials={N_TRIALS}", "hydra.sweeper.study_name=s",
+        "hydra.sweep.dir=multirun/s",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def parent(swept: Ended) -> Iterator[Run]:
+    yield swept.runs("app")[0]
+
+
+def report_of(ended: Ended, run: Run) -> dict[str, str]:
+    """The report's files that are text, by name."""
+    folder = Path(ended.client.download_artifacts(run.info.run_id, ""))
+    return {file.name: file.read_text() for file in folder.glob("report.*")}
+
+
+def test_a_sweep_leaves_its_report(swept: Ended, parent: Run) -> None:
+    assert swept.code == 0, swept.err
+    study = swept.study("s")
+    report = report_of(swept, parent)
+    assert set(report) == {"report.html", "report.md"}
+    for run_id in (trial.user_attrs["mlflow_run_id"] for trial in study.trials):
+        assert run_id in report["report.md"]
+        assert run_id in report["report.html"]
+    assert f"x={study.best_params['x']!r}" in report["report.md"]
+    assert "It ended because n_trials=8 is reached" in report["report.md"]
+    assert parent.data.tags[MLFLOW_RUN_NOTE].startswith(f"{N_TRIALS} trials in ")
+    assert "`x` interval(0, 6), `rate` choice(0.2, 0.4)" in parent.data.tags[MLFLOW_RUN_NOTE]
+    assert "multirun/s/report/report.html" in swept.out
+    assert (swept.path / "multirun/s/report/report.md").read_text() == report["report.md"]
+
+
+def run_report(ended: Ended, *arguments: str) -> Result:
+    return CliRunner().invoke(
+        main,
+        [
+            "report", *arguments, f"--storage=sqlite:///{ended.path}/optuna.db",
+            f"--tracking-uri=sqlite:///{ended.path}/mlflow.db",
+        ],
+    )  # fmt: skip
+
+
+def test_the_report_anew(swept: Ended, parent: Run, tmp_path: Path) -> None:
+    before = report_of(swept, parent)["report.md"]
+    swept.client.set_tag(parent.info.run_id, MLFLOW_RUN_NOTE, "old")
+    told = run_report(swept, "s")
+    assert told.exit_code == 0, told.output
+    assert parent.info.run_id in told.output
+    after = report_of(swept, parent)["report.md"]
+    assert after == before.replace(" It ended because n_trials=8 is reached.", "")
+    assert swept.runs("app")[0].data.tags[MLFLOW_RUN_NOTE] != "old"
+    told = run_report(swept, "s", f"--folder={tmp_path}/new")
+    assert told.exit_code == 0, told.output
+    assert (tmp_path / "new" / "report.md").read_text() == after
+
+
+def test_the_report_of_a_study_that_is_not_there(swept: Ended, tmp_path: Path) -> None:
+    told = run_report(swept, "t")
+    assert (told.exit_code, "there is no study t" in told.output) == (1, True)
+    told = run_report(Ended(tmp_path, 0, "", ""), "s")
+    assert (told.exit_code, "there are no runs" in told.output) == (1, True)
+
+
+def test_no_sweep_ends_because_of_its_report(app: Command, tmp_path: Path) -> None:
+    (tmp_path / "multirun" / "s").mkdir(parents=True)
+    (tmp_path / "multirun" / "s" / "report").touch()  # where its folder should be
+    ended = app("-m", "hydra.sweeper.n_trials=1", "hydra.sweep.dir=multirun/s", path=tmp_path)
+    assert ended.code == 0, ended.err
+    assert "the report was not written" in ended.out
+    assert "report.html" not in ended.out

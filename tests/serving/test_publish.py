@@ -1,0 +1,218 @@
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import mlflow.pyfunc
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from mlflow.entities.model_registry import ModelVersion
+from omegaconf import DictConfig, OmegaConf
+
+from rnnexp import data
+from rnnexp.cli import main
+from rnnexp.data.encoding import Vocabulary, tokenize
+from rnnexp.serving.publish import publish, publish_run
+from rnnexp.storage.archive import Archive
+from tests.conftest import Command, Ended
+
+SWEEP = (
+    "-m",
+    "hydra.sweeper.n_trials=2",
+    "hydra.sweeper.params=null",
+    "model.units=choice(3,4)",
+    "hydra.sweeper.study_name=s",
+)
+SENTENCES = ["a good film", 'it was "not", really, good', "", "BAD", "a b c d e f g h i j k l m"]
+
+
+@pytest.fixture(scope="module")
+def swept(command: Command) -> Ended:
+    ended = command(*SWEEP)
+    assert ended.code == 0, ended.err
+    return ended
+
+
+@pytest.fixture
+def archive(swept: Ended, monkeypatch: pytest.MonkeyPatch) -> Archive:
+    uri = f"sqlite:///{swept.path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)  # where models:/ leads
+    return Archive(uri)
+
+
+def versions(archive: Archive, name: str) -> list[ModelVersion]:
+    found = archive.client.search_model_versions(f"name = '{name}'")
+    return sorted(found, key=lambda version: int(version.version))
+
+
+def test_the_winner_is_logged_on_the_studys_run(swept: Ended, archive: Archive) -> None:
+    parent, *trials = swept.runs()
+    best = trials[int(parent.data.metrics["best_trial"])]
+    (output,) = archive.client.get_run(parent.info.run_id).outputs.model_outputs
+    model = archive.client.get_logged_model(output.model_id)
+    assert (model.status, model.name) == ("READY", f"trial-{best.data.tags['trial']}")
+    assert model.source_run_id == parent.info.run_id
+    assert model.tags["run"] == best.info.run_id
+    assert model.params == best.data.params
+
+
+def test_it_is_registered_and_the_champion(swept: Ended, archive: Archive) -> None:
+    parent, *_ = swept.runs()
+    (version,) = versions(archive, "s")
+    assert archive.client.get_registered_model("s").aliases == {"champion": version.version}
+    assert version.run_id == parent.info.run_id
+    assert float(version.tags["best_value"]) == parent.data.metrics["best_value"]
+    assert version.tags["objective"] == "min val_loss"
+    assert "there was no champion" in version.description
+    assert "same data and by the same objective" in version.description
+    line = "mlflow models predict -m models:/s@champion --env-manager local -i sentences.csv -t csv"
+    assert f"\n  {line}\n" in swept.out
+
+
+def test_it_predicts_as_its_checkpoint(swept: Ended, archive: Archive, tmp_path: Path) -> None:
+    parent, *_ = swept.runs()
+    run = archive.run(f"s/{int(parent.data.metrics['best_trial'])}")
+    config = archive.config(run)
+    network = keras.models.load_model(archive.download(run, run.data.tags["checkpoint"], tmp_path))
+    vocabulary = Vocabulary(data.load(config.data).words)
+    ids = vocabulary.encode([tokenize(text, "whitespace") for text in SENTENCES], 8)
+    model = mlflow.pyfunc.load_model("models:/s@champion")
+    told = model.predict(pd.DataFrame({"text": SENTENCES}))
+    expected = network.predict(ids, verbose=0)[:, 0]
+    assert told["probability"].tolist() == pytest.approx(expected.tolist(), abs=1e-7)
+    assert told["label"].tolist() == [int(chance > 0.5) for chance in expected]
+    assert [column.name for column in model.metadata.get_input_schema().inputs] == ["text"]
+    assert len(model.predict(model.input_example)) == 2
+
+
+def test_a_resume_with_the_same_winner_makes_nothing_twice(
+    command: Command, swept: Ended, archive: Archive
+) -> None:
+    resumed = command(*SWEEP, "hydra.sweeper.resume=s", path=swept.path)
+    assert resumed.code == 0, resumed.err
+    assert len(versions(archive, "s")) == 1
+    parent, *_ = swept.runs()
+    assert len(archive.client.get_run(parent.info.run_id).outputs.model_outputs) == 1
+    assert "version 1 of s, now its champion: as before" in resumed.out
+
+
+@dataclass
+class Published:
+    """What `publish_run` is called with, for the better and the worse of two trials."""
+
+    archive: Archive
+    parent: str
+    runs: list[str]
+    config: DictConfig
+
+    def __call__(self, name: str, which: int, **objective: str) -> list[tuple[str, str]]:
+        config = OmegaConf.merge(self.config, {"objective": objective})
+        assert isinstance(config, DictConfig)
+        config.model.units = self.archive.config(self.archive.run(self.runs[which])).model.units
+        tracker = self.archive.tracker
+        return publish_run(tracker, config, self.runs[which], self.parent, name)
+
+    def champion(self, name: str) -> str:
+        return str(self.archive.client.get_model_version_by_alias(name, "champion").version)
+
+
+@pytest.fixture
+def published(swept: Ended, archive: Archive) -> Published:
+    parent, *trials = swept.runs()
+    trials.sort(key=lambda run: run.data.metrics["best_value"])
+    runs = [run.info.run_id for run in trials]
+    return Published(archive, parent.info.run_id, runs, archive.config(trials[0]))
+
+
+def test_a_better_one_becomes_the_champion(published: Published) -> None:
+    published("better", 1)
+    assert published.champion("better") == "1"
+    ((told, command),) = published("better", 0)
+    assert published.champion("better") == "2"
+    assert "version 2 of better, now its champion" in told
+    assert "models:/better@champion" in command
+
+
+def test_a_worse_one_does_not(published: Published) -> None:
+    published("worse", 0)
+    (told, command), (by_hand, crown) = published("worse", 1)
+    assert published.champion("worse") == "1"
+    assert "version 2 of worse, not its champion: its best_value" in told
+    assert "models:/worse/2" in command
+    assert by_hand == "Make it the champion by hand:"
+    assert versions(published.archive, "worse")[1].description.startswith("Did not become")
+    *_, code = shlex.split(crown)
+    exec(code)  # noqa: S102
+    assert published.champion("worse") == "2"
+    assert "as before" in published("worse", 0)[0][0]  # by hand wins
+    assert published.champion("worse") == "2"
+
+
+def test_another_objective_is_not_compared(published: Published) -> None:
+    published("other", 1)
+    client = published.archive.client
+    client.set_model_version_tag("other", "1", "objective", "max val_accuracy")
+    told, _ = published("other", 0)[0]
+    assert "by another objective (max val_accuracy, this one min val_loss)" in told
+    assert published.champion("other") == "1"
+
+
+def test_without_a_name_it_is_logged_alone(published: Published) -> None:
+    tracker, config = published.archive.tracker, published.config
+    ((told, command),) = publish_run(tracker, config, published.runs[0], published.parent, None)
+    assert "which is not registered" in told
+    assert mlflow.pyfunc.load_model(shlex.split(command.split(" -m ")[1])[0])
+
+
+def test_the_command(archive: Archive) -> None:
+    uri = f"--tracking-uri={archive.uri}"
+    told = CliRunner().invoke(main, ["publish", "s", "--name", "by hand", uri])
+    assert told.exit_code == 0, told.output
+    assert "version 1 of by hand, now its champion" in told.output
+    refused = CliRunner().invoke(main, ["publish", "s", "--name", "a/b", uri])
+    assert refused.exit_code == 1
+    assert "--name a/b: names of registered models have no / : ?" in refused.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["hydra.sweeper.study_name='a:b'"], "registered_model_name=a:b: names of registered"),
+        (["hydra.sweeper.registered_model_name=a/b"], "registered_model_name=a/b: names of"),
+    ],
+)
+def test_a_name_that_the_registry_refuses(
+    command: Command, arguments: list[str], told: str
+) -> None:
+    ended = command(*SWEEP[:-1], *arguments)
+    assert ended.code == 1
+    assert told in ended.err
+    assert not ended.files() - {"mlflow.db"}
+
+
+def test_an_application_has_none(app: Command) -> None:
+    ended = app("-m", "hydra.sweeper.n_trials=1", "hydra.sweeper.study_name='a:b'")
+    assert ended.code == 0, ended.err
+    assert not ended.client.search_registered_models()
+    _, run = ended.runs("app")
+    settings: Mapping[str, Any] = {
+        "tracking": {"uri": f"sqlite:///{ended.path}/mlflow.db", "experiment": "app"}
+    }
+    assert publish(OmegaConf.create(settings), run.info.run_id, "unused", None) == []
+
+
+def test_a_model_that_can_not_be_logged_costs_no_summary(app: Command) -> None:
+    arguments = ("-m", "hydra.sweeper.n_trials=1", "hydra.sweeper.publish=builtins.hex")
+    ended = app(*arguments, "hydra.sweeper.study_name=it s")
+    assert ended.code == 0, ended.err
+    assert "The best model could not be logged: " in ended.out
+    assert (
+        f"  rnnexp publish 'it s' --name 'it s' --tracking-uri sqlite:///{ended.path}" in ended.out
+    )
+    ended = app(
+        *arguments, "hydra.sweeper.registered_model_name=null", "hydra.sweeper.study_name=t"
+    )
+    assert "  rnnexp export t/0 t-model --tracking-uri" in ended.out

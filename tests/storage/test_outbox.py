@@ -1,0 +1,173 @@
+import json
+from pathlib import Path
+
+import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import BAD_REQUEST, INVALID_PARAMETER_VALUE
+from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from rnnexp.storage.outbox import FILE, Outbox, deliver_all
+from rnnexp.storage.stores import locked
+from rnnexp.storage.tracking import Tracker
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "mlflow.db"
+
+
+@pytest.fixture
+def run_id(store: Path) -> str:
+    with Tracker(f"sqlite:///{store}", "test").run("a", tags={}, params={}) as run:
+        return run.id
+
+
+class Flaky(MlflowClient):
+    """A client whose store is away while `away` is set."""
+
+    away: Exception | None = None
+
+    def log_batch(self, *args, **kwargs):  # type: ignore[no-untyped-def] # noqa: ANN002, ANN003, ANN201
+        if self.away:
+            raise self.away
+        return super().log_batch(*args, **kwargs)
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+def metric(step: int) -> dict[str, object]:
+    metrics = {"loss": float(step)}
+    return {
+        "kind": "batch", "metrics": metrics, "step": step, "time": step, "params": {}, "tags": {}
+    }  # fmt: skip
+
+
+def steps(store: Path, run_id: str) -> list[int]:
+    history = MlflowClient(f"sqlite:///{store}").get_metric_history(run_id, "loss")
+    return [entry.step for entry in history]
+
+
+def test_writes_wait_and_are_made_in_order(store: Path, run_id: str, tmp_path: Path) -> None:
+    client, file = Flaky(f"sqlite:///{store}"), tmp_path / FILE
+    outbox = Outbox(client, run_id, file)
+    outbox.send(metric(0))
+    client.away = MlflowException("the server is gone")
+    for step in (1, 2):
+        outbox.send(metric(step))
+    assert steps(store, run_id) == [0]
+    assert [entry["step"] for entry in json.loads(file.read_text())["entries"]] == [1, 2]
+    client.away = None
+    assert outbox.deliver()
+    assert steps(store, run_id) == [0, 1, 2]
+    assert not file.exists()
+
+
+def test_what_is_on_disk_can_be_delivered(store: Path, run_id: str, tmp_path: Path) -> None:
+    client = Flaky(f"sqlite:///{store}")
+    client.away = MlflowException("the server is gone")
+    folder = tmp_path / "study" / "3"
+    folder.mkdir(parents=True)
+    outbox = Outbox(client, run_id, folder / FILE)
+    outbox.send(metric(0))
+    outbox.send(metric(1) | {"metrics": {}, "tags": {"state": "COMPLETE"}})
+    outbox.send({"kind": "end", "status": "KILLED", "time": 5})
+    assert deliver_all(tmp_path / "study") == (1, 0)
+    run = MlflowClient(f"sqlite:///{store}").get_run(run_id)
+    assert (run.info.status, run.data.tags["state"]) == ("KILLED", "COMPLETE")
+    assert steps(store, run_id) == [0]
+    assert deliver_all(tmp_path / "study") == (0, 0)
+
+
+def test_a_fault_of_what_was_written_is_raised(store: Path, run_id: str, tmp_path: Path) -> None:
+    client = Flaky(f"sqlite:///{store}")
+    client.away = MlflowException("no such name", error_code=INVALID_PARAMETER_VALUE)
+    with pytest.raises(MlflowException, match="no such name"):
+        Outbox(client, run_id, tmp_path / FILE).send(metric(0))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OperationalError("INSERT", {}, Exception("server closed the connection")),
+        caused(MlflowException("?", BAD_REQUEST), InterfaceError("", {}, Exception("closed"))),
+    ],
+)
+def test_a_lost_connection_passes(
+    store: Path, run_id: str, tmp_path: Path, error: Exception
+) -> None:
+    client = Flaky(f"sqlite:///{store}")
+    client.away = error
+    outbox = Outbox(client, run_id, tmp_path / FILE)
+    outbox.send(metric(0))
+    client.away = None
+    assert outbox.deliver()
+    assert steps(store, run_id) == [0]
+
+
+def test_what_a_running_trial_writes_is_left_to_it(
+    store: Path, run_id: str, tmp_path: Path
+) -> None:
+    client = Flaky(f"sqlite:///{store}")
+    client.away = MlflowException("the server is gone")
+    Outbox(client, run_id, tmp_path / FILE).send(metric(0))
+    with locked(tmp_path):  # as `TrialTask` does
+        assert deliver_all(tmp_path) == (0, 0)
+    assert deliver_all(tmp_path) == (1, 0)
+
+
+def test_without_a_file_nothing_waits(store: Path, run_id: str) -> None:
+    client = Flaky(f"sqlite:///{store}")
+    client.away = MlflowException("the server is gone")
+    with pytest.raises(MlflowException, match="gone"):
+        Outbox(client, run_id, None).send(metric(0))
+
+
+@pytest.mark.parametrize("had_left", [False, True])
+def test_a_checkpoint_is_deleted_once_mlflow_is_back(
+    store: Path, run_id: str, tmp_path: Path, had_left: bool
+) -> None:
+    study, job = tmp_path / "study", tmp_path / "study" / "0"
+    job.mkdir(parents=True)
+    file = job / "best.fake"
+    file.touch()
+    client = Flaky(f"sqlite:///{store}")
+    saved = client.create_run("0").info.run_id
+    client.log_artifact(saved, str(file), "checkpoint")
+    client.away = MlflowException("the server is gone")
+    tags = {"checkpoint": "checkpoint/best.fake"}
+    if had_left:  # what the job itself had to write waits as well
+        Outbox(client, saved, job / FILE).send(metric(0) | {"tags": tags})
+    else:
+        client.set_tag(saved, *next(iter(tags.items())))
+    outbox = Outbox(client, run_id, study / FILE)
+    outbox.send(metric(1))
+    outbox.send(
+        {"kind": "discard", "run_id": saved, "folder": str(job), "patterns": ["*.fake"],
+         "reason": "the rule"}
+    )  # fmt: skip
+    assert file.exists()
+    client.away = None
+    assert deliver_all(study) == (1 + had_left, 0)
+    assert not file.exists()
+    assert client.list_artifacts(saved, "checkpoint") == []
+    found = client.get_run(saved).data.tags
+    assert "checkpoint" not in found
+    assert found["checkpoint_deleted"] == "the rule"
+
+
+def test_a_checkpoint_that_can_not_be_deleted_is_told_of_and_left(
+    store: Path, run_id: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "best.fake").touch()
+    outbox = Outbox(MlflowClient(f"sqlite:///{store}"), run_id, tmp_path / "study.outbox")
+    outbox.send(
+        {"kind": "discard", "run_id": "0" * 32, "folder": str(tmp_path), "patterns": ["*.fake"],
+         "reason": "the rule"}
+    )  # fmt: skip
+    assert "can't be deleted" in caplog.text
+    assert outbox.deliver()
+    assert (tmp_path / "best.fake").exists()

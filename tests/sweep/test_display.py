@@ -1,0 +1,72 @@
+import io
+
+import optuna
+import pytest
+from optuna.trial import TrialState, create_trial
+from rich.console import Console
+
+from rnnexp.result import Result, State
+from rnnexp.sweep.budget import Budget
+from rnnexp.sweep.display import LiveDisplay, draw
+
+BUDGET = Budget(10, None, None, 0.0, "minimize")
+UNITS = {"model.units": optuna.distributions.IntDistribution(1, 99)}
+
+
+@pytest.fixture
+def study() -> optuna.Study:
+    """Two complete, one pruned, one failed, two running: one before its first epoch."""
+    study = optuna.create_study()
+    ends = [
+        (TrialState.COMPLETE, 0.5, {0: 0.6, 1: 0.5}),
+        (TrialState.COMPLETE, 0.4, {0: 0.4}),
+        (TrialState.PRUNED, 0.9, {0: 0.9}),
+        (TrialState.FAIL, None, {}),
+        (TrialState.RUNNING, None, {0: 0.7, 3: 0.3}),
+        (TrialState.RUNNING, None, {}),
+    ]
+    for number, (state, value, values) in enumerate(ends):
+        study.add_trial(
+            create_trial(
+                state=state, value=value, intermediate_values=values, distributions=UNITS,
+                params={"model.units": 10 + number}, user_attrs={"best_epoch": 7},
+            )
+        )  # fmt: skip
+    return study
+
+
+def text_of(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_picture(study: optuna.Study) -> None:
+    console = Console(file=io.StringIO(), width=120)
+    console.print(draw(study.trials, study.best_trial, BUDGET, seconds=100.0))
+    head, _, best, *running = text_of(console).splitlines()
+    for told in ("4 of 10", "2 complete", "1 pruned", "1 failed", "1:40, about 1:40 left"):
+        assert told in head
+    assert best.split() == ["best", "1", "7", "0.4000", "units=11"]
+    assert [line.split() for line in running] == [
+        ["running", "4", "3", "0.3000", "units=14"],
+        ["running", "5", "units=15"],
+    ]
+
+
+def test_before_anything_has_ended() -> None:
+    console = Console(file=io.StringIO(), width=120)
+    budget = Budget(None, 60.0, None, 0.0, "minimize")
+    console.print(draw([], None, budget, seconds=1.0))
+    assert "0 trials" in text_of(console)
+    assert "0:01, about 0:59 left" in text_of(console)
+
+
+def test_it_follows_the_study(study: optuna.Study) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    with LiveDisplay(study, BUDGET, console) as display:
+        study.tell(4, 0.1)
+        display.ended(4, Result(State.COMPLETE, 0.1))
+    assert "5 of 10" in text_of(console)
+    best = [line for line in text_of(console).splitlines() if "best" in line]
+    assert "units=11" in best[0]
+    assert "units=14" in best[-1]

@@ -1,0 +1,66 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+
+from rnnexp.training.fit import class_weight, class_weight_faults, fit_faults
+from tests.conftest import ROOT
+
+Y = np.array([0, 0, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, None),
+        ("balanced", {0: 4 / 6, 1: 2.0}),
+        ({"good": 2}, {1: 2.0}),
+        ({"bad": 0.5, "good": 1}, {0: 0.5, 1: 1.0}),
+    ],
+)
+def test_class_weight(given: Any, expected: dict[int, float] | None) -> None:
+    assert class_weight(given, ("bad", "good"), Y) == expected
+    assert class_weight_faults(given, ("bad", "good")) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "classes", "fault"),
+    [
+        ({2: 1.0}, (0, 1), "there is no class 2; there are 0, 1"),
+        ({0: -1.0}, (0, 1), "the weight of 0 must be a number, at least 0"),
+        ({0: "much"}, (0, 1), "the weight of 0 must be a number"),
+        ("even", (0, 1), "must be weights by label, such as {0: 2.0}, or balanced"),
+        ("balanced", (), "data.task=regression has no classes; use fit.sample_weight"),
+    ],
+)
+def test_class_weights_that_can_not_be(given: Any, classes: tuple[int, ...], fault: str) -> None:
+    (found,) = class_weight_faults(given, classes)
+    assert fault in found
+
+
+@pytest.mark.parametrize(
+    ("override", "fault"),
+    [
+        ("fit.initial_epoch=100", "fit.initial_epoch=100: must be a whole number from 0, below"),
+        ("fit.initial_epoch=-1", "fit.initial_epoch=-1: must be"),
+        ("fit.initial_epoch=99", None),
+        ("fit.validation_freq=101", "no epoch before fit.epochs=100 would be validated"),
+        ("fit.validation_freq=100", None),
+        ("fit.validation_freq=0", "fit.validation_freq=0: must be a whole number, at least 1"),
+        ("fit.validation_freq=[5,10]", None),
+        ("fit.validation_freq=[101]", "none of the epochs to come is in it"),
+        ("fit.verbose=3", "fit.verbose=3: must be one of 0, 1, 2, auto"),
+        ("fit.shuffle=batch", None),
+        ("fit.shuffle=false", None),
+        ("fit.shuffle=rows", "fit.shuffle=rows: must be one of true, false, batch"),
+        ("fit.validation_batch_size=0", "fit.validation_batch_size=0: must be a whole number"),
+        ("fit.validation_batch_size=10", None),
+        ("+fit.steps=1", "fit.steps: model.fit has no such argument"),
+    ],
+)
+def test_settings(override: str, fault: str | None) -> None:
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config = compose("config", overrides=[override])
+    found = fit_faults(config)
+    assert found == [] if fault is None else fault in found[0]
