@@ -92,7 +92,9 @@ def test_all_faults_come_at_once(command: Command) -> None:
         (["tracking.uri=mlruns"], "can't be used"),
         (["callbacks.early_stopping.monitor=val_acc"],
          "callbacks.early_stopping.monitor=val_acc: no metric has this name"),
-        (["callbacks.early_stopping.min_delta=much"], "the callbacks can't be made"),
+        (["callbacks.early_stopping.min_delta=much"],
+         "callbacks.early_stopping.min_delta=much: must be a number, at least 0"),
+        (["+callbacks.early_stopping.patiense=3"], "the callbacks can't be made"),
         (["hydra.sweep.subdir=all"], "every trial needs a folder of its own"),
         (["hydra.sweeper.max_failure_rate=2"], "must be between 0 and 1"),
     ],
@@ -157,7 +159,6 @@ def test_settings(command: Command, arguments: list[str], fault: str) -> None:
                 "callbacks.early_stopping.baseline=low",
                 "callbacks.early_stopping.mode=up",
                 "callbacks.early_stopping.restore_best_weights=maybe",
-                "callbacks.model_checkpoint.filepath='{epohc}.keras'",
                 "compile.optimizer.learning_rate=interval(-0.5,0.5)",
             ],
             [
@@ -166,24 +167,37 @@ def test_settings(command: Command, arguments: list[str], fault: str) -> None:
                 "callbacks.early_stopping.baseline=low: must be a number, or null",
                 "callbacks.early_stopping.mode=up: must be one of auto, min, max",
                 "callbacks.early_stopping.restore_best_weights=maybe: must be true or false",
-                "callbacks.model_checkpoint.filepath={epohc}.keras: there is no epohc to fill in; "
-                "there are epoch, accuracy, loss, val_accuracy, val_loss",
                 "compile.optimizer.learning_rate=-0.5: must be a number, at least 0",
             ],
         ),
         (
             [
-                "callbacks=[model_checkpoint,tensorboard,reduce_lr_on_plateau]",
+                "callbacks=[model_checkpoint,tensorboard]",
                 "callbacks.model_checkpoint.save_best_only=false",
                 "callbacks.model_checkpoint.filepath='{val_loss:.2f}.keras'",
                 "fit.validation_freq=choice(1,2)",
                 "callbacks.tensorboard.log_dir=/proc/none",
-                "callbacks.reduce_lr_on_plateau.factor=-0.5",
             ],
             [
                 "{val_loss:.2f}.keras: there is no val_loss to fill in; with fit.validation_freq",
                 "callbacks.tensorboard.log_dir=/proc/none: ",
+            ],
+        ),
+        (
+            ["callbacks.model_checkpoint.filepath='{epohc}.keras'"],
+            [
+                "callbacks.model_checkpoint.filepath={epohc}.keras: there is no epohc to fill in; "
+                "there are epoch, accuracy, loss, val_accuracy, val_loss",
+            ],
+        ),
+        (
+            [
+                "callbacks=[reduce_lr_on_plateau]",
+                "callbacks.reduce_lr_on_plateau.factor=choice(-0.5,2.0)",
+            ],
+            [
                 "callbacks.reduce_lr_on_plateau.factor=-0.5: must be between 0 and 1",
+                "callbacks.reduce_lr_on_plateau.factor=2.0: must be between 0 and 1",
             ],
         ),
         (

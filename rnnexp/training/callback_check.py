@@ -29,6 +29,8 @@ def callback_faults(config: DictConfig, model: "keras.Model", names: Sequence[st
         model: Its model, built and compiled.
         names: The model's metrics, with the loss.
     """
+    if faults := list(_arguments(config)):
+        return faults
     try:
         callbacks = _made(config)
     except Exception as error:  # whatever Keras, or a class of the user's, raises
@@ -41,7 +43,6 @@ def callback_faults(config: DictConfig, model: "keras.Model", names: Sequence[st
             for name in strange
         ]
     return [
-        *_arguments(config, callbacks),
         *_monitors(config, callbacks, names),
         *_files(callbacks),
         *_patterns(config, callbacks, names),
@@ -59,17 +60,14 @@ def _made(config: DictConfig) -> Mapping[str, object]:
     return made
 
 
-def _arguments(config: DictConfig, callbacks: Mapping[str, object]) -> Iterator[str]:
-    """What Keras takes without a word, though it can't mean anything."""
-    for name, callback in callbacks.items():
-        given = config.callbacks[name]
+def _arguments(config: DictConfig) -> Iterator[str]:
+    """What Keras takes without a word, or with a warning, though it can't mean anything."""
+    for name, given in (config.get("callbacks") or {}).items():
+        if not OmegaConf.is_dict(given) or not str(given.get("_target_")).startswith(OURS):
+            continue
         for argument, (rule, must_be) in ARGUMENTS.items():
-            if _is_keras(callback) and argument in given and not rule(given[argument]):
+            if argument in given and not rule(given[argument]):
                 yield f"callbacks.{name}.{argument}={given[argument]}: must be {must_be}"
-
-
-def _is_keras(callback: object) -> bool:
-    return any(cls.__module__.startswith("keras.") for cls in type(callback).__mro__[:2])
 
 
 def _is_number(value: object) -> bool:
@@ -87,7 +85,9 @@ def _is_flag(value: object) -> bool:
 _WHOLE = (_is_whole, "a whole number, at least 0")
 _FLAG = (_is_flag, "true or false")
 
-# Of Keras's callbacks: what an argument must be, whichever of them has it.
+OURS = ("keras.", "rnnexp.")  # callbacks whose arguments have Keras's meaning
+
+# Of these callbacks: what an argument must be, whichever of them has it.
 ARGUMENTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "patience": _WHOLE,
     "start_from_epoch": _WHOLE,
