@@ -96,11 +96,14 @@ def wait_for_a_trial(path: Path, sweep: subprocess.Popen[str], storage: str = ""
 
 
 def workers(sweep: subprocess.Popen[str]) -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process(sweep.pid).children()
-        if "spawn_main" in str(child.cmdline())
-    ]
+    return [child for child in psutil.Process(sweep.pid).children() if is_worker(child)]
+
+
+def is_worker(process: psutil.Process) -> bool:
+    try:
+        return "spawn_main" in str(process.cmdline())
+    except psutil.NoSuchProcess:  # killed a moment ago
+        return False
 
 
 def assert_all_accounted_for(
