@@ -18,6 +18,11 @@ class Objective:
     monitor: str
     mode: Literal["min", "max"]
 
+    @classmethod
+    def of_study(cls, direction: str) -> "Objective":
+        """What a study of any application optimizes: its value, by ``minimize`` or ``maximize``."""
+        return cls("value", "min" if direction == "minimize" else "max")
+
     def is_better(self, value: float, than: float | None, min_delta: float = 0.0) -> bool:
         """Whether ``value`` improves on ``than``.
 

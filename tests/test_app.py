@@ -39,6 +39,7 @@ def test_it_prunes_and_shows_up_in_mlflow(app: Command, launcher: str) -> None:
         assert tags["state"] == trial.state.name
         if trial.state == TrialState.PRUNED:
             assert run.info.status == "KILLED"
+            assert run.data.metrics["best_value"] == pytest.approx(min(reported.values()))
             assert int(tags["pruned.epoch"]) == max(reported)
             assert float(tags["pruned.value"]) == pytest.approx(reported[max(reported)])
             assert float(tags["pruned.bar"]) < float(tags["pruned.best"])

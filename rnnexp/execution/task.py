@@ -21,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.execution.current import ATTEMPT, RESULT, RUN_ID, StudyTrial, as_current, trial_of_job
+from rnnexp.objective import Objective
 from rnnexp.pruning import Verdict
 from rnnexp.result import Result, State
 from rnnexp.search.space import short_name
@@ -78,18 +79,20 @@ class TrialTask:
             patiently(trial.set_user_attr)(RUN_ID, run.id)
             current = patiently(StudyTrial)(trial, run)
             with as_current(current):
-                result = self._result(config, current)
+                result = self._result(config, current, hydra.sweeper.direction)
             log_result(run, result, current.verdict)
         patiently(trial.set_user_attr)(RESULT, asdict(result))
         Path(hydra.runtime.output_dir, BACKUP).unlink(missing_ok=True)
         return result
 
-    def _result(self, config: DictConfig, trial: StudyTrial) -> Result:
+    def _result(self, config: DictConfig, trial: StudyTrial, direction: str) -> Result:
         try:
             return to_result(self.task(config))
         except optuna.TrialPruned as pruned:
             said = str(trial.verdict) if trial.verdict else "by the application"
-            return Result(State.PRUNED, reason=str(pruned) or said)
+            best = Objective.of_study(direction).best(trial.reported)
+            epoch, value = best or (None, None)
+            return Result(State.PRUNED, value, epoch, reason=str(pruned) or said)
 
 
 def to_result(returned: Any) -> Result:

@@ -64,7 +64,7 @@ class Budget:
         return min(known, default=None)
 
     def _since_best(self, ended: Sequence[Result]) -> int:
-        objective = Objective("value", "min" if self.direction == "minimize" else "max")
+        objective = Objective.of_study(self.direction)
         best: float | None = None
         since = 0
         for result in ended:
