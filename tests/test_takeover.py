@@ -107,3 +107,23 @@ def test_before_its_run_was_ended(app: Command) -> None:
     ended = app("-m", "hydra.sweeper.resume=s", "hydra.sweeper.n_trials=2", path=began.path)
     assert_in_order(ended, TrialState.COMPLETE, TrialState.COMPLETE)
     assert "trial 1 is COMPLETE in Optuna, its run is RUNNING in MLflow: mended" in ended.out
+
+
+def test_a_study_that_changed_is_refused(app: Command) -> None:
+    began = app("-m", "hydra.sweeper.study_name=s", "hydra.sweeper.n_trials=1")
+    before = began.study("s").trials
+    changed = app("-m", "hydra.sweeper.resume=s", "x=interval(0,5)", "floor=0.2", path=began.path)
+    assert changed.code == 1
+    assert "search of x was interval(0, 6), now it is interval(0,5)" in changed.err
+    assert "floor was 0.1, now it is 0.2" in changed.err
+    assert began.study("s").trials == before
+    unknown = app("-m", "hydra.sweeper.resume=ss", path=began.path)
+    assert unknown.code == 1
+    assert "there is no study ss" in unknown.err
+    assert "did you mean s?" in unknown.err
+    objective = app(
+        "-m", "hydra.sweeper.resume=s", "hydra.sweeper.direction=maximize", path=began.path
+    )
+    assert "direction was minimize, now it is maximize" in objective.err
+    more = app("-m", "hydra.sweeper.resume=s", "hydra.sweeper.n_trials=2", path=began.path)
+    assert "Study s: 2 complete" in more.out
