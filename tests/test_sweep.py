@@ -49,7 +49,7 @@ def test_it_ends_well_and_leaves_what_is_documented(swept: Ended) -> None:
     assert swept.code == 0, swept.err
     assert swept.files() == {"mlflow.db", "mlruns", "multirun", "optuna.db"}
     folders = {path.name for path in (swept.path / "multirun" / "six").iterdir()}
-    assert folders == {"0", "1", "2", "3", "4", "5", "optimization_results.yaml"}
+    assert folders == {"0", "1", "2", "3", "4", "5", "optimization_results.yaml", "report"}
 
 
 def test_a_trial_is_pruned_where_the_pruner_said(swept: Ended) -> None:
@@ -92,7 +92,10 @@ def test_a_run_has_its_params_metrics_and_artifacts(swept: Ended) -> None:
         assert run.data.metrics["best_value"] == pytest.approx(value)
         if trial.state == TrialState.COMPLETE:
             assert trial.value == pytest.approx(value)
-        assert artifacts(swept, run) == {"checkpoint", "config.yaml", "overrides.yaml", "sweep.log"}
+        files = {"config.yaml", "environment.json", "overrides.yaml", "sweep.log"}
+        # A pruned trial's is deleted.
+        kept = {"checkpoint"} if trial.state == TrialState.COMPLETE else set()
+        assert artifacts(swept, run) == files | kept
 
 
 def test_a_run_says_with_what_it_was_trained(swept: Ended, tmp_path: Path) -> None:
