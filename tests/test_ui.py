@@ -70,6 +70,9 @@ def test_the_nested_table_and_compare(swept: Ended, address: str, tmp_path: Path
         text = page.compare(ids)
         page.picture(tmp_path / "compare.png")
     assert f"Comparing {N_TRIALS} Runs from 1 Experiment" in text
+    # What is plotted at once: the searched values, and the monitored one.
+    assert re.search(r"Parameters:\s+compile\.optimizer\.learning_rate\s+fit\.batch_size", text)
+    assert re.search(r"Metrics:\s+val_loss\s", text)
     for run in trials:
         assert run.info.run_name in text
         assert run.data.params["compile.optimizer.learning_rate"] in text

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
+from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -143,6 +144,12 @@ def runs_of(folder: Path, study: str) -> tuple[Run, list[Run]]:
     return parent, sorted(trials, key=lambda run: int(run.data.tags["trial"]))
 
 
+def _save(page: Page, file: Path) -> None:
+    page.picture(file)
+    with Image.open(file) as image:  # few colours make a small file
+        image.quantize(96).save(file, optimize=True)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Take the pictures."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -151,14 +158,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--images", type=Path, default=IMAGES)
     given = parser.parse_args(arguments)
     parent, trials = runs_of(given.folder, given.study)
-    with served(given.folder) as address, browser(1500, 980) as chrome:
+    with served(given.folder) as address, browser(1900, 1000) as chrome:
         runs = f"{address}/#/experiments/{parent.info.experiment_id}/runs"
         page = Page(chrome, f"{runs}?viewStateShareKey={parent.info.run_id}")
         page.close_assistant()
+        page.click("[col-id='runDateAndNestInfo'].ag-header-cell")  # by time, they are nested
+        page.click("[data-component-id='mlflow.experiment_page.shared_view.dismiss']")
         page.expand(parent.info.run_id)
-        page.picture(given.images / "study.png")
+        _save(page, given.images / "study.png")
         page.compare([run.info.run_id for run in trials])
-        page.picture(given.images / "compare.png")
+        _save(page, given.images / "compare.png")
 
 
 if __name__ == "__main__":

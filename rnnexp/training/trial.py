@@ -109,7 +109,7 @@ def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
     model = build(config, dataset)
     callbacks = instantiate(config.get("callbacks") or {}, _convert_="all")
     backup = Backup(Path(HydraConfig.get().runtime.output_dir), callbacks)
-    log_epoch = LogEpoch(mlflow_run)
+    log_epoch = LogEpoch(mlflow_run, config.objective.monitor)
     report = ReportToStudy(trial, Objective(**config.objective))
     fit = fit_arguments(config, dataset)
     saved = backup.load(model)

@@ -74,7 +74,7 @@ def test_outside_of_a_sweep_nothing_is_pruned() -> None:
 def test_an_epoch_is_logged_at_its_step_with_the_learning_rate(tmp_path: Path) -> None:
     tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db", "test")
     with tracker.run("a", tags={}, params={}) as run:
-        feed(LogEpoch(run), [{"loss": 2.0}, {"loss": NAN, "val_loss": 1.0}])
+        feed(LogEpoch(run, "val_loss"), [{"loss": 2.0}, {"loss": NAN, "val_loss": 1.0}])
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(tracker.uri)
