@@ -90,9 +90,10 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
     Epochs without a value (``validation_freq``) are skipped.
 
     With ``only_worsening`` an epoch counts as behind only if its value is also worse than the
-    trial's own best before it, by more than ``min_delta``: who improves, or waits on a plateau, is
-    left alone. The bar can then be the best of the peers, ``quantile=0``. It is EarlyStopping
-    with less patience for trials that don't lead.
+    trial's own best before it, by more than ``min_delta``; and no epoch counts at a moment when the
+    trial is better than an epoch ago. Who improves, waits on a plateau, or recovers, is left alone.
+    The bar can then be the best of the peers, ``quantile=0``. It is EarlyStopping with less
+    patience for trials that don't lead.
 
     The rule reads the study's stored values alone, so it gives the same answer in every
     process and after a resume. It works in any study with one objective.
@@ -103,7 +104,7 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
         start_from_epoch: The first epoch that is judged, counted from 0.
         quantile: Which of the peers are the bar: 0.5 is their median, less is stricter.
         n_startup_trials: An epoch is judged only if so many peers have a value at it.
-        only_worsening: Whether only epochs count at which the trial is worse than it was.
+        only_worsening: Whether only trials are judged that are getting worse.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -183,6 +184,8 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
             peers: The others' values.
         """
         count = 0
+        if self.only_worsening and len(own) > 1 and own[-1][1] < own[-2][1]:
+            return count
         for n in reversed(range(len(own))):
             epoch, value = own[n]
             bar = self._bar(peers.best_up_to(epoch))

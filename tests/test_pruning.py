@@ -62,6 +62,9 @@ def pruned_at(pruner: EarlyStoppingPruner, study: optuna.Study, values: Values) 
         ({"patience": 2, "only_worsening": True}, [0.9, 0.91, 0.9, 0.91], None),
         ({"patience": 2, "only_worsening": True, "min_delta": 0.1}, [0.9, 0.99, 0.99, 1.1], None),
         ({"patience": 2, "only_worsening": True}, [0.8, None, 0.9, 0.9], 3),
+        ({"patience": 2, "only_worsening": True}, [0.7, 0.9, 0.8, 0.6], None),  # it recovers
+        ({"patience": 2, "only_worsening": True}, [0.7, 0.9, 0.8, 0.85], 3),
+        ({"patience": 2, "only_worsening": True}, [0.7, 0.9, NAN, 0.8], 2),
         ({"patience": 1, "only_worsening": True}, [NAN, 0.9, 0.8, 0.9], 0),
         ({"patience": 1, "only_worsening": True}, [0.1, 0.9, 0.9, 0.9], None),
     ],
@@ -138,7 +141,9 @@ def reference(pruner: EarlyStoppingPruner, peers: Sequence[Values], own: Values)
         if pruner.only_worsening and value <= before + pruner.min_delta:
             late = False
         count = count + 1 if late else 0
-    return count >= pruner.patience
+    told = [value for value in own if value is not None]
+    recovers = len(told) > 1 and told[-1] < told[-2]
+    return count >= pruner.patience and not (pruner.only_worsening and recovers)
 
 
 def best(values: Values, epoch: int) -> float:
