@@ -15,6 +15,7 @@ from mlflow.entities import Run
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import data
+from rnnexp.search.space import short_key
 from tests.conftest import EAGER, ROOT, Command, Ended
 
 pytestmark = pytest.mark.slow
@@ -482,7 +483,7 @@ def test_sweeps(command: Command, arguments: list[str], key: str, values: set[st
     for run in trials:
         file = ended.client.download_artifacts(run.info.run_id, "config.yaml")
         config = OmegaConf.load(file)
-        assert run.data.tags["mlflow.runName"] == f"{key.rpartition('.')[2]}={run.data.params[key]}"
+        assert run.data.tags["mlflow.runName"] == f"{short_key(key)}={run.data.params[key]}"
         if key != "model":
             found = OmegaConf.select(config, key)
             assert str(found) == run.data.params[key] or key == "compile"
