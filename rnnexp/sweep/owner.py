@@ -107,20 +107,6 @@ def orphans(study: optuna.Study) -> list[int]:
     ]
 
 
-def _alive(study: optuna.Study) -> set[str]:
-    """Ids of the sweeps that work on a study."""
-    now = time.time()
-    return {
-        key.removeprefix(SWEEP)
-        for key, sign in study.user_attrs.items()
-        if key.startswith(SWEEP) and is_alive(sign, now)
-    }
-
-
-def _sign() -> dict[str, Any]:
-    return _me() | {"time": time.time()}
-
-
 def _me() -> dict[str, Any]:
     return {
         "host": socket.gethostname(),
