@@ -100,7 +100,9 @@ class Loop:
             try:
                 while True:
                     self._fill_slots(began, display)
-                    patiently(self.retention.apply)()  # after, since a slot may not wait for it
+                    # After, since no slot may wait for these.
+                    self._note_progress()
+                    patiently(self.retention.apply)()
                     if not self._running:
                         break
                     for future in wait(
@@ -223,7 +225,6 @@ class Loop:
         self._tell(number, result)
         (self.folder / str(number) / BACKUP).unlink(missing_ok=True)
         self._ended.append(result.state)
-        self._note_progress()
         patiently(display.ended)(number, result)
 
     @patiently
@@ -271,6 +272,7 @@ class Loop:
     def _stop_if_too_many_failed(self) -> None:
         states, rate = self._ended, self.settings.max_failure_rate
         if too_many_failed(states, rate):
+            self._note_progress()
             recent = states[-FAILURE_WINDOW:]
             raise SweepError(
                 f"stopped after {len(states)} trials: {recent.count(State.FAIL)} of the last "

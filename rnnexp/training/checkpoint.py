@@ -33,7 +33,7 @@ def log_checkpoints(run: Run, files: Mapping[int, str], best_epoch: int | None) 
         run.log_file(file, FOLDER)
     if there:
         best = there[best_epoch if best_epoch in there else max(there)]
-        run.log_batch(tags={TAG: f"{FOLDER}/{best.name}"})
+        run.note(**{TAG: f"{FOLDER}/{best.name}"})
 
 
 def load(model: "keras.Model", checkpoint: str, tracker: Tracker) -> None:
