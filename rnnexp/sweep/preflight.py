@@ -4,7 +4,7 @@ What the application itself can tell of its configs is left to the function name
 ``hydra.sweeper.check``; this module knows Hydra, Optuna and the stores only.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import optuna
 from hydra.core.config_loader import ConfigLoader
@@ -64,7 +64,7 @@ def preflight(
             "nothing to search: give ranges in hydra.sweeper.params or on the command line, "
             "such as 'model.units=choice(32,64)', or leave out -m to train once"
         )
-    configs = list(_probed(config, loader, space, fixed, unfit))
+    configs = _probed(config, loader, space, fixed, unfit)
     faults += unfit
     faults += known_settings(settings, space)[1]
     faults += _repeat_seed(config, base, space)
@@ -194,7 +194,9 @@ def _base(
     config: DictConfig, loader: ConfigLoader, fixed: Sequence[str], faults: list[str]
 ) -> tuple[list[str], DictConfig | None]:
     """The fixed overrides that can be composed, and the config with them alone."""
-    overrides: list[str] = []
+    if whole := _compose(config, loader, [*fixed], []):
+        return [*fixed], whole
+    overrides: list[str] = []  # one by one, to tell which is at fault
     for text in fixed:
         if _compose(config, loader, [*overrides, text], faults):
             overrides.append(text)
@@ -203,35 +205,52 @@ def _base(
 
 def _probed(
     config: DictConfig, loader: ConfigLoader, space: Space, fixed: list[str], faults: list[str]
-) -> Iterator[DictConfig]:
+) -> list[DictConfig]:
     """Configs of trials to look at: every choice, and both ends of every range, come up once.
 
     Each is a whole setting, as a trial's, since one choice may need another: five classes
     another loss. What can't be composed is added to ``faults`` and left out, so that the rest
     is still looked at.
     """
+    composed: dict[frozenset[str], DictConfig] = {}  # by overrides: most are asked for twice
 
-    def compose(d: Dimension, value: Value) -> DictConfig | None:
+    def compose(texts: list[str], faults: list[str]) -> DictConfig | None:
+        key = frozenset(texts)
+        if key not in composed and (found := _compose(config, loader, [*fixed, *texts], faults)):
+            composed[key] = found
+        return composed.get(key)
+
+    def around(d: Dimension, value: Value) -> DictConfig | None:
         setting = space.around(d.key, value, first)
         # Last comes what a fault is to be put down to.
         others = [other for other in space.dimensions if other.key in setting and other != d]
-        texts = [other.override(setting[other.key]) for other in others]
-        return _compose(config, loader, [*fixed, *texts, d.override(value)], faults)
+        return compose([*_texts(others, setting), d.override(value)], faults)
 
-    first: Setting = {}
+    first = space.only_applying({d.key: d.probes()[0] for d in space.dimensions})
+    if not compose(_texts(space.dimensions, first), faults=[]):
+        first = {}  # these don't go together
     broken: set[tuple[str, Value]] = set()
     for d in space.dimensions:
+        if d.key in first:
+            continue
         for value in d.probes():
-            if compose(d, value):
+            if around(d, value):
                 first[d.key] = value
                 break
             broken.add((d.key, value))
-    if not space.dimensions and (base := _compose(config, loader, fixed, faults)):
-        yield base
-    for d in space.dimensions:
-        for value in d.probes():
-            if (d.key, value) not in broken and (composed := compose(d, value)):
-                yield composed
+    if not space.dimensions:
+        return list(composed.values())
+    probed = [
+        around(d, value)
+        for d in space.dimensions
+        for value in d.probes()
+        if (d.key, value) not in broken
+    ]
+    return list({id(found): found for found in probed if found}.values())
+
+
+def _texts(dimensions: Iterable[Dimension], setting: Setting) -> list[str]:
+    return [d.override(setting[d.key]) for d in dimensions if d.key in setting]
 
 
 def _compose(

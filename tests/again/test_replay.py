@@ -219,8 +219,8 @@ def test_a_deterministic_trial_of_a_worker_is_replayed_to_the_last_bit(
         "-m",
         "hydra/launcher=workers",
         "hydra.sweeper.study_name=s",
-        "hydra.sweeper.n_trials=4",
-        "hydra.sweeper.n_jobs=2",
+        "hydra.sweeper.n_trials=2",
+        "hydra.sweeper.n_jobs=1",
         "model=lstm",
         "model.dropout=0.3",
         "model.units=choice(4,5)",
@@ -231,13 +231,13 @@ def test_a_deterministic_trial_of_a_worker_is_replayed_to_the_last_bit(
     assert swept.code == 0, swept.err
     monkeypatch.chdir(swept.path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    original = Archive("sqlite:///mlflow.db").run("s/3")
-    plain = CliRunner().invoke(main, ["replay", "s/3", "--tracking-uri=sqlite:///mlflow.db"])
+    original = Archive("sqlite:///mlflow.db").run("s/1")
+    plain = CliRunner().invoke(main, ["replay", "s/1", "--tracking-uri=sqlite:///mlflow.db"])
     assert plain.exit_code == 0, plain.output
     epochs = original.data.metrics and len(metrics(swept, original, "loss"))
     assert f"equal: every metric of {epochs} epochs, to the last bit" in plain.output
     told = CliRunner().invoke(
-        main, ["replay", "s/3", "--json", "--tracking-uri=sqlite:///mlflow.db"]
+        main, ["replay", "s/1", "--json", "--tracking-uri=sqlite:///mlflow.db"]
     )
     answer = json.loads(told.stdout)
     assert answer["equal"] is True
