@@ -22,7 +22,11 @@ def swept(app: Command) -> Ended:
 
     The tags and the environment are those that a trial of Keras has.
     """
-    ended = app("-m", "hydra.sweeper.n_trials=5", "hydra.sweeper.study_name=low")
+    settings = "{x:2},{x:2.5},{x:1},{x:5},{x:0}"  # the last is the worst
+    ended = app(
+        "-m", "hydra.sweeper.n_trials=5", "hydra.sweeper.study_name=low",
+        f"hydra.sweeper.enqueue=[{settings}]",
+    )  # fmt: skip
     app(
         "-m", "hydra.sweeper.n_trials=2", "hydra.sweeper.study_name=high",
         "hydra.sweeper.direction=maximize", path=ended.path,
