@@ -1,6 +1,6 @@
 """Trials of uneven length: how long workers are idle, here and with Hydra's own sweeper.
 
-    python benchmarks/workers.py [--trials 30] [--n-jobs 2]
+    python benchmarks/workers.py [--trials 60] [--n-jobs 2]
 
 The same search, of jobs that take 1 to 5 seconds, runs on `hydra/launcher=workers` and, in an
 environment of its own which this script makes, on hydra-optuna-sweeper 1.4.0rc3 with the joblib
@@ -59,7 +59,7 @@ def idle(python: Path | str, overrides: tuple[str, ...], trials: int, n_jobs: in
 def main() -> None:
     """Measure and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=30)
+    parser.add_argument("--trials", type=int, default=60)
     parser.add_argument("--n-jobs", type=int, default=2)
     options = parser.parse_args()
 
