@@ -81,7 +81,7 @@ class Loop:
     stopped: str = ""
     _running: dict[Future[JobReturn], int] = field(default_factory=dict)
     _ended: list[State] = field(default_factory=list)
-    _noted: int = 0  # trials that had ended when the study's run was brought up to date
+    _noted: int | None = None  # of `_ended`, when the study's run was brought up to date
     _asked_to_end: bool = False
 
     def run(self, display: Display) -> None:
@@ -94,7 +94,6 @@ class Loop:
         """
         began = time.monotonic()
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._note_progress()  # a sweep that died may have had no time to
         stop.forget()
         with _signals(self._on_signal):
             try:
@@ -229,11 +228,15 @@ class Loop:
 
     @patiently
     def _note_progress(self) -> None:
-        """Bring the study's run up to date."""
-        ended = len(summary.results(self.study))
-        if ended and ended != self._noted:
+        """Bring the study's run up to date: at first, as a sweep that died may have had no time to.
+
+        Afterwards only if trials have ended, for the loop comes by at every refresh of the display.
+        """
+        if self._noted == len(self._ended):
+            return
+        if ended := len(summary.results(self.study)):
             self.parent.log_batch(metrics=summary.progress(self.study), step=ended)
-            self._noted = ended
+        self._noted = len(self._ended)
 
     def _try_again(self, number: int, reason: str) -> bool:
         trial = patiently(open_trial)(self.settings, number)
