@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
@@ -28,6 +28,7 @@ from omegaconf import DictConfig, OmegaConf, SCMode, open_dict
 
 from rnnexp.errors import RnnexpError
 from rnnexp.execution import stop
+from rnnexp.execution.composer import Composer
 from rnnexp.execution.executors import InProcessExecutor, WorkerExecutor, available_cores
 
 T = TypeVar("T")
@@ -178,6 +179,11 @@ class Common:
     config: DictConfig
     task_function: TaskFunction
 
+    @cached_property
+    def composer(self) -> Composer:
+        """Composes the configs of the jobs."""
+        return Composer(self.context.config_loader, self.config)
+
     def pack(self) -> bytes:
         """For another process; by value, since Hydra's decorator hides the task function."""
         packed: bytes = cloudpickle.dumps(
@@ -221,8 +227,7 @@ def run(common: Common, overrides: Sequence[str], number: int) -> JobReturn:
 
 
 def _compose(common: Common, overrides: Sequence[str], number: int) -> DictConfig:
-    loader = common.context.config_loader
-    config = loader.load_sweep_config(common.config, list(overrides))
+    config = common.composer.compose(overrides)
     with open_dict(config):
         config.hydra.job.id = f"{config.hydra.job.name}_{number}"
         config.hydra.job.num = number

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.errors import one_line
+from rnnexp.execution.composer import Composer
 from rnnexp.execution.current import RUN_ID
 from rnnexp.execution.jobs import Jobs
 from rnnexp.search.composed import unknown_key
@@ -45,7 +46,8 @@ def preflight(
     space, unread = parse([*params, *arguments], loader)
     faults += unread
     unfit: list[str] = []
-    fixed, base = _base(config, loader, space.fixed, unfit)
+    composer = Composer(loader, config)
+    fixed, base = _base(composer, space.fixed, unfit)
     space, conditions = with_conditions(
         space, settings.when, params=params, arguments=arguments, base=base, loader=loader
     )
@@ -64,7 +66,7 @@ def preflight(
             "nothing to search: give ranges in hydra.sweeper.params or on the command line, "
             "such as 'model.units=choice(32,64)', or leave out -m to train once"
         )
-    configs = _probed(config, loader, space, fixed, unfit)
+    configs = _probed(composer, space, fixed, unfit)
     faults += unfit
     faults += known_settings(settings, space)[1]
     faults += _repeat_seed(config, base, space)
@@ -191,20 +193,20 @@ def _resume(settings: DictConfig, base: DictConfig | None, space: Space) -> list
 
 
 def _base(
-    config: DictConfig, loader: ConfigLoader, fixed: Sequence[str], faults: list[str]
+    composer: Composer, fixed: Sequence[str], faults: list[str]
 ) -> tuple[list[str], DictConfig | None]:
     """The fixed overrides that can be composed, and the config with them alone."""
-    if whole := _compose(config, loader, [*fixed], []):
+    if whole := _compose(composer, [*fixed], []):
         return [*fixed], whole
     overrides: list[str] = []  # one by one, to tell which is at fault
     for text in fixed:
-        if _compose(config, loader, [*overrides, text], faults):
+        if _compose(composer, [*overrides, text], faults):
             overrides.append(text)
-    return overrides, _compose(config, loader, overrides, faults)
+    return overrides, _compose(composer, overrides, faults)
 
 
 def _probed(
-    config: DictConfig, loader: ConfigLoader, space: Space, fixed: list[str], faults: list[str]
+    composer: Composer, space: Space, fixed: list[str], faults: list[str]
 ) -> list[DictConfig]:
     """Configs of trials to look at: every choice, and both ends of every range, come up once.
 
@@ -216,7 +218,7 @@ def _probed(
 
     def compose(texts: list[str], faults: list[str]) -> DictConfig | None:
         key = frozenset(texts)
-        if key not in composed and (found := _compose(config, loader, [*fixed, *texts], faults)):
+        if key not in composed and (found := _compose(composer, [*fixed, *texts], faults)):
             composed[key] = found
         return composed.get(key)
 
@@ -253,24 +255,20 @@ def _texts(dimensions: Iterable[Dimension], setting: Setting) -> list[str]:
     return [d.override(setting[d.key]) for d in dimensions if d.key in setting]
 
 
-def _compose(
-    config: DictConfig, loader: ConfigLoader, overrides: list[str], faults: list[str]
-) -> DictConfig | None:
+def _compose(composer: Composer, overrides: list[str], faults: list[str]) -> DictConfig | None:
     try:
-        return loader.load_sweep_config(config, overrides)
+        return composer.compose(overrides)
     except (HydraException, OmegaConfBaseException) as error:
-        if fault := _fault(config, loader, overrides, error, told=bool(faults)):
+        if fault := _fault(composer, overrides, error, told=bool(faults)):
             faults.append(fault)
         return None
 
 
-def _fault(
-    config: DictConfig, loader: ConfigLoader, overrides: list[str], error: Exception, *, told: bool
-) -> str | None:
+def _fault(composer: Composer, overrides: list[str], error: Exception, *, told: bool) -> str | None:
     """What to say of overrides that can't be composed: in general the last is at fault."""
     *others, last = overrides or [""]
     try:
-        without = loader.load_sweep_config(config, others)
+        without = composer.compose(others)
     except (HydraException, OmegaConfBaseException):
         # A parent's value, which has been told of by itself.
         return None if told else f"{' '.join(overrides)}: {one_line(error)}"
