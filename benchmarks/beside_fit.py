@@ -18,24 +18,30 @@ ALONE = "alone"  # in a trial's folder: seconds to build, and to fit, without sw
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 def main(config: DictConfig) -> Result:
     """Fit alone, note the seconds, then run the trial."""
-    from rnnexp import backend, data
+    from rnnexp import backend
     from rnnexp.training.trial import run
 
-    keras = backend.keras()
+    backend.keras()
+    backend.settle()
+    seconds = alone(config.copy())
+    Path(HydraConfig.get().runtime.output_dir, ALONE).write_text(" ".join(map(str, seconds)))
+    return run(config)
+
+
+def alone(config: DictConfig) -> tuple[float, float]:
+    """Seconds to build and to fit; the model is gone then, as that of another trial would be."""
+    from rnnexp import backend, data
     from rnnexp.training.fit import fit_arguments
     from rnnexp.training.model import build
 
-    backend.settle()
     began = time.perf_counter()
-    keras.utils.clear_session()
-    keras.utils.set_random_seed(config.seed)
+    backend.keras().utils.clear_session()
+    backend.keras().utils.set_random_seed(config.seed)
     dataset = data.load(config.data)
-    model = build(config.copy(), dataset)
+    model = build(config, dataset)
     built = time.perf_counter()
     model.fit(**fit_arguments(config, dataset))
-    seconds = built - began, time.perf_counter() - built
-    Path(HydraConfig.get().runtime.output_dir, ALONE).write_text(" ".join(map(str, seconds)))
-    return run(config)
+    return built - began, time.perf_counter() - built
 
 
 if __name__ == "__main__":
