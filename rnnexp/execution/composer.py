@@ -57,7 +57,9 @@ class Composer:
         for override in values:
             _set(config, override)
         own = [override for override in overrides if not override.is_hydra_override()]
-        config.hydra.overrides.task = [override.input_line for override in own]
+        task = config.hydra.overrides.task
+        listed = len(task) - (len(own) - len(values))  # by a file, before Hydra adds the job's
+        config.hydra.overrides.task = [*task[:listed], *(o.input_line for o in own)]
         config.hydra.job.override_dirname = _dirname(config, own)
         return config
 

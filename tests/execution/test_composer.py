@@ -28,6 +28,10 @@ FILES = {
     "fit/long.yaml": "epochs: 9",
     "extra/one.yaml": "x: 1",
     "extra/deep/two.yaml": "x: 2",
+    "extra/listed.yaml": """
+        # @package _global_
+        hydra: {overrides: {task: [rate=1, nested.a=2]}}
+        """,
 }
 TREE = [
     "model=gru", "model=lstm", "model={units: 3}", "model.units=4", "+model.gates=[5]",
@@ -36,6 +40,7 @@ TREE = [
     "nested.b=7", "~fit", "fit=long", "+extra=one", "+extra/deep=two", "+extra@nested.here=one",
     "nested.here.x=8", "hydra.job.name=other", "hydra.run.dir=elsewhere", "unknown=1",
     "model=unknown", "extra=one", "rate=1,2", "extra@nested=one",
+    "+extra=listed",
 ]  # fmt: skip
 
 
