@@ -101,11 +101,10 @@ class StudyTrial:
     """A trial of an Optuna study, and its run in MLflow."""
 
     def __init__(self, trial: "optuna.trial.Trial", run: "Run | None" = None) -> None:
-        stored = trial.study.get_trials(deepcopy=False)[trial.number]
         self._trial = trial
-        self.reported = dict(stored.intermediate_values)
+        self._is_retried = ATTEMPT in trial.user_attrs
+        self.reported = _reported(trial) if self._is_retried else {}
         self._written: dict[str, set[int]] = {}  # steps by metric, asked for when they are needed
-        self._is_retried = ATTEMPT in stored.user_attrs
         self.number = trial.number
         self.params = trial.params
         self.run = run
@@ -143,6 +142,10 @@ class StudyTrial:
         stored = study.get_trials(deepcopy=False)[self.number]
         self.verdict = verdict(study, stored)
         return True
+
+
+def _reported(trial: "optuna.trial.Trial") -> dict[int, float]:
+    return dict(trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
 
 
 _current: CurrentTrial = Standalone()
