@@ -1,7 +1,11 @@
 """What came out of a trial, as a value that can cross processes."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any, Self
+
+RESULT = "result"  # user attribute of a trial in Optuna
 
 
 class State(StrEnum):
@@ -27,3 +31,13 @@ class Result:
     value: float | None = None
     best_epoch: int | None = None
     reason: str = ""
+
+    def to_attribute(self) -> dict[str, Any]:
+        """What a trial stores of it in Optuna under `RESULT`."""
+        return asdict(self)
+
+    @classmethod
+    def stored(cls, attributes: Mapping[str, Any]) -> Self | None:
+        """What came out of a trial by its user attributes; None while it runs."""
+        known = attributes.get(RESULT)
+        return cls(**known | {"state": State(known["state"])}) if known else None

@@ -5,15 +5,14 @@ moments, are in test_faults.py.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import optuna
 import pytest
 from optuna.trial import Trial, TrialState
 
-from rnnexp.execution.current import RESULT, RUN_ID
-from rnnexp.result import Result, State
+from rnnexp.execution.current import RUN_ID
+from rnnexp.result import RESULT, Result, State
 from rnnexp.sweep.audit import audit
 from tests.conftest import Command, Ended
 from tests.test_sweep import metrics
@@ -88,7 +87,7 @@ def test_before_it_was_told_of_a_result(taken_over: Callable[..., Ended], state:
         began.client.set_terminated(run_id, status)
         trial.set_user_attr(RUN_ID, run_id)
         value = 0.5 if state == State.COMPLETE else None
-        trial.set_user_attr(RESULT, asdict(Result(state, value)))
+        trial.set_user_attr(RESULT, Result(state, value).to_attribute())
         folder = Path(began.study("s").user_attrs["folder"]) / "1"
         folder.mkdir()
         (folder / "backup.pkl").touch()

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 # User attributes in Optuna: of a study and of a trial, and of a trial.
 RUN_ID = "mlflow_run_id"
 ATTEMPT = "attempt"  # how often it was tried before, if its process died
-RESULT = "result"  # what came out, stored by the job before the sweep is told
 
 
 class CurrentTrial(Protocol):

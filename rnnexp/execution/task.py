@@ -9,7 +9,7 @@ every job as its trial:
 import contextlib
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,10 @@ from hydra.types import RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from rnnexp.execution.current import ATTEMPT, RESULT, RUN_ID, StudyTrial, as_current, trial_of_job
+from rnnexp.execution.current import ATTEMPT, RUN_ID, StudyTrial, as_current, trial_of_job
 from rnnexp.objective import Objective
 from rnnexp.pruning import Verdict
-from rnnexp.result import Result, State
+from rnnexp.result import RESULT, Result, State
 from rnnexp.search.space import short_name
 from rnnexp.storage.facts import ENVIRONMENT, GIT, environment, fact_tags
 from rnnexp.storage.outbox import FILE as OUTBOX
@@ -81,7 +81,7 @@ class TrialTask:
             with as_current(current):
                 result = self._result(config, current, hydra.sweeper.direction)
             log_result(run, result, current.verdict)
-        patiently(trial.set_user_attr)(RESULT, asdict(result))
+        patiently(trial.set_user_attr)(RESULT, result.to_attribute())
         Path(hydra.runtime.output_dir, BACKUP).unlink(missing_ok=True)
         return result
 

@@ -13,9 +13,10 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rnnexp.execution.current import RUN_ID
+from rnnexp.result import Result
 from rnnexp.search.space import short_key
 from rnnexp.sweep.resume import DEFINITION, SCRIPT
-from rnnexp.sweep.summary import BEST_EPOCH, REASON
+from rnnexp.sweep.summary import best_epoch
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
@@ -41,7 +42,8 @@ class Row:
     @property
     def reason(self) -> str:
         """Why it was pruned or failed."""
-        return str(self.trial.user_attrs.get(REASON, ""))
+        result = Result.stored(self.trial.user_attrs)
+        return result.reason if result else ""
 
     @property
     def run_id(self) -> str:
@@ -106,12 +108,12 @@ class Snapshot:
 
     def _row(self, trial: FrozenTrial) -> Row:
         reported = trial.intermediate_values
-        best_epoch = trial.user_attrs.get(BEST_EPOCH)
+        epoch = best_epoch(trial)
         best_value = trial.value if trial.state == TrialState.COMPLETE else None
         if best_value is None and reported:
-            best_epoch = min(reported, key=lambda step: self.sign * reported[step])
-            best_value = reported[best_epoch]
-        return Row(trial, best_value, best_epoch, len(reported), _seconds(trial))
+            epoch = min(reported, key=lambda step: self.sign * reported[step])
+            best_value = reported[epoch]
+        return Row(trial, best_value, epoch, len(reported), _seconds(trial))
 
     @cached_property
     def labels(self) -> dict[str, str]:

@@ -157,7 +157,7 @@ def draw(
     for title in ("", "trial", "epoch", "value", "setting"):
         rows.add_column(title, justify="right" if title in ("trial", "epoch", "value") else "left")
     if best:
-        rows.add_row("[bold]best[/]", *_cells(best, best.user_attrs.get(summary.BEST_EPOCH)))
+        rows.add_row("[bold]best[/]", *_cells(best, summary.best_epoch(best)))
     for trial in running:
         rows.add_row("running", *_cells(trial, trial.last_step))
     return Group(head, rows)

@@ -24,10 +24,10 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from rnnexp.errors import SweepError
 from rnnexp.execution import stop
-from rnnexp.execution.current import ATTEMPT, RESULT, RUN_ID, open_trial
+from rnnexp.execution.current import ATTEMPT, RUN_ID, open_trial
 from rnnexp.execution.jobs import Jobs
 from rnnexp.execution.task import BACKUP, to_result
-from rnnexp.result import Result, State
+from rnnexp.result import RESULT, Result, State
 from rnnexp.search.sampling import OtherSeeds, ask, complete, settings_of
 from rnnexp.search.space import Space
 from rnnexp.storage.outbox import FILE as OUTBOX
@@ -165,8 +165,7 @@ class Loop:
 
     def _stored_result(self, number: int) -> Result | None:
         """What came out of a trial whose process could store it, but not tell its sweep."""
-        stored = self._trial(number).user_attrs.get(RESULT)
-        return Result(**stored | {"state": State(stored["state"])}) if stored else None
+        return Result.stored(self._trial(number).user_attrs)
 
     def _submit(self, number: int) -> None:
         # A job composes its own config, and these have the time in them.
@@ -261,13 +260,11 @@ class Loop:
 
     @patiently
     def _tell(self, number: int, result: Result) -> None:
-        if self._trial(number).state.is_finished():
+        trial = self._trial(number)
+        if trial.state.is_finished():
             return  # it was told, but the answer was lost with the connection
-        trial = open_trial(self.settings, number)
-        if result.best_epoch is not None:
-            trial.set_user_attr(summary.BEST_EPOCH, result.best_epoch)
-        if result.reason:
-            trial.set_user_attr(summary.REASON, result.reason)
+        if RESULT not in trial.user_attrs:  # its job broke
+            open_trial(self.settings, number).set_user_attr(RESULT, result.to_attribute())
         # Optuna itself gives a pruned trial its last reported value, and wants none.
         value = result.value if result.state == State.COMPLETE else None
         self.study.tell(number, value, state=TrialState[result.state])

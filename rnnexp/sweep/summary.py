@@ -19,8 +19,6 @@ from rnnexp.execution.current import RUN_ID
 from rnnexp.result import Result, State
 from rnnexp.search.space import Space
 
-BEST_EPOCH, REASON = "best_epoch", "reason"  # user attributes of a trial in Optuna
-
 
 def ranked(trials: Iterable[FrozenTrial], direction: StudyDirection) -> list[FrozenTrial]:
     """The completed trials, the best first; of equal ones the earlier, which SQL leaves open."""
@@ -38,10 +36,13 @@ def results(study: optuna.Study) -> list[Result]:
     """What came out of the trials that have ended, in that order."""
     ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
     ended.sort(key=lambda trial: trial.datetime_complete or datetime.max)
-    return [
-        Result(State[trial.state.name], trial.value, trial.user_attrs.get(BEST_EPOCH))
-        for trial in ended
-    ]
+    return [Result(State[trial.state.name], trial.value, best_epoch(trial)) for trial in ended]
+
+
+def best_epoch(trial: FrozenTrial) -> int | None:
+    """The epoch of a trial's value, from 0; None if it has ended without one, or runs."""
+    result = Result.stored(trial.user_attrs)
+    return result.best_epoch if result else None
 
 
 def progress(study: optuna.Study) -> dict[str, float]:
@@ -138,7 +139,7 @@ def _best_table(best: FrozenTrial, space: Space, scores: dict[str, float]) -> Ta
     for key, text in space.texts(best.params).items():
         table.add_row(key, text)
     table.add_section()
-    epoch = best.user_attrs.get(BEST_EPOCH)
+    epoch = best_epoch(best)
     table.add_row(
         "best value", f"{best.value:.4f}" + ("" if epoch is None else f" at epoch {epoch}")
     )

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import optuna
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
+from click.testing import Result as Invoked
 from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
@@ -18,6 +19,7 @@ from rnnexp.report.files import write_report
 from rnnexp.report.plots import plots_of
 from rnnexp.report.reporter import Reporter, pause
 from rnnexp.report.snapshot import Snapshot, Spent, lanes, snapshot_of
+from rnnexp.result import RESULT, Result, State
 from rnnexp.storage.tracking import Tracker
 from tests.conftest import Command, Ended
 
@@ -46,16 +48,22 @@ def trial(
     values: tuple[float, ...] = (),
     start: float = 0,
     seconds: float = 10,
-    **attrs: object,
+    params: dict[str, object] | None = None,
+    best_epoch: int | None = None,
+    reason: str = "",
 ) -> FrozenTrial:
-    params = attrs.pop("params", {})
+    params = params or {}
+    attributes = {}
+    if state.is_finished():
+        result = Result(State[state.name], value, best_epoch, reason)
+        attributes = {RESULT: result.to_attribute()}
     made = create_trial(
         state=state,
         value=value,
         params=params,
         distributions={key: SPACE[key] for key in params},
         intermediate_values=dict(enumerate(values)),
-        user_attrs=attrs,
+        user_attrs=attributes,
     )
     made.datetime_start = at(start)
     made.datetime_complete = at(start + seconds) if state.is_finished() else None
@@ -276,7 +284,7 @@ def test_a_sweep_leaves_its_report(swept: Ended, parent: Run) -> None:
     assert (swept.path / "multirun/s/report/report.md").read_text() == report["report.md"]
 
 
-def run_report(ended: Ended, *arguments: str) -> Result:
+def run_report(ended: Ended, *arguments: str) -> Invoked:
     return CliRunner().invoke(
         main,
         [

@@ -5,7 +5,7 @@ import pytest
 from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
-from rnnexp.result import Result, State
+from rnnexp.result import RESULT, Result, State
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.display import LiveDisplay, draw
 
@@ -26,10 +26,13 @@ def study() -> optuna.Study:
         (TrialState.RUNNING, None, {}),
     ]
     for number, (state, value, values) in enumerate(ends):
+        attributes = {}
+        if state.is_finished():
+            attributes = {RESULT: Result(State[state.name], value, 7).to_attribute()}
         study.add_trial(
             create_trial(
                 state=state, value=value, intermediate_values=values, distributions=UNITS,
-                params={"model.units": 10 + number}, user_attrs={"best_epoch": 7},
+                params={"model.units": 10 + number}, user_attrs=attributes,
             )
         )  # fmt: skip
     return study
