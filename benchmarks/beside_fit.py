@@ -22,7 +22,6 @@ def main(config: DictConfig) -> Result:
     from rnnexp.training.trial import run
 
     backend.keras()
-    backend.settle()
     seconds = alone(config.copy())
     Path(HydraConfig.get().runtime.output_dir, ALONE).write_text(" ".join(map(str, seconds)))
     return run(config)
@@ -35,7 +34,7 @@ def alone(config: DictConfig) -> tuple[float, float]:
     from rnnexp.training.model import build
 
     began = time.perf_counter()
-    backend.keras().utils.clear_session()
+    backend.new_session()
     backend.keras().utils.set_random_seed(config.seed)
     dataset = data.load(config.data)
     model = build(config, dataset)

@@ -1,10 +1,11 @@
-"""Importing Keras without TensorFlow's greetings."""
+"""Keras as trials need it: imported without greetings, and as new before each training."""
 
 import gc
 import importlib
 import os
 import sys
 import tempfile
+from contextlib import suppress
 from functools import cache
 from types import ModuleType
 
@@ -42,12 +43,41 @@ def be_deterministic() -> None:
     tf.config.experimental.enable_op_determinism()
 
 
-@cache
-def settle() -> None:
-    """Called before the first training of a process, when all libraries have been imported.
+def new_session() -> None:
+    """Called before a training, when all libraries have been imported: forget the last one."""
+    _settle()
+    keras().utils.clear_session()
+    with suppress(ImportError):  # of a later Keras; saving is then as fast as it is
+        _remember_skipped()
 
-    `keras.utils.clear_session` collects garbage before every trial. The libraries' hundreds of
-    thousands of objects never become any; looking through them each time took 0.2 s a trial.
+
+@cache
+def _settle() -> None:
+    """Keep the libraries' objects out of the collection of garbage in `clear_session`.
+
+    They never become any; looking through hundreds of thousands took 0.2 s a trial.
     """
     gc.collect()
     gc.freeze()
+
+
+def _remember_skipped() -> None:
+    """Let Keras find the names of the attributes that it leaves out when it saves a model.
+
+    Keras 3.15 stores them as ``saving_attr_skipset_KIND`` and looks for them as
+    ``saving_attr_skiplist_KIND`` (``get_attr_skipset`` in keras/src/saving/saving_lib.py), so that
+    for every part of a model it makes a layer, or an optimizer, to look at: a third of the time of
+    a checkpoint.
+    """
+    from keras.src.backend.common.global_state import set_global_attribute
+
+    for kind, names in _skipped().items():
+        set_global_attribute(f"saving_attr_skiplist_{kind}", names)
+
+
+@cache
+def _skipped() -> dict[str, set[str]]:
+    from keras.src.saving.saving_lib import get_attr_skipset
+
+    kinds = ("Functional", "Layer", "Loss", "Metric", "Operation", "Optimizer", "Sequential")
+    return {kind: get_attr_skipset(kind) for kind in kinds}

@@ -101,8 +101,7 @@ def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
 
     if config.get("deterministic"):  # a config of an earlier version has no such key
         backend.be_deterministic()
-    backend.settle()
-    keras.utils.clear_session()
+    backend.new_session()
     keras.utils.set_random_seed(config.seed)
     dataset = data.load(config.data)
     mlflow_run.note(data=dataset.folder.name)
