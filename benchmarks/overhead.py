@@ -49,8 +49,8 @@ def application(trials: int) -> None:
         print(f"application without training, {label}: {np.median(part):.3f} s a trial", flush=True)
 
 
-def project() -> None:
-    """Measure the project's trial."""
+def project() -> np.ndarray:
+    """Measure the project's trial: seconds to build, to fit, and beyond both, by trial."""
     fixed = ["hydra.sweeper.params=null", "+nothing=interval(0,1)", "pruner=none"]
     script = Path(__file__).with_name("beside_fit.py")
     with tempfile.TemporaryDirectory() as folder:
@@ -58,8 +58,14 @@ def project() -> None:
         notes = [Path(folder, "multirun", "s", str(number), ALONE) for number in range(TRIALS)]
         alone = np.array([note.read_text().split() for note in notes], float)
     beyond = np.array(took) - 2 * alone[:-1].sum(axis=1)
-    cells = [*np.median(alone[10:], axis=0), *np.percentile(beyond[10:], [50, 25, 75])]
-    print("| {} |".format(" | ".join(f"{cell:.3f}" for cell in cells)), flush=True)
+    return np.column_stack([alone[:-1], beyond])[10:]
+
+
+def show(label: str, measured: np.ndarray) -> None:
+    """Print a line of the table."""
+    build, fit, beyond = np.median(measured, axis=0)
+    cells = [build, fit, beyond, *np.percentile(measured[:, 2], [25, 75])]
+    print(f"| {label} | " + " | ".join(f"{cell:.3f}" for cell in cells) + " |", flush=True)
 
 
 def main() -> None:
@@ -70,9 +76,13 @@ def main() -> None:
 
     if options.trials:
         application(options.trials)
-    print("\n| build | fit | overhead: median | lower quartile | upper |\n|---|---|---|---|---|")
-    for _ in range(3):
-        project()
+    print("\n| sweep | build | fit | overhead: median | lower quartile | upper |")
+    print("|---|---|---|---|---|---|")
+    sweeps = []
+    for number in range(1, 4):
+        sweeps.append(project())
+        show(str(number), sweeps[-1])
+    show("all", np.concatenate(sweeps))
 
 
 if __name__ == "__main__":
