@@ -263,7 +263,7 @@ class Loop:
         trial = self._trial(number)
         if trial.state.is_finished():
             return  # it was told, but the answer was lost with the connection
-        if RESULT not in trial.user_attrs:  # its job broke
+        if RESULT not in trial.user_attrs:  # its job broke, and could not store it
             open_trial(self.settings, number).set_user_attr(RESULT, result.to_attribute())
         # Optuna itself gives a pruned trial its last reported value, and wants none.
         value = result.value if result.state == State.COMPLETE else None
