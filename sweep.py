@@ -6,22 +6,22 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from rnnexp.choices import unknown_choices
+from rnnexp.cli.override_names import unknown_choices
 from rnnexp.result import Result
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(config: DictConfig) -> Result:
     """Run one trial; under ``-m`` the sweeper calls this once per trial."""
-    # Imported here: `--help` and a faulty command line need neither TensorFlow nor MLflow.
+    # Imported here: `--help` and an invalid command line need neither TensorFlow nor MLflow.
     from rnnexp.training.trial import run
 
     return run(config)
 
 
 if __name__ == "__main__":
-    if fault := unknown_choices(sys.argv[1:], Path(__file__).parent / "conf"):
-        sys.exit(fault)
+    if problem := unknown_choices(sys.argv[1:], Path(__file__).parent / "conf"):
+        sys.exit(problem)
     try:
         main()
     except KeyboardInterrupt:

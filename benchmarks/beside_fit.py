@@ -18,10 +18,10 @@ ALONE = "alone"  # in a trial's folder: seconds to build, and to fit, without sw
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 def main(config: DictConfig) -> Result:
     """Fit alone, note the seconds, then run the trial."""
-    from rnnexp import backend
+    from rnnexp import keras_runtime
     from rnnexp.training.trial import run
 
-    backend.keras()
+    keras_runtime.keras()
     seconds = alone(config.copy())
     Path(HydraConfig.get().runtime.output_dir, ALONE).write_text(" ".join(map(str, seconds)))
     return run(config)
@@ -29,13 +29,13 @@ def main(config: DictConfig) -> Result:
 
 def alone(config: DictConfig) -> tuple[float, float]:
     """Seconds to build and to fit; the model is gone then, as that of another trial would be."""
-    from rnnexp import backend, data
+    from rnnexp import data, keras_runtime
     from rnnexp.training.fit import fit_arguments
     from rnnexp.training.model import build
 
     began = time.perf_counter()
-    backend.new_session()
-    backend.keras().utils.set_random_seed(config.seed)
+    keras_runtime.new_session()
+    keras_runtime.keras().utils.set_random_seed(config.seed)
     dataset = data.load(config.data)
     model = build(config, dataset)
     built = time.perf_counter()

@@ -25,7 +25,7 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from rnnexp.cli import main as rnnexp
-from rnnexp.storage.archive import Archive
+from rnnexp.storage.run_reader import RunReader
 
 STUDY = "large"
 EPOCHS = 10
@@ -97,8 +97,8 @@ def process(*arguments: str) -> None:
 
 def measure(uri: str, repeat: int) -> dict[str, tuple[float, float]]:
     """Seconds by what takes them."""
-    archive = Archive(uri)
-    study = archive.study(STUDY)
+    reader = RunReader(uri)
+    study = reader.study(STUDY)
 
     def command() -> None:
         with redirect_stdout(StringIO()):
@@ -106,11 +106,11 @@ def measure(uri: str, repeat: int) -> dict[str, tuple[float, float]]:
 
     whole = "from rnnexp.cli import main; main()"
     return {
-        "find the study": seconds(lambda: archive.study(STUDY), repeat),
-        "read its trials": seconds(lambda: archive.trials(study), repeat),
+        "find the study": seconds(lambda: reader.study(STUDY), repeat),
+        "read its trials": seconds(lambda: reader.trials(study), repeat),
         "compare, after import": seconds(command, repeat),
         "import of what it needs": seconds(
-            lambda: process("-c", "import rnnexp.storage.archive"), repeat
+            lambda: process("-c", "import rnnexp.storage.run_reader"), repeat
         ),
         "whole command": seconds(
             lambda: process("-c", whole, "compare", STUDY, "--tracking-uri", uri), repeat

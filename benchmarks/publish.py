@@ -18,7 +18,7 @@ from mlflow.models import Model
 
 from rnnexp.serving.packing import dataset_of, pack
 from rnnexp.serving.publish import publish_run
-from rnnexp.storage.archive import Archive
+from rnnexp.storage.run_reader import RunReader
 
 SWEEP = Path(__file__).parents[1] / "sweep.py"
 TIMES = 10
@@ -31,23 +31,23 @@ def main() -> None:
         sweep = [sys.executable, str(SWEEP), "-m", "fit.epochs=1", "hydra.sweeper.n_trials=1"]
         quiet = ["hydra.sweeper.publish=null", "hydra.sweeper.study_name=s"]
         subprocess.run([*sweep, *quiet], check=True, capture_output=True)
-        archive = Archive(None)
-        parent, run = archive.study("s"), archive.run("s/0")
-        config, run_id = archive.config(run), run.info.run_id
+        reader = RunReader(None)
+        parent, run = reader.study("s"), reader.run("s/0")
+        config, run_id = reader.config(run), run.info.run_id
         print("saving  publishing  beyond saving   (seconds)")
         beyond = []
         for number in range(TIMES):
             start = time.perf_counter()
             dataset = dataset_of(config, run_id, run.data.tags.get("data"))
-            pack(config, dataset, run_id, archive.tracker, Path(f"model-{number}"), Model())
+            pack(config, dataset, run_id, reader.tracker, Path(f"model-{number}"), Model())
             saving = time.perf_counter() - start
             start = time.perf_counter()
-            publish_run(archive.tracker, config, run_id, parent.info.run_id, f"name-{number}")
+            publish_run(reader.tracker, config, run_id, parent.info.run_id, f"name-{number}")
             publishing = time.perf_counter() - start
             beyond.append(publishing - saving)
             print(f"{saving:6.2f}  {publishing:10.2f}  {beyond[-1]:13.2f}")
-            for model in archive.client.search_logged_models([run.info.experiment_id]):
-                archive.client.set_logged_model_tags(model.model_id, {"run": "another"})
+            for model in reader.client.search_logged_models([run.info.experiment_id]):
+                reader.client.set_logged_model_tags(model.model_id, {"run": "another"})
         print(f"median beyond saving: {statistics.median(beyond):.2f} s")
 
 

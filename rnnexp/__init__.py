@@ -2,7 +2,7 @@
 
 import os
 
-from rnnexp.execution.current import current_trial
+from rnnexp.execution.current_trial import current_trial
 
 # TensorFlow reads this when it is imported: errors only, no notes on the processor.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -119,7 +119,7 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
         n_startup_trials: int = 5,
         only_worsening: bool = False,
     ) -> None:
-        faults = [
+        problems = [
             f"{name}={value} must be {bounds}"
             for name, value, right, bounds in (
                 ("patience", patience, patience >= 1, "at least 1"),
@@ -130,8 +130,8 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
             )
             if not right
         ]
-        if faults:
-            raise ValueError(f"EarlyStoppingPruner: {', '.join(faults)}")
+        if problems:
+            raise ValueError(f"EarlyStoppingPruner: {', '.join(problems)}")
         self.patience = patience
         self.min_delta = min_delta
         self.start_from_epoch = start_from_epoch

@@ -136,7 +136,7 @@ def test_a_study_whose_runs_are_elsewhere_is_not_resumed(app: Command, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("enqueue", "fault"),
+    ("enqueue", "problem"),
     [
         ("[{y:1}]", "y is not searched; searched are x, rate"),
         ("[{x:7}]", "x=7 is outside of interval(0, 6)"),
@@ -144,12 +144,12 @@ def test_a_study_whose_runs_are_elsewhere_is_not_resumed(app: Command, tmp_path:
         ("firts", "there is no study firts in .*; did you mean first?"),
     ],
 )
-def test_what_can_not_be_enqueued(app: Command, enqueue: str, fault: str) -> None:
+def test_what_can_not_be_enqueued(app: Command, enqueue: str, problem: str) -> None:
     first = app("-m", n_trials(1), "hydra.sweeper.study_name=first")
     ended = app("-m", f"hydra.sweeper.enqueue={enqueue}", path=first.path)
     assert ended.code == 1
     told = ended.err.replace("?", "")
-    assert all(part in told for part in fault.replace("?", "").split(".*"))
+    assert all(part in told for part in problem.replace("?", "").split(".*"))
     assert ended.files() == first.files()
 
 
@@ -170,7 +170,7 @@ def test_a_study_has_a_timeout(app: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    ("override", "fault"),
+    ("override", "problem"),
     [
         ("hydra.sweeper.n_trials=null", "needs a timeout or a patience"),
         ("hydra.sweeper.patience=0", "hydra.sweeper.patience=0: must be at least 1"),
@@ -186,10 +186,10 @@ def test_a_study_has_a_timeout(app: Command) -> None:
         ("hydra.sweeper.repeat_seed=floor", "must be the key of an int, not of 0.1"),
     ],
 )
-def test_bad_budgets(app: Command, override: str, fault: str) -> None:
+def test_bad_budgets(app: Command, override: str, problem: str) -> None:
     ended = app("-m", override)
     assert ended.code == 1
-    assert fault in ended.err
+    assert problem in ended.err
     assert ended.files() == set()
 
 

@@ -1,4 +1,4 @@
-"""Bad input ends before trial 0: every fault in one message, exit code 1, nothing left behind."""
+"""Bad input ends before trial 0: every problem in one message, exit code 1, nothing left behind."""
 
 from pathlib import Path
 
@@ -9,18 +9,18 @@ from tests.conftest import Command, Ended
 THREE = "text,label\ngood film,a\nbad film,b\nso so,c\ngood one,a\nbad one,b\n"
 
 
-def assert_refused(ended: Ended, *faults: str) -> None:
+def assert_refused(ended: Ended, *problems: str) -> None:
     assert ended.code == 1
-    noun = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+    noun = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     assert f"{noun} in the input, nothing was started:" in ended.err
-    for fault in faults:
-        assert fault in ended.err
+    for problem in problems:
+        assert problem in ended.err
     assert "Traceback" not in ended.err
     left = {name for name in ended.files() if not name.endswith(".csv")}
     assert left <= {"outputs"}  # Hydra's own folder of a single run
 
 
-def test_all_faults_come_at_once(command: Command) -> None:
+def test_all_problems_come_at_once(command: Command) -> None:
     ended = command(
         "-m",
         "model.unitz=choice(32,64)",
@@ -51,7 +51,7 @@ def test_all_faults_come_at_once(command: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "fault"),
+    ("arguments", "problem"),
     [
         (["fit.validation_split=0.0"], "fit.validation_split=0.0: must be between"),
         (["fit.validation_split=0.999"], "of 120 training reviews leaves none to train on"),
@@ -99,17 +99,17 @@ def test_all_faults_come_at_once(command: Command) -> None:
         (["hydra.sweeper.max_failure_rate=2"], "must be between 0 and 1"),
     ],
 )  # fmt: skip
-def test_settings(command: Command, arguments: list[str], fault: str) -> None:
+def test_settings(command: Command, arguments: list[str], problem: str) -> None:
     tiny = "data=table" not in arguments
     ended = command("-m", *arguments, tiny=tiny)
     assert ended.code == 1
     assert "in the input, nothing was started:" in ended.err
-    assert fault in ended.err
+    assert problem in ended.err
     assert ended.files() == set()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "faults"),
+    ("arguments", "problems"),
     [
         (
             [
@@ -224,12 +224,12 @@ def test_settings(command: Command, arguments: list[str], fault: str) -> None:
         (["checkpoint=nothing.keras"], ["checkpoint=nothing.keras: there is no such file"]),
     ],
 )
-def test_choices(command: Command, arguments: list[str], faults: list[str]) -> None:
-    assert_refused(command("-m", *arguments), *faults)
+def test_choices(command: Command, arguments: list[str], problems: list[str]) -> None:
+    assert_refused(command("-m", *arguments), *problems)
 
 
 @pytest.mark.parametrize(
-    ("train", "options", "fault"),
+    ("train", "options", "problem"),
     [
         (THREE, [], "data.task=binary, but data.label has 3 classes ('a', 'b', 'c')"),
         (THREE, ["data.task=classes"], "is for two classes, but data.label has 3 (a, b, c)"),
@@ -248,7 +248,7 @@ def test_choices(command: Command, arguments: list[str], faults: list[str]) -> N
 )  # fmt: skip
 @pytest.mark.parametrize("mode", [["-m"], []])
 def test_tables(
-    command: Command, tmp_path: Path, mode: list[str], train: str, options: list[str], fault: str
+    command: Command, tmp_path: Path, mode: list[str], train: str, options: list[str], problem: str
 ) -> None:
     file = tmp_path / "a.csv"
     file.write_text(train)
@@ -257,7 +257,7 @@ def test_tables(
         path=tmp_path,
     )  # fmt: skip
     assert ended.code == 1
-    assert fault in ended.err
+    assert problem in ended.err
     assert ended.files() <= {"a.csv", "outputs"}
 
 

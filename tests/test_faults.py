@@ -34,11 +34,11 @@ SWEEP = (
     sys.executable, str(ROOT / "sweep.py"), "-m", *TINY, f"fit.epochs={EPOCHS}",
     "sampler=random", "pruner=none", "hydra.sweeper.evaluate=null", "hydra.sweeper.n_jobs=2",
     f"hydra.sweeper.n_trials={N_TRIALS}",
-    "+callbacks.slow={_target_:tests.failing.Slow,seconds:0.2}",
+    "+callbacks.slow={_target_:tests.helpers.failing.Slow,seconds:0.2}",
 )  # fmt: skip
 # Where it does not matter what is trained, since importing TensorFlow takes longest of all.
 APP = (
-    sys.executable, str(ROOT / "tests" / "slow_app.py"), "-m", f"steps={EPOCHS}",
+    sys.executable, str(ROOT / "tests" / "helpers" / "slow_app.py"), "-m", f"steps={EPOCHS}",
     "hydra.sweeper.tracking.experiment=rnnexp", "hydra.sweeper.n_jobs=2",
     "hydra.sweeper.pruner._target_=optuna.pruners.NopPruner",
     f"hydra.sweeper.n_trials={N_TRIALS}",
@@ -162,10 +162,10 @@ def test_the_sweep_is_killed(start: Start, tmp_path: Path, kills: int) -> None:
     for _ in range(kills):
         time.sleep(random.uniform(0, 2))  # noqa: S311
         assert sweep.poll() is None, sweep.communicate()[0]
-        orphans = workers(sweep)
+        stale_trials = workers(sweep)
         sweep.kill()
         sweep.communicate()
-        _, left = psutil.wait_procs(orphans, timeout=10)
+        _, left = psutil.wait_procs(stale_trials, timeout=10)
         assert left == []
         sweep = start("hydra.sweeper.resume=latest", n_trials)
         while not workers(sweep) and sweep.poll() is None:

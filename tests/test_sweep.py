@@ -176,7 +176,7 @@ def test_a_trial_that_fails_fails_alone(command: Command) -> None:
         "sampler=random",
         "hydra.sweeper.n_trials=4",
         "model.units=choice(4,5)",
-        "+callbacks.fail={_target_:tests.failing.FailAt,epoch:1,units:5}",
+        "+callbacks.fail={_target_:tests.helpers.failing.FailAt,epoch:1,units:5}",
     )
     assert ended.code == 0, ended.err
     study = ended.study()
@@ -199,8 +199,8 @@ def test_too_many_failures_stop_the_sweep(command: Command) -> None:
         "-m",
         "hydra.sweeper.n_trials=9",
         "model.units=choice(4,5)",
-        "+callbacks.fail4={_target_:tests.failing.FailAt,epoch:0,units:4}",
-        "+callbacks.fail5={_target_:tests.failing.FailAt,epoch:0,units:5}",
+        "+callbacks.fail4={_target_:tests.helpers.failing.FailAt,epoch:0,units:4}",
+        "+callbacks.fail5={_target_:tests.helpers.failing.FailAt,epoch:0,units:5}",
     )
     assert ended.code == 1
     assert "5 of the last 5 failed" in ended.err

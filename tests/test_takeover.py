@@ -11,7 +11,7 @@ import optuna
 import pytest
 from optuna.trial import Trial, TrialState
 
-from rnnexp.execution.current import RUN_ID
+from rnnexp.execution.current_trial import RUN_ID
 from rnnexp.result import RESULT, Result, State
 from rnnexp.sweep.audit import audit
 from tests.conftest import Command, Ended

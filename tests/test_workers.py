@@ -34,7 +34,7 @@ def swept(command: Command) -> Ended:
         "hydra.sweeper.n_trials=4",
         "hydra.sweeper.n_jobs=2",
         "fit.epochs=choice(1,4)",
-        "+callbacks.trace={_target_:tests.failing.Trace,folder:'${hydra:runtime.output_dir}'}",
+        "+callbacks.trace={_target_:tests.helpers.failing.Trace,folder:'${hydra:runtime.output_dir}'}",
     )
 
 
@@ -75,7 +75,7 @@ def test_a_worker_that_dies_fails_its_trial_alone(command: Command) -> None:
         "hydra.sweeper.n_jobs=2",
         "model.units=choice(4,5)",
         "fit.epochs=2",
-        "+callbacks.kill={_target_:tests.failing.KillAt,epoch:0,units:5}",
+        "+callbacks.kill={_target_:tests.helpers.failing.KillAt,epoch:0,units:5}",
     )
     assert ended.code == 0, ended.err
     trials = ended.study().trials
@@ -90,5 +90,5 @@ def test_a_worker_that_dies_fails_its_trial_alone(command: Command) -> None:
 def test_bad_input_leaves_nothing_behind_with_workers_either(command: Command) -> None:
     ended = command(*WORKERS, "fit.batch_size=0", "objective.monitor=val_acc")
     assert ended.code == 1
-    assert "2 faults in the input" in ended.err
+    assert "2 problems in the input" in ended.err
     assert ended.files() == set()

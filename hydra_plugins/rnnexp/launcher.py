@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from rnnexp.execution.jobs import ExecutorJobs
+    from rnnexp.execution.launching import ExecutorJobs
 
 
 @dataclass
@@ -86,7 +86,8 @@ class ExecutorLauncher(Launcher):
 
     def _open(self) -> "ExecutorJobs":
         # Imported here: Hydra imports every plugin at every start, `--help` included.
-        from rnnexp.execution.jobs import Common, ExecutorJobs
+        from rnnexp.execution.hydra_job import Common
+        from rnnexp.execution.launching import ExecutorJobs
 
         if not self.hydra_context or not self.config or self.task_function is None:
             raise RuntimeError("Hydra calls setup before launch")

@@ -106,7 +106,7 @@ class RnnexpSweeper(Sweeper):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         # Imported here: Hydra imports every plugin at every start, `--help` included.
-        from rnnexp.execution.task import TrialTask
+        from rnnexp.execution.trial_task import TrialTask
 
         self.hydra_context = hydra_context
         self.config = config

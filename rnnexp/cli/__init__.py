@@ -4,12 +4,12 @@ from typing import Any
 
 import click
 
-from rnnexp.cli.again import confirm, replay
 from rnnexp.cli.compare import compare
 from rnnexp.cli.diff import diff
 from rnnexp.cli.export import export, publish
-from rnnexp.cli.keep import check, deliver
+from rnnexp.cli.maintenance import check, deliver
 from rnnexp.cli.report import report
+from rnnexp.cli.reproduce import confirm, replay
 from rnnexp.cli.studies import studies
 from rnnexp.errors import RnnexpError
 

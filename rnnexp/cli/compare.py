@@ -36,24 +36,24 @@ def compare(
     beginning of a name will do. CONDITION is as in SQL, on any column of the table or any metric.
     """
     # Imported here, since `--help` needs no MLflow.
-    from rnnexp.cli.beside import show_beside
     from rnnexp.cli.ranking import show_ranking
+    from rnnexp.cli.side_by_side import show_side_by_side
     from rnnexp.compare.contenders import contenders
-    from rnnexp.errors import QuestionError
-    from rnnexp.storage.archive import Archive, is_study
+    from rnnexp.errors import QueryError
+    from rnnexp.storage.run_reader import RunReader, is_study
 
-    archive = Archive(tracking_uri)
-    found = [archive.study_or_run(name) for name in runs]
+    reader = RunReader(tracking_uri)
+    found = [reader.study_or_run(name) for name in runs]
     studies = [run for run in found if is_study(run)]
     if len(found) == 1 and studies:
-        trials = archive.trials(found[0])
+        trials = reader.trials(found[0])
         show_ranking(found[0], trials, condition=condition, top=top, sort=sort, as_json=as_json)
         return
     if sort:
-        raise QuestionError("--sort is for the trials of one study; runs stand side by side")
+        raise QueryError("--sort is for the trials of one study; runs stand side by side")
     if (condition or top) and not studies:
-        raise QuestionError("--where and --top are for trials of studies, of which none is given")
-    beside = contenders(archive, found, condition, top or 1)
+        raise QueryError("--where and --top are for trials of studies, of which none is given")
+    beside = contenders(reader, found, condition, top or 1)
     if len(beside) < 2:
-        raise QuestionError(f"{' '.join(runs)} is one run; give another to compare it with")
-    show_beside(archive, beside, as_json=as_json)
+        raise QueryError(f"{' '.join(runs)} is one run; give another to compare it with")
+    show_side_by_side(reader, beside, as_json=as_json)

@@ -10,7 +10,7 @@ from rnnexp.cli.options import JSON, TRACKING
 if TYPE_CHECKING:
     from rnnexp.compare.contenders import Contender
     from rnnexp.compare.rows import Value
-    from rnnexp.storage.archive import Archive
+    from rnnexp.storage.run_reader import RunReader
 
 
 @click.command()
@@ -28,11 +28,11 @@ def diff(first: str, second: str, tracking_uri: str | None, as_json: bool) -> No
     from rnnexp.cli.tables import print_json
     from rnnexp.compare.contenders import contenders
     from rnnexp.compare.difference import differing
-    from rnnexp.storage.archive import Archive
+    from rnnexp.storage.run_reader import RunReader
 
-    archive = Archive(tracking_uri)
-    found = [contenders(archive, [archive.study_or_run(name)])[0] for name in (first, second)]
-    sides = [_sections(archive, one) for one in found]
+    reader = RunReader(tracking_uri)
+    found = [contenders(reader, [reader.study_or_run(name)])[0] for name in (first, second)]
+    sides = [_sections(reader, one) for one in found]
     # What only one of them has noted can't be compared.
     noted = [name for name in sides[0] if all(side[name] for side in sides)]
     differ = {name: differing([side[name] for side in sides]) for name in noted}
@@ -44,12 +44,12 @@ def diff(first: str, second: str, tracking_uri: str | None, as_json: bool) -> No
         _show([one.name for one in found], differ, unknown)
 
 
-def _sections(archive: "Archive", one: "Contender") -> dict[str, dict[str, "Value"]]:
+def _sections(reader: "RunReader", one: "Contender") -> dict[str, dict[str, "Value"]]:
     from rnnexp.compare.difference import flattened, settings_of
 
     tags = one.run.data.tags
-    environment = archive.environment(one.run) or {}
-    config = settings_of(one.run, archive.config(one.run))
+    environment = reader.environment(one.run) or {}
+    config = settings_of(one.run, reader.config(one.run))
     machine = {name: environment[name] for name in ("machine", "threads") if name in environment}
     packages = {name: environment[name] for name in ("python", "packages") if name in environment}
     return {
@@ -77,10 +77,10 @@ def _show(
 ) -> None:
     from rnnexp.cli.tables import Column, say, show
     from rnnexp.compare.difference import together
-    from rnnexp.figures import exact
+    from rnnexp.formatting import format_exact
 
     rows = [
-        (section, key, *map(exact, found[key]), ", ".join(others))
+        (section, key, *map(format_exact, found[key]), ", ".join(others))
         for section, found in differ.items()
         for key, others in together(found).items()
     ]

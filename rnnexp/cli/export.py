@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
     from omegaconf import DictConfig
 
-    from rnnexp.storage.archive import Archive
+    from rnnexp.storage.run_reader import RunReader
 
 
 @click.command()
@@ -29,20 +29,20 @@ def export(run: str, folder: Path, tracking_uri: str | None) -> None:
 
     from rnnexp.serving.packing import dataset_of, pack
     from rnnexp.serving.publish import how_to_predict
-    from rnnexp.storage.archive import Archive
     from rnnexp.storage.registry import DATA
+    from rnnexp.storage.run_reader import RunReader
 
     if folder.exists() and any(folder.iterdir()):
         raise click.ClickException(f"{folder} is not empty; give a folder that is, or a new one")
-    archive = Archive(tracking_uri)
-    found = archive.run(run)
-    config = _config(archive, found)
+    reader = RunReader(tracking_uri)
+    found = reader.run(run)
+    config = _config(reader, found)
     run_id = found.info.run_id
     dataset = dataset_of(config, run_id, found.data.tags.get(DATA))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="draft-") as draft:
         written = Path(draft, "model")
-        pack(config, dataset, run_id, archive.tracker, written, Model(run_id=run_id))
+        pack(config, dataset, run_id, reader.tracker, written, Model(run_id=run_id))
         written.replace(folder)
     click.echo(f"{folder} has the model of run {run_id}; to use it:")
     click.echo(f"  {how_to_predict(str(folder))}")
@@ -55,26 +55,26 @@ def export(run: str, folder: Path, tracking_uri: str | None) -> None:
 def publish(study: str, name: str | None, tracking_uri: str | None) -> None:
     """Log and register the best model of STUDY, as a sweep does at its end."""
     from rnnexp.serving.publish import publish_run
-    from rnnexp.storage.archive import Archive
-    from rnnexp.storage.registry import name_fault
+    from rnnexp.storage.registry import name_problem
+    from rnnexp.storage.run_reader import RunReader
 
-    archive = Archive(tracking_uri)
-    parent = archive.study(study)
+    reader = RunReader(tracking_uri)
+    parent = reader.study(study)
     name = name or str(parent.data.tags["study"])
-    if fault := name_fault(name):
-        raise click.ClickException(f"--name {name}: {fault}; give another")
+    if problem := name_problem(name):
+        raise click.ClickException(f"--name {name}: {problem}; give another")
     best = parent.data.metrics.get("best_trial")
     if best is None:
         raise click.ClickException(f"study {parent.data.tags['study']} has no completed trial")
-    trials = archive.trials(parent)
+    trials = reader.trials(parent)
     run = next(run for run in trials if run.data.tags["trial"] == str(int(best)))
-    config = _config(archive, run)
-    told = publish_run(archive.tracker, config, run.info.run_id, parent.info.run_id, name)
+    config = _config(reader, run)
+    told = publish_run(reader.tracker, config, run.info.run_id, parent.info.run_id, name)
     for what, command in told:
         click.echo(f"{what}\n  {command}")
 
 
-def _config(archive: "Archive", run: "Run") -> "DictConfig":
+def _config(reader: "RunReader", run: "Run") -> "DictConfig":
     """The config of a run that can be packed.
 
     Raises:
@@ -86,7 +86,7 @@ def _config(archive: "Archive", run: "Run") -> "DictConfig":
     run_id, tags = run.info.run_id, run.data.tags
     if "direction" in run.data.params:
         raise NotFoundError(f"run {run_id} is a study's; give one of its trials, STUDY/NUMBER")
-    config = archive.config(run)
+    config = reader.config(run)
     if not {"data", "model", "compile"} <= set(config):
         raise NotFoundError(f"run {run_id} is of an application without a Keras model")
     if TAG not in tags:

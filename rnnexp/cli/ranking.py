@@ -22,7 +22,7 @@ from rnnexp.compare.rows import (
     value_of,
 )
 from rnnexp.compare.where import where
-from rnnexp.figures import figure, figures
+from rnnexp.formatting import format_column, format_value
 
 _STYLES = {"PRUNED": "yellow", "FAIL": "red", "RUNNING": "cyan", "INTERRUPTED": "red"}
 
@@ -49,7 +49,7 @@ def show_ranking(
 
     Raises:
         NotFoundError: If there is no such column.
-        QuestionError: If the condition can't be read.
+        QueryError: If the condition can't be read.
     """
     objective = objective_of(study)
     rows = rows_of(trials)
@@ -90,7 +90,8 @@ def _show_table(rows: Sequence[Row], also: str) -> None:
     if len(rows) == 1:
         differ, same = dict.fromkeys(same, ()), {}
     if same:
-        say(f"The same in all: {' '.join(f'{n}={figure(value)}' for n, value in same.items())}.")
+        shown = " ".join(f"{name}={format_value(value)}" for name, value in same.items())
+        say(f"The same in all: {shown}.")
     styles = [_STYLES.get(str(row["state"]), "") for row in rows]
     show([_column(name, rows) for name in names if name in differ], styles)
 
@@ -100,9 +101,9 @@ def _column(name: str, rows: Sequence[Row]) -> Column:
     names = list(rows[0])
     is_searched = names.index("state") < names.index(name) < names.index("best_epoch")
     if is_searched:
-        cells = [figure(value) for value in values]
+        cells = [format_value(value) for value in values]
     else:
-        cells = figures(values, 1 if name == "seconds" else None)
+        cells = format_column(values, 1 if name == "seconds" else None)
     words = any(isinstance(value, str) for value in values)
     return Column(name, cells, left=words, flexible=name == "reason")
 

@@ -25,23 +25,24 @@ def report(study: str, folder: Path | None, storage: str, tracking_uri: str | No
 
     from rnnexp.report.files import log_report, write_report
     from rnnexp.report.stored import stored_snapshot
-    from rnnexp.storage.archive import Archive
-    from rnnexp.storage.stores import absolute_uri, no_such_study, open_storage, study_names
+    from rnnexp.storage.optuna_store import no_such_study, open_storage, study_names
+    from rnnexp.storage.run_reader import RunReader
+    from rnnexp.storage.uris import absolute_uri
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    archive = Archive(tracking_uri)
-    run = archive.study(study)
+    reader = RunReader(tracking_uri)
+    run = reader.study(study)
     name, url = run.data.tags["study"], absolute_uri(storage)
     names = study_names(url)
     if name not in names:
         raise click.ClickException(f"{no_such_study(name, names, url)}; give its --storage")
     loaded = optuna.load_study(study_name=name, storage=open_storage(url))
-    snapshot = stored_snapshot(loaded, run, archive)
+    snapshot = stored_snapshot(loaded, run, reader)
     if folder:
         files = write_report(snapshot, folder)
         click.echo("\n".join(map(str, files)))
         return
     with tempfile.TemporaryDirectory() as scratch:
-        writable = archive.tracker.attach(run.info.run_id, run.info.experiment_id)
+        writable = reader.tracker.attach(run.info.run_id, run.info.experiment_id)
         log_report(writable, snapshot, write_report(snapshot, Path(scratch)))
-    click.echo(f"report.html is among the artifacts of run {run.info.run_id} in {archive.uri}")
+    click.echo(f"report.html is among the artifacts of run {run.info.run_id} in {reader.uri}")

@@ -20,16 +20,16 @@ def studies(tracking_uri: str | None, as_json: bool) -> None:
     """List the studies, newest first: what each searched for and found, and how long it took."""
     # Imported here, since `--help` needs no MLflow.
     from rnnexp.cli.tables import print_json, say
-    from rnnexp.storage.archive import Archive
+    from rnnexp.storage.run_reader import RunReader
 
-    archive = Archive(tracking_uri)
-    found = [_facts(run) for run in archive.studies()]
+    reader = RunReader(tracking_uri)
+    found = [_facts(run) for run in reader.studies()]
     if as_json:
         print_json(found)
     elif found:
         _show(found)
     else:
-        say(f"There are no studies in {archive.uri}.")
+        say(f"There are no studies in {reader.uri}.")
 
 
 def _facts(run: "Run") -> dict[str, Any]:
@@ -55,10 +55,10 @@ def _facts(run: "Run") -> dict[str, Any]:
 
 def _show(found: list[dict[str, Any]]) -> None:
     from rnnexp.cli.tables import Column, show
-    from rnnexp.figures import clock, figure, figures
+    from rnnexp.formatting import format_column, format_seconds, format_value
 
     def column(name: str, *, left: bool = False) -> Column:
-        return Column(name, [figure(study[name]) for study in found], left=left)
+        return Column(name, [format_value(study[name]) for study in found], left=left)
 
     when = [datetime.fromisoformat(study["began"]).astimezone() for study in found]
     tests = dict.fromkeys(name for study in found for name in study["test"])
@@ -69,9 +69,12 @@ def _show(found: list[dict[str, Any]]) -> None:
             column("state", left=True),
             *(Column(s, [str(study["trials"][s]) for study in found]) for s in _STATES),
             column("objective", left=True),
-            Column("best_value", figures(study["best_value"] for study in found)),
+            Column("best_value", format_column(study["best_value"] for study in found)),
             column("best_trial"),
-            Column("took", [clock(study["seconds"]) for study in found]),
-            *(Column(name, figures(study["test"].get(name) for study in found)) for name in tests),
+            Column("took", [format_seconds(study["seconds"]) for study in found]),
+            *(
+                Column(name, format_column(study["test"].get(name) for study in found))
+                for name in tests
+            ),
         ]
     )

@@ -8,8 +8,8 @@ from mlflow.entities import Run
 from rnnexp.compare.curves import letter
 from rnnexp.compare.rows import BEST, Row, lead, leaders, objective_of, ranked, rows_of
 from rnnexp.compare.where import where
-from rnnexp.errors import QuestionError
-from rnnexp.storage.archive import Archive, is_study
+from rnnexp.errors import QueryError
+from rnnexp.storage.run_reader import RunReader, is_study
 
 
 @dataclass(frozen=True)
@@ -39,35 +39,35 @@ class Contender:
 
 
 def contenders(
-    archive: Archive, runs: Sequence[Run], condition: str | None = None, top: int = 1
+    reader: RunReader, runs: Sequence[Run], condition: str | None = None, top: int = 1
 ) -> list[Contender]:
     """Each run, and of each study its best trials.
 
     Args:
-        archive: Where they are.
+        reader: Where they are.
         runs: Studies, trials, single runs.
         condition: That trials of studies have to meet; None for no condition.
         top: How many trials of a study, at most.
 
     Raises:
-        QuestionError: If a study has no completed trial that meets the condition.
+        QueryError: If a study has no completed trial that meets the condition.
     """
     chosen: list[tuple[Run, Run | None]] = []
     for run in runs:
-        found = _best(archive, run, condition, top) if is_study(run) else [run]
+        found = _best(reader, run, condition, top) if is_study(run) else [run]
         chosen += [(one, run if is_study(run) else None) for one in found]
     unique = {run.info.run_id: (run, study) for run, study in chosen}
     return [_contender(n, run, study) for n, (run, study) in enumerate(unique.values())]
 
 
-def _best(archive: Archive, study: Run, condition: str | None, top: int) -> list[Run]:
-    trials = archive.trials(study)
+def _best(reader: RunReader, study: Run, condition: str | None, top: int) -> list[Run]:
+    trials = reader.trials(study)
     rows = rows_of(trials)
     mode = objective_of(study)[:3]
     found = leaders(ranked(where(rows, condition) if condition else rows, mode))[:top]
     if not found:
         such = f" where {condition}" if condition else ""
-        raise QuestionError(f"study {study.data.tags['study']} has no completed trial{such}")
+        raise QueryError(f"study {study.data.tags['study']} has no completed trial{such}")
     by_id = {run.info.run_id: run for run in trials}
     return [by_id[str(row["run"])] for row in found]
 

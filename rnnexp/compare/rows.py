@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeGuard
 
 from rnnexp.errors import NotFoundError
-from rnnexp.figures import figures
+from rnnexp.formatting import format_column
 from rnnexp.result import State
-from rnnexp.search.composed import did_you_mean
+from rnnexp.search.config_keys import did_you_mean
 from rnnexp.search.space import SHORT_NAMES
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def lead(names: Sequence[str], values: Sequence[Value]) -> str:
     numbers = [value for value in values if isinstance(value, float)]
     if not numbers:
         return ""
-    best, *others = figures(numbers[:2])
+    best, *others = format_column(numbers[:2])
     gap = (
         f", {abs(numbers[0] - numbers[1]):.2g} ahead of {names[1]} ({others[0]})" if others else ""
     )

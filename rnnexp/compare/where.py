@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import closing
 
 from rnnexp.compare.rows import Row, no_column
-from rnnexp.errors import QuestionError
+from rnnexp.errors import QueryError
 
 
 def where(rows: Sequence[Row], condition: str) -> list[Row]:
@@ -22,7 +22,7 @@ def where(rows: Sequence[Row], condition: str) -> list[Row]:
 
     Raises:
         NotFoundError: If it names a column that isn't there.
-        QuestionError: If it can't be read.
+        QueryError: If it can't be read.
     """
     if not rows:
         return []
@@ -46,7 +46,7 @@ def where(rows: Sequence[Row], condition: str) -> list[Row]:
             unknown = re.fullmatch(r"no such column: (.+)", str(error))
             if unknown:
                 raise no_column(unknown[1].strip('"'), rows) from error
-            raise QuestionError(
+            raise QueryError(
                 f"--where {condition!r} can't be read: {error}; give a condition as in SQL, such "
                 'as "units = 64 and lr < 0.01" or "state = \'PRUNED\'", with double quotes '
                 "around a name with a dot in it: '\"fit.epochs\" > 5'"

@@ -13,7 +13,7 @@ def load(config: DictConfig) -> Dataset:
     """The encoded data of a ``data`` config.
 
     Raises:
-        DataError: If the settings or the data can't work; lists every fault.
+        DataError: If the settings or the data can't work; lists every problem.
     """
     source: Source = instantiate(config)
     return source.load()

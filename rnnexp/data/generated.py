@@ -81,16 +81,18 @@ class Generated(Source):
     n_test: int = 2000
     noise: float = 0.05
 
-    def faults(self) -> list[str]:
+    def problems(self) -> list[str]:
         """What of the settings can't work."""
-        faults = super().faults()
+        problems = super().problems()
         for name in ("n_train", "n_test"):
             if not is_count(getattr(self, name)):
-                faults.append(f"data.{name}={getattr(self, name)}: must be a whole number above 0")
+                problems.append(
+                    f"data.{name}={getattr(self, name)}: must be a whole number above 0"
+                )
         limit = 1e30 if self.task == "regression" else 0.5  # far within float32
         if not isinstance(self.noise, float | int) or not 0 <= self.noise < limit:
-            faults.append(f"data.noise={self.noise}: must be a number from 0, below {limit}")
-        return faults
+            problems.append(f"data.noise={self.noise}: must be a number from 0, below {limit}")
+        return problems
 
     def fingerprint(self) -> dict[str, object]:
         """The settings: with the seed they determine every review."""

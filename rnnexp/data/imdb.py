@@ -8,7 +8,7 @@ made as for every other source: of the training part alone.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rnnexp import backend
+from rnnexp import keras_runtime
 from rnnexp.data.source import Corpus, Source
 from rnnexp.errors import DataError
 
@@ -30,7 +30,7 @@ class Imdb(Source):
         Raises:
             DataError: If Keras has not downloaded the set yet and can't now.
         """
-        datasets = backend.keras().datasets
+        datasets = keras_runtime.keras().datasets
         try:
             # No marks added, nothing left out: the ids are then those of the word index.
             (x_train, y_train), (x_test, y_test) = datasets.imdb.load_data(

@@ -58,36 +58,36 @@ class Source(ABC):
         The labels of a regression are finite numbers.
 
         Raises:
-            DataError: If they can't be read; lists every fault.
+            DataError: If they can't be read; lists every problem.
         """
 
-    def faults(self) -> list[str]:
+    def problems(self) -> list[str]:
         """What of the settings can't work; empty if nothing."""
-        faults = []
+        problems = []
         for name in ("num_words", "maxlen"):
             value = getattr(self, name)
             if value is not None and not is_count(value):
-                faults.append(
+                problems.append(
                     f"data.{name}={value}: must be a whole number, at least 1, or null for no limit"
                 )
         if not isinstance(self.seed, int) or self.seed < 0:
-            faults.append(f"data.seed={self.seed}: must be a whole number, at least 0")
+            problems.append(f"data.seed={self.seed}: must be a whole number, at least 0")
         if self.split not in SPLITS:
-            faults.append(f"data.split={self.split!r}: must be one of {', '.join(SPLITS)}")
+            problems.append(f"data.split={self.split!r}: must be one of {', '.join(SPLITS)}")
         if self.task not in TASKS:
             near = get_close_matches(str(self.task), TASKS, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            faults.append(f"data.task={self.task}: must be one of {', '.join(TASKS)}{hint}")
-        return faults
+            problems.append(f"data.task={self.task}: must be one of {', '.join(TASKS)}{hint}")
+        return problems
 
     def load(self) -> Dataset:
         """The encoded data, from the cache if it was encoded before.
 
         Raises:
-            DataError: If the settings or the data can't work; lists every fault.
+            DataError: If the settings or the data can't work; lists every problem.
         """
-        if faults := self.faults():
-            raise DataError(faults)
+        if problems := self.problems():
+            raise DataError(problems)
         key: dict[str, object] = {
             "source": type(self).__qualname__,
             "content": self.fingerprint(),
@@ -107,8 +107,8 @@ class Source(ABC):
 
     def _encode(self, folder: Path) -> None:
         corpora = self.read()
-        if faults := [*_gaps(corpora), *_label_faults(corpora, self.task)]:
-            raise DataError(faults)
+        if problems := [*_gaps(corpora), *_label_problems(corpora, self.task)]:
+            raise DataError(problems)
         train = corpora["train"]
         classes = [] if self.task == "regression" else sorted(set(train.labels))
         tokens = {
@@ -140,29 +140,29 @@ def _gaps(corpora: Mapping[str, Corpus]) -> list[str]:
     ]
 
 
-def _label_faults(corpora: Mapping[str, Corpus], task: str) -> list[str]:
+def _label_problems(corpora: Mapping[str, Corpus], task: str) -> list[str]:
     """Whether there is something to learn, and no class that can't be learned."""
     labels = corpora["train"].labels
     if not labels:
         return []
     regression = task == "regression"
     known: list[Label] = sorted(set(labels))
-    faults = []
+    problems = []
     # As float32, which is what the model gets, numbers that differ little are the same.
     if len(np.unique(np.array(labels, dtype=np.float32)) if regression else known) == 1:
         least = "different numbers" if regression else "classes"
-        faults.append(f"every training label is {known[0]!r}; there must be at least two {least}")
+        problems.append(f"every training label is {known[0]!r}; there must be at least two {least}")
     if regression:
-        return faults
+        return problems
     if task == "binary" and len(known) > 2:
-        faults.append(_not_binary(known))
-    faults += [
+        problems.append(_not_binary(known))
+    problems += [
         f"the {PARTS[name]} part has labels that the training part has not: "
         f"{_shortened(unknown)}; known are {_shortened(known)}"
         for name, corpus in corpora.items()
         if (unknown := sorted(set(corpus.labels) - set(known)))
     ]
-    return faults
+    return problems
 
 
 def _not_binary(classes: Sequence[Label]) -> str:

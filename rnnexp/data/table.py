@@ -46,16 +46,16 @@ class Table(Source):
     validation: str | None = None
     weight: str | None = None
 
-    def faults(self) -> list[str]:
+    def problems(self) -> list[str]:
         """What of the settings can't work."""
-        faults = super().faults()
+        problems = super().problems()
         for name, path in self._files().items():
             if not path.is_file():
                 found = "is a folder" if path.is_dir() else "does not exist"
-                faults.append(f"data.{name}={path} {found}; {files.ACCEPTED}")
+                problems.append(f"data.{name}={path} {found}; {files.ACCEPTED}")
             elif files.kind(path) is None:
-                faults.append(f"data.{name}={path} is of an unknown kind; {files.ACCEPTED}")
-        return faults
+                problems.append(f"data.{name}={path} is of an unknown kind; {files.ACCEPTED}")
+        return problems
 
     def fingerprint(self) -> dict[str, object]:
         """Digests of the files and the columns' names."""
@@ -70,17 +70,17 @@ class Table(Source):
 
         Raises:
             DataError: If they can't be read, or a column of theirs can't be what it is for;
-                lists every fault.
+                lists every problem.
         """
-        faults: list[str] = []
+        problems: list[str] = []
         corpora = {}
         for name, path in self._files().items():
             try:
                 corpora[name] = self._corpus(files.read(path), name, f"data.{name}={path}")
             except DataError as error:
-                faults += error.faults
-        if faults:
-            raise DataError(faults)
+                problems += error.problems
+        if problems:
+            raise DataError(problems)
         return corpora if self.task == "regression" else _typed(corpora)
 
     def _files(self) -> dict[str, Path]:
@@ -94,16 +94,16 @@ class Table(Source):
         weight = None if self.weight is None or part == "test" else str(self.weight)
         frame.columns = frame.columns.astype(str)
         _check_shape(frame, file, [text, label] if weight is None else [text, label, weight])
-        faults: list[str] = []
+        problems: list[str] = []
         if self.task == "regression":
-            faults += _blanks(frame, file, [text])
-            labels = _number_labels(frame, file, label, faults)
+            problems += _blanks(frame, file, [text])
+            labels = _number_labels(frame, file, label, problems)
         else:
-            faults += _blanks(frame, file, [text, label])
+            problems += _blanks(frame, file, [text, label])
             labels = frame[label].tolist()
-        weights = None if weight is None else _weights(frame, file, weight, faults)
-        if faults:
-            raise DataError(faults)
+        weights = None if weight is None else _weights(frame, file, weight, problems)
+        if problems:
+            raise DataError(problems)
         return Corpus(frame[text].astype(str).tolist(), labels, weights)
 
 
@@ -126,16 +126,16 @@ def _check_shape(frame: "pd.DataFrame", file: str, columns: Sequence[str]) -> No
 
 
 def _blanks(frame: "pd.DataFrame", file: str, columns: Sequence[str]) -> list[str]:
-    faults = []
+    problems = []
     for column in columns:
         blank = frame[column].isna() | (frame[column].astype(str).str.strip() == "")
         if blank.any():
             rows = ", ".join(str(row + 1) for row in blank.to_numpy().nonzero()[0][:5])
-            faults.append(
+            problems.append(
                 f"{file} has {blank.sum()} rows without a {column!r} (the first are rows {rows}); "
                 "fill or remove them"
             )
-    return faults
+    return problems
 
 
 def _typed(corpora: Mapping[str, Corpus]) -> dict[str, Corpus]:
@@ -158,21 +158,23 @@ def _labels(values: Sequence[Label]) -> list[Label]:
     return list(numbers)
 
 
-def _number_labels(frame: "pd.DataFrame", file: str, column: str, faults: list[str]) -> list[Label]:
+def _number_labels(
+    frame: "pd.DataFrame", file: str, column: str, problems: list[str]
+) -> list[Label]:
     values = frame[column].tolist()
     numbers = _numbers(values)
     what = f"label {column!r} is no finite number, as data.task=regression needs"
-    faults += _bad_rows(file, what, values, np.isnan(numbers))
+    problems += _bad_rows(file, what, values, np.isnan(numbers))
     return list(numbers.tolist())
 
 
-def _weights(frame: "pd.DataFrame", file: str, column: str, faults: list[str]) -> list[float]:
+def _weights(frame: "pd.DataFrame", file: str, column: str, problems: list[str]) -> list[float]:
     values = frame[column].tolist()
     numbers = _numbers(values)
     what = f"weight {column!r} is no finite number, at least 0"
-    faults += _bad_rows(file, what, values, np.isnan(numbers) | (numbers < 0))
+    problems += _bad_rows(file, what, values, np.isnan(numbers) | (numbers < 0))
     if not numbers.astype(np.float32).any():
-        faults.append(f"{file}: every weight {column!r} is 0; some must be above")
+        problems.append(f"{file}: every weight {column!r} is 0; some must be above")
     return list(numbers.tolist())
 
 
@@ -190,7 +192,7 @@ def _number(value: object) -> float:
 def _bad_rows(
     file: str, what: str, values: Sequence[object], bad: npt.NDArray[np.bool_]
 ) -> list[str]:
-    """At most one fault: how many rows are bad, and the first of them with their values."""
+    """At most one problem: how many rows are bad, and the first of them with their values."""
     if not bad.any():
         return []
     shown = ", ".join(f"row {row + 1}: {values[row]!r}" for row in bad.nonzero()[0][:5])

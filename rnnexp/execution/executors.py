@@ -17,17 +17,11 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExec
 from multiprocessing.connection import wait
 from typing import Any, ParamSpec, TypeVar
 
-from rnnexp.execution import stop
+from rnnexp.cores import available_cores
+from rnnexp.execution import interrupt
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-def available_cores() -> list[int]:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
 
 
 class InProcessExecutor(Executor):
@@ -79,7 +73,7 @@ class WorkerExecutor(Executor):
 
         Args:
             at_once: Whether by a KeyboardInterrupt, wherever they are; else when they next
-                look at `rnnexp.execution.stop`.
+                look at `rnnexp.execution.interrupt`.
         """
         for slot in self._slots:
             slot.interrupt(signal.SIGINT if at_once else signal.SIGTERM)
@@ -146,7 +140,7 @@ def _begin(cores: Sequence[int], threads: int) -> None:
         os.environ[name] = str(threads)
     # Ctrl-C is the sweep's to handle; a group of its own keeps the terminal's from coming here.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: stop.ask())
+    signal.signal(signal.SIGTERM, lambda *_: interrupt.request())
     if hasattr(os, "setpgrp"):
         os.setpgrp()
     threading.Thread(target=_end_with_parent, daemon=True).start()

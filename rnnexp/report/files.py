@@ -9,7 +9,7 @@ from rnnexp.report import pages
 from rnnexp.report.pictures import write_overview
 from rnnexp.report.plots import plots_of
 from rnnexp.report.snapshot import Snapshot
-from rnnexp.storage.tracking import Run
+from rnnexp.storage.mlflow_run import Run
 
 HTML, MARKDOWN = "report.html", "report.md"
 

@@ -6,7 +6,7 @@ from textwrap import shorten
 
 from optuna.trial import FrozenTrial, TrialState
 
-from rnnexp.figures import clock, exact, figure
+from rnnexp.formatting import format_exact, format_seconds, format_value
 from rnnexp.report.plots import Plot
 from rnnexp.report.snapshot import ENDED, Row, Snapshot
 
@@ -88,7 +88,7 @@ def _state(snapshot: Snapshot) -> str:
     )
     until = f", until {snapshot.until:%Y-%m-%d %H:%M:%S}" if snapshot.until else ""
     ended = f" It ended because {snapshot.ended}." if snapshot.ended else ""
-    took = clock(snapshot.took.total_seconds())
+    took = format_seconds(snapshot.took.total_seconds())
     return f"{len(states)} trials in {took}{until}: {', '.join(told)}.{ended}"
 
 
@@ -97,12 +97,14 @@ def _best(snapshot: Snapshot) -> str:
     if best is None:
         return "No trial has completed yet."
     row = next(row for row in snapshot.rows if row.trial is best)
-    setting = " ".join(f"{snapshot.labels[k]}={figure(v)}" for k, v in best.params.items())
+    setting = " ".join(f"{snapshot.labels[k]}={format_value(v)}" for k, v in best.params.items())
     at = "" if row.best_epoch is None else f" at epoch {row.best_epoch}"
-    tested = ", ".join(f"test {name} {figure(score)}" for name, score in snapshot.scores.items())
+    tested = ", ".join(
+        f"test {name} {format_value(score)}" for name, score in snapshot.scores.items()
+    )
     return (
-        f"Best: trial {best.number} with {snapshot.monitor} {figure(best.value)}{at}: `{setting}`"
-        + (f"; {tested}." if tested else ".")
+        f"Best: trial {best.number} with {snapshot.monitor} {format_value(best.value)}{at}: "
+        f"`{setting}`{f'; {tested}' if tested else ''}."
     )
 
 
@@ -113,14 +115,14 @@ def _saved(snapshot: Snapshot) -> str:
     whole = epochs + sum(spent.epochs for spent in snapshot.spent.values())
     return (
         f"Pruning saved about {epochs} of {whole} epochs ({epochs / whole:.0%}) and "
-        f"{clock(seconds)} of training, if pruned trials had gone as far as the median of the "
-        "complete ones."
+        f"{format_seconds(seconds)} of training, if pruned trials had gone as far as the median "
+        "of the complete ones."
     )
 
 
 def _best_setting(snapshot: Snapshot) -> Table:
     params = snapshot.best.params if snapshot.best else {}
-    return ("key", "best"), [(key, exact(value)) for key, value in params.items()]
+    return ("key", "best"), [(key, format_exact(value)) for key, value in params.items()]
 
 
 def _spent(snapshot: Snapshot) -> Table:
@@ -145,9 +147,9 @@ def _cells(row: Row, keys: Sequence[str], best: FrozenTrial | None) -> list[str]
     return [
         str(trial.number),
         f"{trial.state.name}, best" if trial is best else trial.state.name,
-        *(figure(trial.params[key]) if key in trial.params else "" for key in keys),
-        figure(row.best_value),
-        figure(row.best_epoch),
+        *(format_value(trial.params[key]) if key in trial.params else "" for key in keys),
+        format_value(row.best_value),
+        format_value(row.best_epoch),
         str(row.epochs),
         "" if row.seconds is None else f"{row.seconds:.1f}",
         row.run_id,

@@ -18,7 +18,8 @@ from optuna.trial import FrozenTrial
 from rnnexp.errors import one_line
 from rnnexp.report.files import HTML, log_report, write_report
 from rnnexp.report.snapshot import snapshot_of
-from rnnexp.storage.tracking import Run, Tracker
+from rnnexp.storage.mlflow_run import Run
+from rnnexp.storage.mlflow_store import Tracker
 from rnnexp.sweep.summary import best_trial
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from rnnexp.execution.current import RUN_ID
+from rnnexp.execution.current_trial import RUN_ID
 from rnnexp.result import Result
 from rnnexp.search.space import short_key
 from rnnexp.sweep.resume import DEFINITION, SCRIPT

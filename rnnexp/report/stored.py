@@ -8,21 +8,21 @@ from mlflow.entities import Run
 from omegaconf import OmegaConf
 
 from rnnexp.errors import NotFoundError
-from rnnexp.execution.current import RUN_ID
+from rnnexp.execution.current_trial import RUN_ID
 from rnnexp.report.snapshot import Snapshot, snapshot_of
-from rnnexp.storage.archive import Archive
+from rnnexp.storage.run_reader import RunReader
 from rnnexp.sweep.summary import best_trial
 
 TEST = "test_"  # metrics of the study's run: of the best trial on the test part
 
 
-def stored_snapshot(study: optuna.Study, run: Run, archive: Archive) -> Snapshot:
+def stored_snapshot(study: optuna.Study, run: Run, reader: RunReader) -> Snapshot:
     """Read a study, its run, and what its best trial was run with.
 
     Args:
         study: The study in Optuna.
         run: The study's run.
-        archive: Where that is.
+        reader: Where that is.
     """
     best = best_trial(study)
     scores = {
@@ -30,16 +30,16 @@ def stored_snapshot(study: optuna.Study, run: Run, archive: Archive) -> Snapshot
         for name, value in run.data.metrics.items()
         if name.startswith(TEST)
     }
-    overrides = _overrides(archive, best.user_attrs.get(RUN_ID)) if best else []
+    overrides = _overrides(reader, best.user_attrs.get(RUN_ID)) if best else []
     return snapshot_of(study, overrides=overrides, scores=scores)
 
 
-def _overrides(archive: Archive, run_id: str | None) -> list[str]:
+def _overrides(reader: RunReader, run_id: str | None) -> list[str]:
     if not run_id:
         return []
     try:
         with tempfile.TemporaryDirectory() as folder:
-            file = archive.download(archive.run(run_id), "overrides.yaml", Path(folder))
+            file = reader.download(reader.run(run_id), "overrides.yaml", Path(folder))
             return [str(override) for override in OmegaConf.load(file)]
     except NotFoundError:  # it was deleted: its command is left out
         return []

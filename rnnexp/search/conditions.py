@@ -15,7 +15,7 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, ListConfig
 from optuna.distributions import FloatDistribution
 
-from rnnexp.search.composed import did_you_mean, value_of
+from rnnexp.search.config_keys import did_you_mean, value_of
 from rnnexp.search.dimension import Condition, Dimension
 from rnnexp.search.space import Space, parse, read_condition
 
@@ -29,16 +29,16 @@ def as_overrides(where: str, block: Mapping[str, object]) -> tuple[list[str], li
         where: The block's place in the config, for messages.
         block: Values and ranges by config key.
     """
-    overrides, faults = [], []
+    overrides, problems = [], []
     for key, value in block.items():
         if isinstance(value, DictConfig | ListConfig):
-            faults.append(
+            problems.append(
                 f"{where}.{key}={value}: must be one value or range in Hydra's "
                 "grammar, under the whole key, such as 'model.units: choice(32, 64)'"
             )
         else:
             overrides.append(f"{key!s}={'null' if value is None else value}")
-    return overrides, faults
+    return overrides, problems
 
 
 @dataclass
@@ -49,7 +49,7 @@ class _Block:
     condition: Condition | None = None
     dimensions: tuple[Dimension, ...] = ()
     keys: frozenset[str] = frozenset()  # also of what can't be read
-    faults: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -99,7 +99,7 @@ def with_conditions(
         to_come = {key for later in blocks[number:] for key in later.keys}
         _add(block, known, to_come - known.commanded)
     dimensions = sorted(known.searched.values(), key=lambda d: d.condition is not None)
-    return Space(tuple(dimensions), space.fixed), [f for block in blocks for f in block.faults]
+    return Space(tuple(dimensions), space.fixed), [f for block in blocks for f in block.problems]
 
 
 def _key(override: str) -> str:
@@ -111,19 +111,19 @@ def _block(text: str, block: object, loader: ConfigLoader | None) -> _Block:
     try:
         read.condition = read_condition(text, loader)
     except ValueError as error:
-        read.faults.append(
+        read.problems.append(
             f"{read.where}: must be KEY=VALUE or KEY=choice(VALUE, ...) in Hydra's grammar: {error}"
         )
     if not isinstance(block, Mapping):
-        read.faults.append(f"{read.where}: must have ranges by config key, not {block}")
+        read.problems.append(f"{read.where}: must have ranges by config key, not {block}")
         return read
     read.keys = frozenset(str(key).lstrip("+~") for key in block)
-    overrides, faults = as_overrides(read.where, block)
+    overrides, problems = as_overrides(read.where, block)
     space, unread = parse(overrides, loader)
     # A plain value is the only choice, so that it is set, and logged, where it applies.
     only, unread_too = parse([_only_choice(text) for text in space.fixed], loader)
     read.dimensions = (*space.dimensions, *only.dimensions)
-    read.faults += [*faults, *unread, *unread_too]
+    read.problems += [*problems, *unread, *unread_too]
     return read
 
 
@@ -133,11 +133,11 @@ def _only_choice(override: str) -> str:
 
 
 def _add(block: _Block, known: _Known, to_come: set[str]) -> None:
-    """Add a block's dimensions to what is searched, or its faults to the block."""
+    """Add a block's dimensions to what is searched, or its problems to the block."""
     try:
         settled = _settled(block.condition, known, to_come) if block.condition else False
     except ValueError as error:
-        block.faults.append(f"{block.where}: {error}")
+        block.problems.append(f"{block.where}: {error}")
         settled = False
     known.never |= block.keys - known.commanded
     condition = settled if isinstance(settled, Condition) else None
@@ -145,7 +145,7 @@ def _add(block: _Block, known: _Known, to_come: set[str]) -> None:
         if dimension.key in known.commanded:
             continue
         if dimension.key in known.taken:
-            block.faults.append(f"{block.where}: {dimension.key} is given elsewhere as well")
+            block.problems.append(f"{block.where}: {dimension.key} is given elsewhere as well")
         elif settled:
             known.searched[dimension.key] = replace(dimension, condition=condition)
         known.taken.add(dimension.key)

@@ -182,7 +182,7 @@ def parse(
     parser = OverridesParser.create(config_loader)
     dimensions: dict[str, Dimension] = {}
     fixed: dict[str, str] = {}
-    faults: list[str] = []
+    problems: list[str] = []
     for argument in arguments:
         try:
             override = parser.parse_override(argument)
@@ -194,8 +194,8 @@ def parse(
             else:
                 fixed[key] = argument
         except (HydraException, ValueError) as error:
-            faults.append(f"search space: {argument!r} can't be read: {error}")
-    return Space(tuple(dimensions.values()), tuple(fixed.values())), faults
+            problems.append(f"search space: {argument!r} can't be read: {error}")
+    return Space(tuple(dimensions.values()), tuple(fixed.values())), problems
 
 
 def read_condition(grammar: str, config_loader: ConfigLoader | None = None) -> Condition:

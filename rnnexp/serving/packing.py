@@ -16,10 +16,10 @@ from rnnexp.data import Dataset, encoding
 from rnnexp.errors import ConfigError, NotFoundError
 from rnnexp.serving import text_model
 from rnnexp.serving.text_model import NETWORK, TEXT, Encoding
-from rnnexp.storage.tracking import Tracker
+from rnnexp.storage.mlflow_store import Tracker
 from rnnexp.training.checkpoint import TAG, WEIGHTS, load
 from rnnexp.training.model import build
-from rnnexp.training.output import HINGES, Output, loss_of, output_of
+from rnnexp.training.output_layer import HINGES, Output, loss_of, output_of
 
 if TYPE_CHECKING:
     from mlflow.models import Model

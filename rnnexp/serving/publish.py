@@ -20,8 +20,8 @@ from omegaconf import DictConfig
 from rnnexp.errors import NotFoundError
 from rnnexp.serving.packing import dataset_of, pack
 from rnnexp.storage import registry
+from rnnexp.storage.mlflow_store import Tracker
 from rnnexp.storage.registry import CHAMPION, DATA, OBJECTIVE, RUN, VALUE, Registry, Verdict
-from rnnexp.storage.tracking import Tracker
 from rnnexp.training.checkpoint import no_checkpoint
 
 RULE = (

@@ -15,9 +15,9 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
 from rnnexp.errors import one_line
-from rnnexp.storage.discard import discard
-from rnnexp.storage.patience import PAUSE, passes
-from rnnexp.storage.stores import locked
+from rnnexp.storage.checkpoint_deletion import discard
+from rnnexp.storage.locks import locked
+from rnnexp.storage.retry import PAUSE, is_transient
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Outbox:
             try:
                 write(self._client, self._run_id, self._waiting[0])
             except Exception as error:
-                if self._file is None or not passes(error):
+                if self._file is None or not is_transient(error):
                     raise
                 if not self._file.exists():
                     log.warning("MLflow can't be written, metrics wait: %s", one_line(error))

@@ -20,7 +20,7 @@ RUN, DATA, OBJECTIVE, VALUE = "run", "data", "objective", "best_value"
 _REFUSED = re.compile(r"[/:?\x00-\x1f]")
 
 
-def name_fault(name: str) -> str | None:
+def name_problem(name: str) -> str | None:
     """Why models can't be registered under a name, or found by it; None if they can."""
     if not name.strip():
         return "is empty"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rnnexp.errors import one_line
-from rnnexp.storage.tracking import Tracker
+from rnnexp.storage.mlflow_store import Tracker
 
 log = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from optuna.trial import FrozenTrial, TrialState
 
-from rnnexp.execution.current import RUN_ID
-from rnnexp.execution.task import BACKUP
-from rnnexp.storage.discard import CHECKPOINT
+from rnnexp.execution.current_trial import RUN_ID
+from rnnexp.execution.trial_task import BACKUP
+from rnnexp.storage.checkpoint_deletion import CHECKPOINT
 from rnnexp.storage.outbox import FILE as OUTBOX
 from rnnexp.storage.outbox import deliver_all
-from rnnexp.sweep.owner import orphans, sweeps_alive
+from rnnexp.sweep.heartbeat import stale_trials, sweeps_alive
 from rnnexp.sweep.resume import FOLDER
 
 ENDS = {
@@ -85,7 +85,7 @@ def _of_trials(study: optuna.Study, client: MlflowClient) -> Iterator[Difference
         for run in _search(client, [client.get_run(parent)], query):
             runs.setdefault(int(run.data.tags["trial"]), []).append(run)
     folder = Path(study.user_attrs[FOLDER])
-    dead = set(orphans(study))
+    dead = set(stale_trials(study))
     for trial in study.get_trials(deepcopy=False):
         if trial.state != TrialState.WAITING:
             mine = runs.get(trial.number, [])

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from rnnexp.figures import clock
+from rnnexp.formatting import format_seconds
 from rnnexp.result import Result
 from rnnexp.search.space import short_name
 from rnnexp.sweep import summary
@@ -151,7 +151,8 @@ def draw(
         f"[green]{complete} complete[/]",
         f"[yellow]{pruned} pruned[/]",
         f"[red]{failed} failed[/]" if failed else "[dim]0 failed[/]",
-        f"{clock(seconds)}" + ("" if left is None else f", about {clock(left)} left"),
+        f"{format_seconds(seconds)}"
+        + ("" if left is None else f", about {format_seconds(left)} left"),
     )
     rows = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("", "trial", "epoch", "value", "setting"):

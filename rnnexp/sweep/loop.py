@@ -23,21 +23,22 @@ from omegaconf import DictConfig
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from rnnexp.errors import SweepError
-from rnnexp.execution import stop
-from rnnexp.execution.current import ATTEMPT, RUN_ID, open_trial
-from rnnexp.execution.jobs import Jobs
-from rnnexp.execution.task import BACKUP, to_result
+from rnnexp.execution import interrupt
+from rnnexp.execution.current_trial import ATTEMPT, RUN_ID, open_trial
+from rnnexp.execution.launching import Jobs
+from rnnexp.execution.trial_task import BACKUP, to_result
 from rnnexp.result import RESULT, Result, State
 from rnnexp.search.sampling import OtherSeeds, ask, complete, settings_of
 from rnnexp.search.space import Space
+from rnnexp.storage.locks import locked
+from rnnexp.storage.mlflow_run import Run
+from rnnexp.storage.mlflow_store import Tracker
 from rnnexp.storage.outbox import FILE as OUTBOX
-from rnnexp.storage.patience import is_full, patiently, wait_for_room
-from rnnexp.storage.stores import locked
-from rnnexp.storage.tracking import Run, Tracker
+from rnnexp.storage.retry import is_full, retry_transient, wait_for_disk_space
 from rnnexp.sweep import summary
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.display import Display
-from rnnexp.sweep.owner import OWNER, Owner, orphans
+from rnnexp.sweep.heartbeat import OWNER, Owner, stale_trials
 from rnnexp.sweep.retention import Retention
 
 log = logging.getLogger(__name__)
@@ -94,21 +95,21 @@ class Loop:
         """
         began = time.monotonic()
         self.folder.mkdir(parents=True, exist_ok=True)
-        stop.forget()
+        interrupt.clear()
         with _signals(self._on_signal):
             try:
                 while True:
                     self._fill_slots(began, display)
                     # After, since no slot may wait for these.
                     self._note_progress()
-                    patiently(self.retention.apply)()
+                    retry_transient(self.retention.apply)()
                     if not self._running:
                         break
                     for future in wait(
                         self._running, timeout=display.every, return_when=FIRST_COMPLETED
                     ).done:
                         self._end(future, display)
-                    patiently(display.show)()
+                    retry_transient(display.show)()
                     self._stop_if_too_many_failed()
             except BaseException:
                 self.jobs.interrupt(at_once=True)
@@ -127,7 +128,7 @@ class Loop:
 
     def _fill_slots(self, began: float, display: Display) -> None:
         while len(self._running) < self.jobs.n_jobs and not self._asked_to_end:
-            wait_for_room(self.folder)
+            wait_for_disk_space(self.folder)
             with locked(self.folder):  # by other sweeps of this study
                 number = taken_up = self._take_orphan()
                 if number is None:
@@ -141,16 +142,16 @@ class Loop:
                 self._submit(number)
         self.jobs.flush()
 
-    @patiently
+    @retry_transient
     def _ask(self) -> int:
         trial = ask(self.study, self.space)
         self._sign(trial)
         return trial.number
 
-    @patiently
+    @retry_transient
     def _take_orphan(self) -> int | None:
         """A trial whose sweep has died, or was interrupted."""
-        for number in orphans(self.study):
+        for number in stale_trials(self.study):
             trial = open_trial(self.settings, number, self.study)
             complete(trial, self.space)  # its sweep may have died as it began
             self._sign(trial)
@@ -178,11 +179,11 @@ class Loop:
         ]
         self._running[self.jobs.submit(overrides, number)] = number
 
-    @patiently
+    @retry_transient
     def _trial(self, number: int) -> FrozenTrial:
         return self.study.get_trials(deepcopy=False)[number]
 
-    @patiently
+    @retry_transient
     def _reason_to_stop(self, seconds: float) -> str:
         running = self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
         if reason := self.budget.spent(summary.results(self.study), len(running), seconds):
@@ -223,9 +224,9 @@ class Loop:
         self._tell(number, result)
         (self.folder / str(number) / BACKUP).unlink(missing_ok=True)
         self._ended.append(result.state)
-        patiently(display.ended)(number, result)
+        retry_transient(display.ended)(number, result)
 
-    @patiently
+    @retry_transient
     def _note_progress(self) -> None:
         """Bring the study's run up to date: at first, as a sweep that died may have had no time to.
 
@@ -238,13 +239,13 @@ class Loop:
         self._noted = len(self._ended)
 
     def _try_again(self, number: int, reason: str) -> bool:
-        trial = patiently(open_trial)(self.settings, number)
+        trial = retry_transient(open_trial)(self.settings, number)
         attempt = trial.user_attrs.get(ATTEMPT, 0) + 1
         if reason == DIED and attempt > self.settings.retries:
             return False
         log.warning("trial %s: %s; it is tried again", number, reason)
-        wait_for_room(self.folder)
-        patiently(trial.set_user_attr)(ATTEMPT, attempt)
+        wait_for_disk_space(self.folder)
+        retry_transient(trial.set_user_attr)(ATTEMPT, attempt)
         self._submit(number)
         return True
 
@@ -258,7 +259,7 @@ class Loop:
             tags = {"state": State.FAIL, "reason": DIED}
             self.tracker.end_failed(run_id, tags, outbox, len(trial.intermediate_values))
 
-    @patiently
+    @retry_transient
     def _tell(self, number: int, result: Result) -> None:
         trial = self._trial(number)
         if trial.state.is_finished():

@@ -15,24 +15,25 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.errors import one_line
 from rnnexp.execution.composer import Composer
-from rnnexp.execution.current import RUN_ID
-from rnnexp.execution.jobs import Jobs
-from rnnexp.search.composed import unknown_key
+from rnnexp.execution.current_trial import RUN_ID
+from rnnexp.execution.launching import Jobs
 from rnnexp.search.conditions import as_overrides, with_conditions
+from rnnexp.search.config_keys import unknown_key
 from rnnexp.search.dimension import Dimension, Value
-from rnnexp.search.known import Setting, known_settings
+from rnnexp.search.enqueue import Setting, enqueued_params
 from rnnexp.search.space import Space, parse
-from rnnexp.storage.registry import name_fault
-from rnnexp.storage.stores import absolute_uri, open_storage, sqlite_file, study_names, write_fault
-from rnnexp.storage.tracking import Tracker
+from rnnexp.storage.mlflow_store import Tracker
+from rnnexp.storage.optuna_store import open_storage, study_names
+from rnnexp.storage.registry import name_problem
+from rnnexp.storage.uris import absolute_uri, sqlite_file, write_problem
 from rnnexp.sweep.resume import DEFINITION, definition, differences, study_to_resume, taken_name
-from rnnexp.sweep.retention import keep_faults
+from rnnexp.sweep.retention import keep_problems
 
 
 def preflight(
     config: DictConfig, loader: ConfigLoader, arguments: list[str], jobs: Jobs
 ) -> tuple[Space, list[str]]:
-    """The search space of a sweep, and every fault of the sweep.
+    """The search space of a sweep, and every problem of the sweep.
 
     Args:
         config: Hydra's composed config of the sweep.
@@ -42,42 +43,42 @@ def preflight(
         jobs: Where the application's own check runs.
     """
     settings = config.hydra.sweeper
-    params, faults = as_overrides("hydra.sweeper.params", settings.params or {})
+    params, problems = as_overrides("hydra.sweeper.params", settings.params or {})
     space, unread = parse([*params, *arguments], loader)
-    faults += unread
+    problems += unread
     unfit: list[str] = []
     composer = Composer(loader, config)
     fixed, base = _base(composer, space.fixed, unfit)
     space, conditions = with_conditions(
         space, settings.when, params=params, arguments=arguments, base=base, loader=loader
     )
-    faults += conditions
-    faults += [
+    problems += conditions
+    problems += [
         *_numbers(settings),
-        *keep_faults(settings.keep),
+        *keep_problems(settings.keep),
         *_optuna(settings),
         *_storage(settings),
         *_folders(config),
     ]
-    faults += Tracker(**settings.tracking).faults()
-    faults += _registered_model(settings)
-    if not (space.dimensions or faults):
-        faults.append(
+    problems += Tracker(**settings.tracking).problems()
+    problems += _registered_model(settings)
+    if not (space.dimensions or problems):
+        problems.append(
             "nothing to search: give ranges in hydra.sweeper.params or on the command line, "
             "such as 'model.units=choice(32,64)', or leave out -m to train once"
         )
     configs = _probed(composer, space, fixed, unfit)
-    faults += unfit
-    faults += known_settings(settings, space)[1]
-    faults += _repeat_seed(config, base, space)
-    faults += _resume(settings, base, space)
+    problems += unfit
+    problems += enqueued_params(settings, space)[1]
+    problems += _repeat_seed(config, base, space)
+    problems += _resume(settings, base, space)
     if settings.check and configs:
-        faults += jobs.call(get_method(settings.check), configs).result()
-    return space, list(dict.fromkeys(faults))
+        problems += jobs.call(get_method(settings.check), configs).result()
+    return space, list(dict.fromkeys(problems))
 
 
 def _numbers(settings: DictConfig) -> list[str]:
-    faults = [
+    problems = [
         f"hydra.sweeper.{name}={settings[name]}: must be {bounds}"
         for name, least, bounds in (
             ("n_trials", 1, "at least 1"),
@@ -90,19 +91,19 @@ def _numbers(settings: DictConfig) -> list[str]:
         if settings[name] is not None and not settings[name] >= least
     ]
     if settings.n_trials is None and settings.timeout is None and settings.patience is None:
-        faults.append("hydra.sweeper.n_trials=null: needs a timeout or a patience, to end at all")
+        problems.append("hydra.sweeper.n_trials=null: needs a timeout or a patience, to end at all")
     if not 0 <= settings.max_failure_rate <= 1:
         rate = settings.max_failure_rate
-        faults.append(f"hydra.sweeper.max_failure_rate={rate}: must be between 0 and 1")
-    return faults
+        problems.append(f"hydra.sweeper.max_failure_rate={rate}: must be between 0 and 1")
+    return problems
 
 
 def _registered_model(settings: DictConfig) -> list[str]:
     name = settings.registered_model_name
-    if not settings.publish or name is None or not (fault := name_fault(name)):
+    if not settings.publish or name is None or not (problem := name_problem(name)):
         return []
     return [
-        f"hydra.sweeper.registered_model_name={name}: {fault}; give another, or null to register "
+        f"hydra.sweeper.registered_model_name={name}: {problem}; give another, or null to register "
         "nothing. By default it is the study's name"
     ]
 
@@ -121,10 +122,10 @@ def _repeat_seed(config: DictConfig, base: DictConfig | None, space: Space) -> l
 
 
 def _optuna(settings: DictConfig) -> list[str]:
-    faults = []
+    problems = []
     if settings.direction not in ("minimize", "maximize"):
         direction = settings.direction
-        faults.append(f"hydra.sweeper.direction={direction}: must be minimize or maximize")
+        problems.append(f"hydra.sweeper.direction={direction}: must be minimize or maximize")
     for name, base in (
         ("sampler", optuna.samplers.BaseSampler),
         ("pruner", optuna.pruners.BasePruner),
@@ -132,11 +133,11 @@ def _optuna(settings: DictConfig) -> list[str]:
         try:
             made = instantiate(settings[name])
         except (HydraException, OmegaConfBaseException) as error:
-            faults.append(f"hydra.sweeper.{name}: {one_line(error)}")
+            problems.append(f"hydra.sweeper.{name}: {one_line(error)}")
             continue
         if not isinstance(made, base):
-            faults.append(f"hydra.sweeper.{name}: {made!r} is not an Optuna {name}")
-    return faults
+            problems.append(f"hydra.sweeper.{name}: {made!r} is not an Optuna {name}")
+    return problems
 
 
 def _storage(settings: DictConfig) -> list[str]:
@@ -146,8 +147,8 @@ def _storage(settings: DictConfig) -> list[str]:
             f"hydra.sweeper.storage={settings.storage}: each process would have a study of its "
             "own; give a file, such as sqlite:///optuna.db"
         ]
-    if fault := write_fault(url):
-        return [f"hydra.sweeper.storage: {fault}"]
+    if problem := write_problem(url):
+        return [f"hydra.sweeper.storage: {problem}"]
     try:
         taken = settings.study_name in study_names(url)
     except Exception as error:  # whatever the database's driver raises
@@ -170,9 +171,9 @@ def _folders(config: DictConfig) -> list[str]:
 def _resume(settings: DictConfig, base: DictConfig | None, space: Space) -> list[str]:
     if settings.resume is None:
         return []
-    name, faults = study_to_resume(settings)
+    name, problems = study_to_resume(settings)
     if not name or not base:
-        return faults
+        return problems
     study = optuna.load_study(study_name=name, storage=open_storage(absolute_uri(settings.storage)))
     now = definition(base, space)
     # Without a definition its sweep died as it began.
@@ -181,55 +182,55 @@ def _resume(settings: DictConfig, base: DictConfig | None, space: Space) -> list
         found.append(
             f"direction was {study.direction.name.lower()}, now it is {settings.direction}"
         )
-    faults = [f"hydra.sweeper.resume={name}: the study is another one: {text}" for text in found]
+    problems = [f"hydra.sweeper.resume={name}: the study is another one: {text}" for text in found]
     tracker = Tracker(**settings.tracking)
     run_id = study.user_attrs.get(RUN_ID)
-    if run_id and not tracker.faults() and not tracker.knows(run_id):
-        faults.append(
+    if run_id and not tracker.problems() and not tracker.knows(run_id):
+        problems.append(
             f"hydra.sweeper.resume={name}: its run {run_id} is not in {tracker.uri}; give the "
             "tracking.uri that the study began with"
         )
-    return faults
+    return problems
 
 
 def _base(
-    composer: Composer, fixed: Sequence[str], faults: list[str]
+    composer: Composer, fixed: Sequence[str], problems: list[str]
 ) -> tuple[list[str], DictConfig | None]:
     """The fixed overrides that can be composed, and the config with them alone."""
     if whole := _compose(composer, [*fixed], []):
         return [*fixed], whole
-    overrides: list[str] = []  # one by one, to tell which is at fault
+    overrides: list[str] = []  # one by one, to tell which is wrong
     for text in fixed:
-        if _compose(composer, [*overrides, text], faults):
+        if _compose(composer, [*overrides, text], problems):
             overrides.append(text)
-    return overrides, _compose(composer, overrides, faults)
+    return overrides, _compose(composer, overrides, problems)
 
 
 def _probed(
-    composer: Composer, space: Space, fixed: list[str], faults: list[str]
+    composer: Composer, space: Space, fixed: list[str], problems: list[str]
 ) -> list[DictConfig]:
     """Configs of trials to look at: every choice, and both ends of every range, come up once.
 
     Each is a whole setting, as a trial's, since one choice may need another: five classes
-    another loss. What can't be composed is added to ``faults`` and left out, so that the rest
+    another loss. What can't be composed is added to ``problems`` and left out, so that the rest
     is still looked at.
     """
     composed: dict[frozenset[str], DictConfig] = {}  # by overrides: most are asked for twice
 
-    def compose(texts: list[str], faults: list[str]) -> DictConfig | None:
+    def compose(texts: list[str], problems: list[str]) -> DictConfig | None:
         key = frozenset(texts)
-        if key not in composed and (found := _compose(composer, [*fixed, *texts], faults)):
+        if key not in composed and (found := _compose(composer, [*fixed, *texts], problems)):
             composed[key] = found
         return composed.get(key)
 
     def around(d: Dimension, value: Value) -> DictConfig | None:
         setting = space.around(d.key, value, first)
-        # Last comes what a fault is to be put down to.
+        # Last comes what a problem is to be put down to.
         others = [other for other in space.dimensions if other.key in setting and other != d]
-        return compose([*_texts(others, setting), d.override(value)], faults)
+        return compose([*_texts(others, setting), d.override(value)], problems)
 
     first = space.only_applying({d.key: d.probes()[0] for d in space.dimensions})
-    if not compose(_texts(space.dimensions, first), faults=[]):
+    if not compose(_texts(space.dimensions, first), problems=[]):
         first = {}  # these don't go together
     broken: set[tuple[str, Value]] = set()
     for d in space.dimensions:
@@ -255,17 +256,19 @@ def _texts(dimensions: Iterable[Dimension], setting: Setting) -> list[str]:
     return [d.override(setting[d.key]) for d in dimensions if d.key in setting]
 
 
-def _compose(composer: Composer, overrides: list[str], faults: list[str]) -> DictConfig | None:
+def _compose(composer: Composer, overrides: list[str], problems: list[str]) -> DictConfig | None:
     try:
         return composer.compose(overrides)
     except (HydraException, OmegaConfBaseException) as error:
-        if fault := _fault(composer, overrides, error, told=bool(faults)):
-            faults.append(fault)
+        if problem := _problem(composer, overrides, error, told=bool(problems)):
+            problems.append(problem)
         return None
 
 
-def _fault(composer: Composer, overrides: list[str], error: Exception, *, told: bool) -> str | None:
-    """What to say of overrides that can't be composed: in general the last is at fault."""
+def _problem(
+    composer: Composer, overrides: list[str], error: Exception, *, told: bool
+) -> str | None:
+    """What to say of overrides that can't be composed: in general the last is wrong."""
     *others, last = overrides or [""]
     try:
         without = composer.compose(others)

@@ -8,7 +8,8 @@ import optuna
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.search.space import Space
-from rnnexp.storage.stores import absolute_uri, no_such_study, open_storage, study_names
+from rnnexp.storage.optuna_store import no_such_study, open_storage, study_names
+from rnnexp.storage.uris import absolute_uri
 
 # User attributes of a study.
 DEFINITION = "definition"

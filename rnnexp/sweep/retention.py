@@ -9,17 +9,17 @@ from omegaconf import DictConfig
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from rnnexp.execution.current import RUN_ID
-from rnnexp.storage.discard import local_files
-from rnnexp.storage.stores import locked
-from rnnexp.storage.tracking import Run
+from rnnexp.execution.current_trial import RUN_ID
+from rnnexp.storage.checkpoint_deletion import local_files
+from rnnexp.storage.locks import locked
+from rnnexp.storage.mlflow_run import Run
 from rnnexp.sweep.summary import ranked
 
 ALL, NONE = "all", "none"
 Keep = int | str
 
 
-def keep_faults(keep: object) -> list[str]:
+def keep_problems(keep: object) -> list[str]:
     """What is wrong with ``hydra.sweeper.keep``; empty if nothing."""
     if keep in (ALL, NONE) or (type(keep) is int and keep >= 1):
         return []

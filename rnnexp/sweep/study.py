@@ -1,7 +1,7 @@
 """The study: everything around its trials.
 
     Hydra's config and command line
-        |  preflight: every fault at once, before anything is written
+        |  preflight: every problem at once, before anything is written
         v
     open the study's run in MLflow, create the study in Optuna
         |
@@ -27,24 +27,33 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.samplers import BaseSampler
 
 from rnnexp.errors import ConfigError, SweepError
-from rnnexp.execution.current import RUN_ID
-from rnnexp.execution.jobs import Jobs, jobs_of
+from rnnexp.execution.current_trial import RUN_ID
+from rnnexp.execution.launching import Jobs, jobs_of
 from rnnexp.report.reporter import Reporter
-from rnnexp.search.known import known_settings
+from rnnexp.search.enqueue import enqueued_params
 from rnnexp.search.sampling import DistinctSampler, OtherSeeds
 from rnnexp.search.space import Space
-from rnnexp.storage.facts import DIFF, ENVIRONMENT, GIT, environment, fact_tags, git_of_application
+from rnnexp.storage.locks import locked
+from rnnexp.storage.mlflow_store import Tracker
+from rnnexp.storage.optuna_store import open_storage
 from rnnexp.storage.outbox import FILE as OUTBOX
 from rnnexp.storage.outbox import deliver_all
-from rnnexp.storage.patience import patiently
-from rnnexp.storage.stores import absolute_uri, locked, open_storage
-from rnnexp.storage.tracking import Tracker
+from rnnexp.storage.provenance import (
+    DIFF,
+    ENVIRONMENT,
+    GIT,
+    environment,
+    fact_tags,
+    git_of_application,
+)
+from rnnexp.storage.retry import retry_transient
+from rnnexp.storage.uris import absolute_uri
 from rnnexp.sweep import summary
 from rnnexp.sweep.audit import audit
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.display import display_of
+from rnnexp.sweep.heartbeat import Owner
 from rnnexp.sweep.loop import Loop
-from rnnexp.sweep.owner import Owner
 from rnnexp.sweep.preflight import preflight
 from rnnexp.sweep.resume import DEFINITION, FOLDER, SCRIPT, definition, study_to_resume, taken_name
 from rnnexp.sweep.retention import Retention
@@ -75,9 +84,9 @@ def sweep(
     elif settings.study_name is None:
         settings.study_name = f"{config.hydra.job.name}-{datetime.now():%Y-%m-%d_%H-%M-%S}"
     with jobs_of(launcher, settings.n_jobs) as jobs:
-        space, faults = preflight(config, loader, arguments, jobs)
-        if faults:
-            raise ConfigError(faults)
+        space, problems = preflight(config, loader, arguments, jobs)
+        if problems:
+            raise ConfigError(problems)
         if any(dimension.condition for dimension in space.dimensions):
             # At every trial TPE would warn that it draws what is conditional by itself.
             optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -110,7 +119,7 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
         ) as parent,
         owner,
     ):
-        patiently(study.set_user_attr)(RUN_ID, parent.id)
+        retry_transient(study.set_user_attr)(RUN_ID, parent.id)
         tracker.save_view(parent, settings.study_name, space.by_key, settings.direction)
         parent.log_text(environment(commit), ENVIRONMENT)
         if git and git.dirty:
@@ -170,7 +179,7 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
             raise SweepError("no trial completed; the traceback of each is in its MLflow run")
 
 
-@patiently
+@retry_transient
 def _reconcile(study: optuna.Study, tracker: Tracker) -> None:
     """Mend what a sweep that died has left half done."""
     for difference in audit(study, tracker.client()):
@@ -223,7 +232,7 @@ def _open_study(config: DictConfig, base: DictConfig, space: Space) -> optuna.St
         study.set_user_attr(SCRIPT, sys.argv[0])
         study.set_user_attr(FOLDER, str(Path(config.hydra.sweep.dir).absolute()))
         study.set_user_attr(DEFINITION, definition(base, space))
-    for setting in known_settings(settings, space)[0]:
+    for setting in enqueued_params(settings, space)[0]:
         # A resume's command has them as well, and may have more.
         once = settings.resume is not None or not settings.repeat_seed
         study.enqueue_trial(setting, skip_if_exists=once)

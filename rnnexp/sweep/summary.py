@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rnnexp.execution.current import RUN_ID
+from rnnexp.execution.current_trial import RUN_ID
 from rnnexp.result import Result, State
 from rnnexp.search.space import Space
 

@@ -8,9 +8,10 @@ from omegaconf import DictConfig
 from optuna.trial import FrozenTrial
 
 from rnnexp.errors import one_line
-from rnnexp.execution.current import RUN_ID
-from rnnexp.execution.jobs import Jobs
-from rnnexp.storage.tracking import Run, Tracker
+from rnnexp.execution.current_trial import RUN_ID
+from rnnexp.execution.launching import Jobs
+from rnnexp.storage.mlflow_run import Run
+from rnnexp.storage.mlflow_store import Tracker
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from rnnexp.execution.task import BACKUP
+from rnnexp.execution.trial_task import BACKUP
 from rnnexp.training.callbacks import epoch_metrics
 from rnnexp.training.model import restore, variables
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import keras
 
-from rnnexp.execution.current import CurrentTrial
+from rnnexp.execution.current_trial import CurrentTrial
 from rnnexp.objective import Objective
 from rnnexp.result import Result, State
-from rnnexp.storage.tracking import Run
+from rnnexp.storage.mlflow_run import Run
 
 log = logging.getLogger(__name__)
 

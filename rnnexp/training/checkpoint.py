@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from hydra.utils import to_absolute_path
 
-from rnnexp import backend
-from rnnexp.storage.discard import CHECKPOINT, DELETED
-from rnnexp.storage.tracking import Run, Tracker
+from rnnexp import keras_runtime
+from rnnexp.storage.checkpoint_deletion import CHECKPOINT, DELETED
+from rnnexp.storage.mlflow_run import Run
+from rnnexp.storage.mlflow_store import Tracker
 from rnnexp.training.model import restore, variables
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def load(model: "keras.Model", checkpoint: str, tracker: Tracker) -> None:
         if file.name.endswith(WEIGHTS):
             model.load_weights(file)
         else:
-            restore(model, variables(backend.keras().models.load_model(file)))
+            restore(model, variables(keras_runtime.keras().models.load_model(file)))
 
 
 def no_checkpoint(run_id: str, tracker: Tracker) -> str | None:

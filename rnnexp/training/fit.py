@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from omegaconf import DictConfig, OmegaConf
 
-from rnnexp import backend
+from rnnexp import keras_runtime
 from rnnexp.data import Dataset
 from rnnexp.data.dataset import Label
 from rnnexp.data.source import is_count
-from rnnexp.training.output import output_of
+from rnnexp.training.output_layer import output_of
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def class_weight(
     return {numbers[str(label)]: float(weight) for label, weight in given.items()}
 
 
-def class_weight_faults(given: object, classes: Sequence[Label]) -> list[str]:
+def class_weight_problems(given: object, classes: Sequence[Label]) -> list[str]:
     """What is wrong with ``fit.class_weight``; empty if nothing."""
     where = f"fit.class_weight={given}"
     if given is None or (given == BALANCED and classes):
@@ -72,79 +72,83 @@ def class_weight_faults(given: object, classes: Sequence[Label]) -> list[str]:
     if not isinstance(given, Mapping):
         return [f"{where}: must be weights by label, such as {{{classes[0]}: 2.0}}, or {BALANCED}"]
     known = [str(label) for label in classes]
-    faults = [
+    problems = [
         f"{where}: there is no class {label}; there are {', '.join(known[:10])}"
         for label in given
         if str(label) not in known
     ]
-    return faults + [
+    return problems + [
         f"{where}: the weight of {label} must be a number, at least 0"
         for label, weight in given.items()
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not weight >= 0
     ]
 
 
-def fit_faults(config: DictConfig) -> list[str]:
+def fit_problems(config: DictConfig) -> list[str]:
     """What of the ``fit`` config can't work with any data; empty if nothing."""
     fit = config.fit
-    known = inspect.signature(backend.keras().Model.fit).parameters
-    faults = [f"fit.{key}: model.fit has no such argument" for key in fit if key not in known]
+    known = inspect.signature(keras_runtime.keras().Model.fit).parameters
+    problems = [f"fit.{key}: model.fit has no such argument" for key in fit if key not in known]
     for key, may_be_null in (
         ("fit.batch_size", False), ("fit.epochs", False), ("fit.validation_batch_size", True),
         ("evaluate.batch_size", False),
     ):  # fmt: skip
         value = OmegaConf.select(config, key)
         if not (is_count(value) or (value is None and may_be_null)):
-            faults.append(f"{key}={value}: must be a whole number, at least 1")
+            problems.append(f"{key}={value}: must be a whole number, at least 1")
     for key, choices in (("verbose", (0, 1, 2, "auto")), ("shuffle", (True, False, "batch"))):
         value = fit.get(key, choices[-1])
         if not any(value is choice or value == choice for choice in choices):
             shown = ", ".join(str(choice).lower() for choice in choices)
-            faults.append(f"fit.{key}={value}: must be one of {shown}")
+            problems.append(f"fit.{key}={value}: must be one of {shown}")
     split = fit.get("validation_split")
     if fit.get("validation_data") is None and not _is_share(split):
-        faults.append(
+        problems.append(
             f"fit.validation_split={split}: must be between 0 and 1, both excluded, such as 0.2"
         )
     if fit.get("class_weight") is not None and fit.get("sample_weight") is not None:
-        faults.append("fit.class_weight and fit.sample_weight: Keras takes one of them; leave one")
-    return faults if faults else _epoch_faults(fit)
+        problems.append(
+            "fit.class_weight and fit.sample_weight: Keras takes one of them; leave one"
+        )
+    return problems if problems else _epoch_problems(fit)
 
 
-def _epoch_faults(fit: DictConfig) -> list[str]:
-    faults, epochs, first = [], fit.epochs, fit.get("initial_epoch", 0)
+def _epoch_problems(fit: DictConfig) -> list[str]:
+    problems, epochs, first = [], fit.epochs, fit.get("initial_epoch", 0)
     if not (first == 0 or is_count(first)) or first >= epochs:
-        faults.append(
+        problems.append(
             f"fit.initial_epoch={first}: must be a whole number from 0, below fit.epochs={epochs}"
         )
-        return faults
+        return problems
     freq = fit.get("validation_freq", 1)
     if OmegaConf.is_list(freq):
         if not any(first < epoch <= epochs for epoch in freq):
-            faults.append(f"fit.validation_freq={freq}: none of the epochs to come is in it")
+            problems.append(f"fit.validation_freq={freq}: none of the epochs to come is in it")
     elif not is_count(freq):
-        faults.append(f"fit.validation_freq={freq}: must be a whole number, at least 1, or a list")
+        problems.append(
+            f"fit.validation_freq={freq}: must be a whole number, at least 1, or a list"
+        )
     elif epochs // freq == first // freq:
-        faults.append(
+        problems.append(
             f"fit.validation_freq={freq}: no epoch before fit.epochs={epochs} would be validated"
         )
-    return faults
+    return problems
 
 
-def fit_data_faults(config: DictConfig, dataset: Dataset) -> list[str]:
+def fit_data_problems(config: DictConfig, dataset: Dataset) -> list[str]:
     """What of the ``fit`` config can't work with these data; empty if nothing."""
     fit, train, validation = config.fit, dataset.train(), dataset.validation()
-    faults = class_weight_faults(fit.get("class_weight"), dataset.classes)
+    problems = class_weight_problems(fit.get("class_weight"), dataset.classes)
     for key, found in (("validation_data", validation), ("sample_weight", train.weight)):
         if fit.get(key) is not None and found is None:
-            faults.append(f"fit.{key}={fit[key]}: only data=table has files to read it from")
+            problems.append(f"fit.{key}={fit[key]}: only data=table has files to read it from")
     rows, split = len(train.x), fit.get("validation_split")
     if not validation and _is_share(split) and not 0 < int(rows * (1 - split)) < rows:
-        faults.append(
+        problems.append(
             f"fit.validation_split={split} of {rows} training reviews leaves none to train "
             "on, or none to validate on"
         )
-    return faults
+    return problems
 
 
 def _is_share(value: object) -> bool:

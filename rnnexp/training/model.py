@@ -7,8 +7,8 @@ from hydra.utils import get_method, instantiate
 from omegaconf import DictConfig, open_dict
 
 from rnnexp.data import Dataset
-from rnnexp.training.output import output_of
-from rnnexp.training.vectors import embeddings
+from rnnexp.training.output_layer import output_of
+from rnnexp.training.word_vectors import embeddings
 
 if TYPE_CHECKING:
     import keras

@@ -9,19 +9,20 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate, to_absolute_path
 from omegaconf import DictConfig, OmegaConf
 
-from rnnexp import backend, data
+from rnnexp import data, keras_runtime
 from rnnexp.errors import ConfigError
-from rnnexp.execution.current import CurrentTrial, current_trial
-from rnnexp.execution.task import log_result, recorded
+from rnnexp.execution.current_trial import CurrentTrial, current_trial
+from rnnexp.execution.trial_task import log_result, recorded
 from rnnexp.objective import Objective
 from rnnexp.result import Result
-from rnnexp.storage.facts import DIFF, git_of_application
-from rnnexp.storage.tracking import Run, Tracker
-from rnnexp.training.check import check
+from rnnexp.storage.mlflow_run import Run
+from rnnexp.storage.mlflow_store import Tracker
+from rnnexp.storage.provenance import DIFF, git_of_application
 from rnnexp.training.checkpoint import load, log_checkpoints, no_checkpoint
+from rnnexp.training.checks.config import check
 from rnnexp.training.fit import fit_arguments
 from rnnexp.training.model import build
-from rnnexp.training.output import output_of
+from rnnexp.training.output_layer import output_of
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +54,8 @@ def run(config: DictConfig) -> Result:
     if trial.run:
         return _train(config, trial, trial.run)
     tracker = _tracker(config)
-    if faults := [*check([config]), *tracker.faults()]:
-        raise ConfigError(faults)
+    if problems := [*check([config]), *tracker.problems()]:
+        raise ConfigError(problems)
     git = git_of_application()
     with recorded(tracker, config, git=git.state if git else None) as mlflow_run:
         if git and git.dirty:
@@ -94,14 +95,14 @@ def evaluate(config: DictConfig, run_id: str) -> dict[str, float]:
 
 
 def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
-    keras = backend.keras()
+    keras = keras_runtime.keras()
     # Imported here: only a process that trains needs TensorFlow.
     from rnnexp.training.backup import Backup
     from rnnexp.training.callbacks import LogEpoch, ReportToStudy, quiet_without_value
 
     if config.get("deterministic"):  # a config of an earlier version has no such key
-        backend.be_deterministic()
-    backend.new_session()
+        keras_runtime.be_deterministic()
+    keras_runtime.new_session()
     keras.utils.set_random_seed(config.seed)
     dataset = data.load(config.data)
     mlflow_run.note(data=dataset.folder.name)
@@ -140,7 +141,7 @@ def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
 
 
 def _log_files(mlflow_run: Run, callbacks: Iterable[object], report: "ReportToStudy") -> None:
-    keras = backend.keras()
+    keras = keras_runtime.keras()
     from rnnexp.training.callbacks import ModelCheckpoint
 
     best = report.best

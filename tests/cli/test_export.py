@@ -21,7 +21,7 @@ from click.testing import CliRunner, Result
 from rnnexp import data
 from rnnexp.cli import main
 from rnnexp.data.encoding import Vocabulary, tokenize
-from rnnexp.storage.archive import Archive
+from rnnexp.storage.run_reader import RunReader
 from rnnexp.training.model import build
 from tests.conftest import Command, Ended
 
@@ -43,11 +43,11 @@ def export(ended: Ended, *arguments: str) -> Result:
 
 def outputs(ended: Ended, texts: list[str], folder: Path) -> Any:
     """What the checkpoint of the one run says, with the project's own encoding."""
-    archive = Archive(f"sqlite:///{ended.path}/mlflow.db")
+    reader = RunReader(f"sqlite:///{ended.path}/mlflow.db")
     (run,) = ended.runs()
-    config = archive.config(run)
+    config = reader.config(run)
     dataset = data.load(config.data)
-    file = archive.download(run, run.data.tags["checkpoint"], folder)
+    file = reader.download(run, run.data.tags["checkpoint"], folder)
     if file.name.endswith(".weights.h5"):
         network = build(config, dataset)
         network.optimizer.build(network.trainable_variables)

@@ -2,7 +2,7 @@ import pytest
 
 from rnnexp.compare.rows import Row
 from rnnexp.compare.where import where
-from rnnexp.errors import NotFoundError, QuestionError
+from rnnexp.errors import NotFoundError, QueryError
 
 ROWS: list[Row] = [
     {"trial": 0, "lr": 0.1, "units": 32, "model": "gru", "fit.epochs": 3, "mask": True},
@@ -45,7 +45,7 @@ def test_what_is_kept(condition: str, trials: list[int]) -> None:
     ],
 )
 def test_what_can_not_be_read(condition: str) -> None:
-    with pytest.raises(QuestionError, match=r"can't be read: .*; give a condition as in SQL"):
+    with pytest.raises(QueryError, match=r"can't be read: .*; give a condition as in SQL"):
         where(ROWS, condition)
 
 

@@ -119,4 +119,4 @@ def test_a_regression_may_be_noisier_than_classes() -> None:
     source = Generated(
         num_words=None, maxlen=30, split="whitespace", seed=0, task="regression", noise=2.0
     )
-    assert source.faults() == []
+    assert source.problems() == []

@@ -126,7 +126,7 @@ def test_faults(settings: dict[str, object], message: str) -> None:
         Listed(**({"texts": ["a", "b", "c"]} | settings)).load()  # type: ignore[arg-type]
 
 
-def test_a_cache_that_cant_be_written_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cant_be_written_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nothing")
     with pytest.raises(DataError, match="encoded data can't be stored: /proc/nothing"):
         Listed(texts=["a", "b"]).load()

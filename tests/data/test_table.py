@@ -95,7 +95,7 @@ def test_faults(tmp_path: Path, name: str, content: bytes, message: str) -> None
     file.write_bytes(content)
     with pytest.raises(DataError) as caught:
         table(file).load()
-    assert any(message in fault for fault in caught.value.faults)
+    assert any(message in problem for problem in caught.value.problems)
 
 
 def test_columns_may_have_numbers_for_names(tmp_path: Path) -> None:
@@ -117,12 +117,12 @@ def test_parquet_labels_of_any_type(tmp_path: Path) -> None:
 def test_faults_of_both_files_come_together(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         table(tmp_path / "no.csv", tmp_path).load()
-    assert len(caught.value.faults) == 2
-    assert "does not exist" in caught.value.faults[0]
-    assert "is a folder" in caught.value.faults[1]
+    assert len(caught.value.problems) == 2
+    assert "does not exist" in caught.value.problems[0]
+    assert "is a folder" in caught.value.problems[1]
 
 
-def test_labels_that_only_the_test_part_has_are_a_fault(tmp_path: Path) -> None:
+def test_labels_that_only_the_test_part_has_are_a_problem(tmp_path: Path) -> None:
     train, test = tmp_path / "train.csv", tmp_path / "test.csv"
     train.write_text("text,label\na,neg\nb,pos\n")
     test.write_text("text,label\na,neg\nb,neutral\n")
@@ -135,10 +135,10 @@ def write(file: Path, content: str) -> Path:
     return file
 
 
-def faults(source: Table) -> tuple[str, ...]:
+def problems(source: Table) -> tuple[str, ...]:
     with pytest.raises(DataError) as caught:
         source.load()
-    return caught.value.faults
+    return caught.value.problems
 
 
 def test_a_validation_file_is_encoded_like_the_training_part(tmp_path: Path) -> None:
@@ -154,19 +154,19 @@ def test_a_validation_file_is_encoded_like_the_training_part(tmp_path: Path) -> 
     assert table(train).load().validation() is None
 
 
-def test_the_faults_of_a_validation_file(tmp_path: Path) -> None:
+def test_the_problems_of_a_validation_file(tmp_path: Path) -> None:
     train = write(tmp_path / "train.csv", "text,label\na,neg\nb,pos\n")
     other = write(tmp_path / "v.csv", "text,label\na,neutral\n")
-    assert faults(table(train, validation=str(other))) == (
+    assert problems(table(train, validation=str(other))) == (
         "the validation part has labels that the training part has not: 'neutral'; "
         "known are 'neg', 'pos'",
     )
     missing = tmp_path / "no.csv"
-    (fault,) = faults(table(train, validation=str(missing)))
-    assert fault.startswith(f"data.validation={missing} does not exist")
+    (problem,) = problems(table(train, validation=str(missing)))
+    assert problem.startswith(f"data.validation={missing} does not exist")
     empty = write(tmp_path / "empty.csv", "text,stars\n")
-    (fault,) = faults(table(train, validation=str(empty)))
-    assert fault == f"data.validation={empty} has no column 'label'; it has: text, stars"
+    (problem,) = problems(table(train, validation=str(empty)))
+    assert problem == f"data.validation={empty} has no column 'label'; it has: text, stars"
 
 
 def test_whatever_is_in_a_file_is_in_the_key(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_weights_stay_with_their_reviews(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("weights", "fault"),
+    ("weights", "problem"),
     [
         (["1", "-1", "x"], "2 rows whose weight 'w' is no finite number, at least 0 "
                            "(the first are row 2: '-1', row 3: 'x')"),
@@ -232,20 +232,22 @@ def test_weights_stay_with_their_reviews(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("part", ["train", "validation"])
-def test_weights_that_cant_be(tmp_path: Path, part: str, weights: list[str], fault: str) -> None:
+def test_weights_that_cant_be(tmp_path: Path, part: str, weights: list[str], problem: str) -> None:
     good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
     write(good, "text,label,w\na,1,1\nb,0,.5\n")
     rows = {"text": "a", "label": [i % 2 for i in range(len(weights))], "w": weights}
     pd.DataFrame(rows).to_csv(bad, index=False)
     given = {"train": good, "validation": good} | {part: bad}
-    (found,) = faults(table(given["train"], good, validation=str(given["validation"]), weight="w"))
+    (found,) = problems(
+        table(given["train"], good, validation=str(given["validation"]), weight="w")
+    )
     assert found.startswith(f"data.{part}={bad}")
-    assert fault in found
+    assert problem in found
 
 
 def test_a_weight_column_that_is_not_there(tmp_path: Path) -> None:
     file = write(tmp_path / "a.csv", "text,label\na,1\nb,0\n")
-    assert faults(table(file, weight="w")) == (
+    assert problems(table(file, weight="w")) == (
         f"data.train={file} has no column 'w'; it has: text, label",
     )
 
@@ -289,12 +291,12 @@ def test_one_bad_weight_is_found(values: list[float], place: int, data: st.DataO
         file = Path(folder) / "a.csv"
         labels = [i % 2 for i in range(len(values))]
         pd.DataFrame({"text": "a", "label": labels, "w": shown}).to_csv(file, index=False)
-        found = faults(table(file, weight="w"))
+        found = problems(table(file, weight="w"))
     assert f"row {place + 1}: {str(bad)!r}" in found[0]
 
 
 @pytest.mark.parametrize(
-    ("labels", "fault"),
+    ("labels", "problem"),
     [
         (["1", "good", "bad"], "2 rows whose label 'label' is no finite number, as data.task="
                                "regression needs (the first are row 2: 'good', row 3: 'bad')"),
@@ -303,14 +305,14 @@ def test_one_bad_weight_is_found(values: list[float], place: int, data: st.DataO
         (["0.1", "0.10", "0.1"], "every training label is 0.1; there must be at least two diff"),
     ],
 )  # fmt: skip
-def test_labels_that_are_no_numbers(tmp_path: Path, labels: list[str], fault: str) -> None:
+def test_labels_that_are_no_numbers(tmp_path: Path, labels: list[str], problem: str) -> None:
     file, test = tmp_path / "a.csv", write(tmp_path / "test.csv", "text,label\na,1\n")
     pd.DataFrame({"text": "a", "label": labels}).to_csv(file, index=False)
-    (found,) = faults(table(file, test, task="regression"))
-    assert fault in found
+    (found,) = problems(table(file, test, task="regression"))
+    assert problem in found
 
 
-def test_numbers_unlike_those_of_the_training_part_are_no_fault(tmp_path: Path) -> None:
+def test_numbers_unlike_those_of_the_training_part_are_no_problem(tmp_path: Path) -> None:
     train = write(tmp_path / "a.csv", "text,label\na,1\nb,2\n")
     test = write(tmp_path / "test.csv", "text,label\na,-7.5\n")
     assert table(train, test, task="regression").load().test().y.tolist() == [-7.5]
@@ -327,7 +329,7 @@ def test_classes_of_which_some_are_numbers(tmp_path: Path) -> None:
 def test_stars_need_another_task(tmp_path: Path) -> None:
     rows = "".join(f"a,{star}\n" for star in (1, 2, 3, 4, 5, 6))
     file = write(tmp_path / "a.csv", f"text,label\n{rows}")
-    assert faults(table(file)) == (
+    assert problems(table(file)) == (
         "data.task=binary, but data.label has 6 classes (1, 2, 3, 4, 5 and 1 more); use "
         "data.task=classes with compile=categorical or compile=sparse_categorical, or "
         "data.task=regression to predict the numbers themselves",

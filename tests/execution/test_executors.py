@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from rnnexp.execution.executors import InProcessExecutor, WorkerExecutor, available_cores
+from rnnexp.cores import available_cores
+from rnnexp.execution.executors import InProcessExecutor, WorkerExecutor
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from rnnexp.report.plots import plots_of
 from rnnexp.report.reporter import Reporter, pause
 from rnnexp.report.snapshot import Snapshot, Spent, lanes, snapshot_of
 from rnnexp.result import RESULT, Result, State
-from rnnexp.storage.tracking import Tracker
+from rnnexp.storage.mlflow_store import Tracker
 from tests.conftest import Command, Ended
 
 NOON = datetime(2026, 1, 1, 12)

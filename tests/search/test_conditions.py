@@ -39,8 +39,8 @@ def read(
 def space_of(
     when: Mapping[str, object], *arguments: str, params: tuple[str, ...] = PARAMS
 ) -> Space:
-    space, faults = read(when, *arguments, params=params)
-    assert not faults
+    space, problems = read(when, *arguments, params=params)
+    assert not problems
     return space
 
 
@@ -81,7 +81,7 @@ def test_what_is_searched_when(
 
 
 @pytest.mark.parametrize(
-    ("when", "arguments", "faults"),
+    ("when", "arguments", "problems"),
     [
         ({"model": {"a": "1,2"}}, [], ["when: model: must be KEY=VALUE or KEY=choice(VALUE, ...)"]),
         ({"model=(": {"a": "1,2"}}, [], ["when: model=(: must be KEY=VALUE"]),
@@ -111,15 +111,15 @@ def test_what_is_searched_when(
         ({"model=lstm": {"n": "1,2"}}, [], ["when: model=lstm: n is given elsewhere as well"]),
         ({"model=lstm": {"a": "1,2"}, "model=gru": {"a": "3,4"}}, [],
          ["when: model=gru: a is given elsewhere as well"]),
-        # One fault doesn't bring others along.
+        # One problem doesn't bring others along.
         ({"modle=rnn": {"a": "x,y"}, "a=x": {"b": "1,2"}}, [], ["modle is not in the config"]),
         ({"model=lstm": {"a": "range(3,3)"}, "a=x": {"b": "1,2"}}, [], ["range(3,3)"]),
     ],
 )  # fmt: skip
-def test_faults(when: Mapping[str, object], arguments: list[str], faults: list[str]) -> None:
+def test_faults(when: Mapping[str, object], arguments: list[str], problems: list[str]) -> None:
     found = read(when, *arguments)[1]
-    assert len(found) == len(faults)
-    for told, expected in zip(found, faults, strict=True):
+    assert len(found) == len(problems)
+    for told, expected in zip(found, problems, strict=True):
         assert expected in told
 
 
@@ -150,10 +150,10 @@ def test_which_settings_exist(
     params: tuple[str, ...], when: Mapping[str, object], expected: list[dict[str, object]] | None
 ) -> None:
     # The command line leaves gru out of the second.
-    space, faults = with_conditions(
+    space, problems = with_conditions(
         parse(params)[0], when, params=("model=choice(rnn,lstm,gru)",), arguments=params
     )
-    assert not faults
+    assert not problems
     if expected is None:
         assert space.size == 1_000_001 * 1_000_000
         return
@@ -364,7 +364,7 @@ def test_the_parent_is_given_on_the_command_line(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "fault"),
+    ("arguments", "problem"),
     [
         ([f"hydra.sweeper.enqueue=[{{{MOMENTUM}:0.5}}]"],
          f"{MOMENTUM} is searched when {TARGET}=keras.optimizers.SGD; give {TARGET} too"),
@@ -376,11 +376,11 @@ def test_the_parent_is_given_on_the_command_line(
          "fit.epochs=0: must be a whole number"),
     ],
 )  # fmt: skip
-def test_what_is_refused(command: Command, folder: str, arguments: list[str], fault: str) -> None:
+def test_what_is_refused(command: Command, folder: str, arguments: list[str], problem: str) -> None:
     ended = command("-m", folder, "sweeps=optimizers", *arguments)
     assert ended.code == 1
-    assert "1 fault in the input, nothing was started:" in ended.err
-    assert fault in ended.err
+    assert "1 problem in the input, nothing was started:" in ended.err
+    assert problem in ended.err
     assert ended.files() == set()
 
 
@@ -454,7 +454,7 @@ def test_the_best_of_a_study_with_another_condition(command: Command, groups: Pa
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "fault"),
+    ("old", "new", "problem"),
     [
         ("kind.waves", "kind.wavs",
          "kind.wavs is not in the config: kind has level, waves; did you mean waves?"),
@@ -466,11 +466,11 @@ def test_the_best_of_a_study_with_another_condition(command: Command, groups: Pa
         ("choice(0.5, 0.7)", "{a: 1}", "must be one value or range"),
     ],
 )  # fmt: skip
-def test_bad_conditions(command: Command, groups: Path, old: str, new: str, fault: str) -> None:
+def test_bad_conditions(command: Command, groups: Path, old: str, new: str, problem: str) -> None:
     file = groups.with_suffix(".yaml")
     file.write_text(file.read_text().replace(old, new))
     ended = command("-m", tiny=False, script=groups)
     assert ended.code == 1
-    assert "1 fault in the input" in ended.err
-    assert fault in ended.err
+    assert "1 problem in the input" in ended.err
+    assert problem in ended.err
     assert ended.files() == set()

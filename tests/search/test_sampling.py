@@ -14,8 +14,8 @@ class Stubborn(RandomSampler):
 
 
 def settings(sampler: BaseSampler, arguments: list[str], trials: int) -> list[dict[str, object]]:
-    space, faults = parse(arguments)
-    assert not faults
+    space, problems = parse(arguments)
+    assert not problems
     study = optuna.create_study(sampler=DistinctSampler(sampler, space))
     for number in range(trials):
         # Half of them are still running when the next is asked for, as with two workers.

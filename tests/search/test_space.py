@@ -16,8 +16,8 @@ from rnnexp.search.space import Dimension, parse, short_name
 
 
 def dimension(override: str) -> Dimension:
-    space, faults = parse([override])
-    assert not faults
+    space, problems = parse([override])
+    assert not problems
     return space.dimensions[0]
 
 
@@ -71,16 +71,16 @@ def test_distribution(grammar: str, distribution: BaseDistribution) -> None:
     ],
 )
 def test_faults(override: str, message: str) -> None:
-    space, faults = parse([override])
+    space, problems = parse([override])
     assert not space.dimensions
-    assert len(faults) == 1
-    assert override in faults[0]
-    assert message in faults[0]
+    assert len(problems) == 1
+    assert override in problems[0]
+    assert message in problems[0]
 
 
 def test_later_overrides_win_and_everything_else_is_fixed() -> None:
-    space, faults = parse(["a=1,2", "b=1,2", "c=3", "~d", "a=range(3)", "b=5", "c=1,2"])
-    assert not faults
+    space, problems = parse(["a=1,2", "b=1,2", "c=3", "~d", "a=range(3)", "b=5", "c=1,2"])
+    assert not problems
     assert [d.key for d in space.dimensions] == ["a", "c"]
     assert space.distributions["a"] == IntDistribution(0, 2)
     assert space.fixed == ("~d", "b=5")
@@ -89,8 +89,8 @@ def test_later_overrides_win_and_everything_else_is_fixed() -> None:
 
 @pytest.mark.parametrize("prefix", ["+", "++"])
 def test_a_prefix_is_of_the_override_not_of_the_key(prefix: str) -> None:
-    space, faults = parse(["a.b=1,2", "c=1,2", f"{prefix}a.b=3,4", f"{prefix}c=5"])
-    assert not faults
+    space, problems = parse(["a.b=1,2", "c=1,2", f"{prefix}a.b=3,4", f"{prefix}c=5"])
+    assert not problems
     assert list(space.distributions) == ["a.b"]
     assert space.fixed == (f"{prefix}c=5",)
     assert space.overrides({"a.b": 4}) == [f"{prefix}c=5", f"{prefix}a.b=4"]
@@ -120,9 +120,9 @@ def test_an_interval_keeps_its_ends_to_the_last_bit(a: float, b: float, log: boo
 
 @given(st.integers(-50, 50), st.integers(-50, 50), st.integers(-9, 9).filter(bool))
 def test_an_integer_range_has_the_values_of_pythons(start: int, stop: int, step: int) -> None:
-    space, faults = parse([f"a=range({start},{stop},{step})"])
+    space, problems = parse([f"a=range({start},{stop},{step})"])
     values = sorted(range(start, stop, step))
-    assert bool(faults) == (not values)
+    assert bool(problems) == (not values)
     if values:
         distribution = space.dimensions[0].distribution
         assert isinstance(distribution, IntDistribution)

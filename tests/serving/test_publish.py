@@ -16,7 +16,7 @@ from rnnexp import data
 from rnnexp.cli import main
 from rnnexp.data.encoding import Vocabulary, tokenize
 from rnnexp.serving.publish import publish, publish_run
-from rnnexp.storage.archive import Archive
+from rnnexp.storage.run_reader import RunReader
 from tests.conftest import Command, Ended
 
 SWEEP = (
@@ -37,32 +37,32 @@ def swept(command: Command) -> Ended:
 
 
 @pytest.fixture
-def archive(swept: Ended, monkeypatch: pytest.MonkeyPatch) -> Archive:
+def reader(swept: Ended, monkeypatch: pytest.MonkeyPatch) -> RunReader:
     uri = f"sqlite:///{swept.path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)  # where models:/ leads
-    return Archive(uri)
+    return RunReader(uri)
 
 
-def versions(archive: Archive, name: str) -> list[ModelVersion]:
-    found = archive.client.search_model_versions(f"name = '{name}'")
+def versions(reader: RunReader, name: str) -> list[ModelVersion]:
+    found = reader.client.search_model_versions(f"name = '{name}'")
     return sorted(found, key=lambda version: int(version.version))
 
 
-def test_the_winner_is_logged_on_the_studys_run(swept: Ended, archive: Archive) -> None:
+def test_the_winner_is_logged_on_the_studys_run(swept: Ended, reader: RunReader) -> None:
     parent, *trials = swept.runs()
     best = trials[int(parent.data.metrics["best_trial"])]
-    (output,) = archive.client.get_run(parent.info.run_id).outputs.model_outputs
-    model = archive.client.get_logged_model(output.model_id)
+    (output,) = reader.client.get_run(parent.info.run_id).outputs.model_outputs
+    model = reader.client.get_logged_model(output.model_id)
     assert (model.status, model.name) == ("READY", f"trial-{best.data.tags['trial']}")
     assert model.source_run_id == parent.info.run_id
     assert model.tags["run"] == best.info.run_id
     assert model.params == best.data.params
 
 
-def test_it_is_registered_and_the_champion(swept: Ended, archive: Archive) -> None:
+def test_it_is_registered_and_the_champion(swept: Ended, reader: RunReader) -> None:
     parent, *_ = swept.runs()
-    (version,) = versions(archive, "s")
-    assert archive.client.get_registered_model("s").aliases == {"champion": version.version}
+    (version,) = versions(reader, "s")
+    assert reader.client.get_registered_model("s").aliases == {"champion": version.version}
     assert version.run_id == parent.info.run_id
     assert float(version.tags["best_value"]) == parent.data.metrics["best_value"]
     assert version.tags["objective"] == "min val_loss"
@@ -72,11 +72,11 @@ def test_it_is_registered_and_the_champion(swept: Ended, archive: Archive) -> No
     assert f"\n  {line}\n" in swept.out
 
 
-def test_it_predicts_as_its_checkpoint(swept: Ended, archive: Archive, tmp_path: Path) -> None:
+def test_it_predicts_as_its_checkpoint(swept: Ended, reader: RunReader, tmp_path: Path) -> None:
     parent, *_ = swept.runs()
-    run = archive.run(f"s/{int(parent.data.metrics['best_trial'])}")
-    config = archive.config(run)
-    network = keras.models.load_model(archive.download(run, run.data.tags["checkpoint"], tmp_path))
+    run = reader.run(f"s/{int(parent.data.metrics['best_trial'])}")
+    config = reader.config(run)
+    network = keras.models.load_model(reader.download(run, run.data.tags["checkpoint"], tmp_path))
     vocabulary = Vocabulary(data.load(config.data).words)
     ids = vocabulary.encode([tokenize(text, "whitespace") for text in SENTENCES], 8)
     model = mlflow.pyfunc.load_model("models:/s@champion")
@@ -89,13 +89,13 @@ def test_it_predicts_as_its_checkpoint(swept: Ended, archive: Archive, tmp_path:
 
 
 def test_a_resume_with_the_same_winner_makes_nothing_twice(
-    command: Command, swept: Ended, archive: Archive
+    command: Command, swept: Ended, reader: RunReader
 ) -> None:
     resumed = command(*SWEEP, "hydra.sweeper.resume=s", path=swept.path)
     assert resumed.code == 0, resumed.err
-    assert len(versions(archive, "s")) == 1
+    assert len(versions(reader, "s")) == 1
     parent, *_ = swept.runs()
-    assert len(archive.client.get_run(parent.info.run_id).outputs.model_outputs) == 1
+    assert len(reader.client.get_run(parent.info.run_id).outputs.model_outputs) == 1
     assert "version 1 of s, now its champion: as before" in resumed.out
 
 
@@ -103,7 +103,7 @@ def test_a_resume_with_the_same_winner_makes_nothing_twice(
 class Published:
     """What `publish_run` is called with, for the better and the worse of two trials."""
 
-    archive: Archive
+    reader: RunReader
     parent: str
     runs: list[str]
     config: DictConfig
@@ -111,20 +111,20 @@ class Published:
     def __call__(self, name: str, which: int, **objective: str) -> list[tuple[str, str]]:
         config = OmegaConf.merge(self.config, {"objective": objective})
         assert isinstance(config, DictConfig)
-        config.model.units = self.archive.config(self.archive.run(self.runs[which])).model.units
-        tracker = self.archive.tracker
+        config.model.units = self.reader.config(self.reader.run(self.runs[which])).model.units
+        tracker = self.reader.tracker
         return publish_run(tracker, config, self.runs[which], self.parent, name)
 
     def champion(self, name: str) -> str:
-        return str(self.archive.client.get_model_version_by_alias(name, "champion").version)
+        return str(self.reader.client.get_model_version_by_alias(name, "champion").version)
 
 
 @pytest.fixture
-def published(swept: Ended, archive: Archive) -> Published:
+def published(swept: Ended, reader: RunReader) -> Published:
     parent, *trials = swept.runs()
     trials.sort(key=lambda run: run.data.metrics["best_value"])
     runs = [run.info.run_id for run in trials]
-    return Published(archive, parent.info.run_id, runs, archive.config(trials[0]))
+    return Published(reader, parent.info.run_id, runs, reader.config(trials[0]))
 
 
 def test_a_better_one_becomes_the_champion(published: Published) -> None:
@@ -143,7 +143,7 @@ def test_a_worse_one_does_not(published: Published) -> None:
     assert "version 2 of worse, not its champion: its best_value" in told
     assert "models:/worse/2" in command
     assert by_hand == "Make it the champion by hand:"
-    assert versions(published.archive, "worse")[1].description.startswith("Did not become")
+    assert versions(published.reader, "worse")[1].description.startswith("Did not become")
     *_, code = shlex.split(crown)
     exec(code)  # noqa: S102
     assert published.champion("worse") == "2"
@@ -153,7 +153,7 @@ def test_a_worse_one_does_not(published: Published) -> None:
 
 def test_another_objective_is_not_compared(published: Published) -> None:
     published("other", 1)
-    client = published.archive.client
+    client = published.reader.client
     client.set_model_version_tag("other", "1", "objective", "max val_accuracy")
     told, _ = published("other", 0)[0]
     assert "by another objective (max val_accuracy, this one min val_loss)" in told
@@ -161,14 +161,14 @@ def test_another_objective_is_not_compared(published: Published) -> None:
 
 
 def test_without_a_name_it_is_logged_alone(published: Published) -> None:
-    tracker, config = published.archive.tracker, published.config
+    tracker, config = published.reader.tracker, published.config
     ((told, command),) = publish_run(tracker, config, published.runs[0], published.parent, None)
     assert "which is not registered" in told
     assert mlflow.pyfunc.load_model(shlex.split(command.split(" -m ")[1])[0])
 
 
-def test_the_command(archive: Archive) -> None:
-    uri = f"--tracking-uri={archive.uri}"
+def test_the_command(reader: RunReader) -> None:
+    uri = f"--tracking-uri={reader.uri}"
     told = CliRunner().invoke(main, ["publish", "s", "--name", "by hand", uri])
     assert told.exit_code == 0, told.output
     assert "version 1 of by hand, now its champion" in told.output

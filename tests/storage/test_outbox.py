@@ -8,9 +8,9 @@ from mlflow.protos.databricks_pb2 import BAD_REQUEST, INVALID_PARAMETER_VALUE
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from rnnexp.storage.locks import locked
+from rnnexp.storage.mlflow_store import Tracker
 from rnnexp.storage.outbox import FILE, Outbox, deliver_all
-from rnnexp.storage.stores import locked
-from rnnexp.storage.tracking import Tracker
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_what_is_on_disk_can_be_delivered(store: Path, run_id: str, tmp_path: Pa
     assert deliver_all(tmp_path / "study") == (0, 0)
 
 
-def test_a_fault_of_what_was_written_is_raised(store: Path, run_id: str, tmp_path: Path) -> None:
+def test_a_problem_of_what_was_written_is_raised(store: Path, run_id: str, tmp_path: Path) -> None:
     client = Flaky(f"sqlite:///{store}")
     client.away = MlflowException("no such name", error_code=INVALID_PARAMETER_VALUE)
     with pytest.raises(MlflowException, match="no such name"):

@@ -5,7 +5,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from rnnexp.storage.registry import Registry, compare, name_fault
+from rnnexp.storage.registry import Registry, compare, name_problem
 
 OLD = {"data": "d", "objective": "min val_loss", "best_value": "0.3"}
 
@@ -51,7 +51,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> MlflowClient:
 def test_a_name_that_will_do(
     client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    assert name_fault(name) is None
+    assert name_problem(name) is None
     monkeypatch.setenv("MLFLOW_TRACKING_URI", client.tracking_uri)
     run = client.create_run("0").info.run_id
     model = client.create_logged_model("0", source_run_id=run)
@@ -70,7 +70,7 @@ def test_a_name_that_will_do(
 
 @pytest.mark.parametrize("name", ["a/b", "a:b", "a?b", "..", ".", "..a", " ", "", "a\tb"])
 def test_a_name_that_will_not_do(client: MlflowClient, name: str) -> None:
-    assert name_fault(name)
+    assert name_problem(name)
     if "?" not in name and "\t" not in name:  # these are registered, but not found any more
         with pytest.raises(MlflowException):
             client.create_registered_model(name)

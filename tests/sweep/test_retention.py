@@ -11,7 +11,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from rnnexp.sweep.audit import audit
-from rnnexp.sweep.retention import Keep, discarded, keep_faults
+from rnnexp.sweep.retention import Keep, discarded, keep_problems
 from tests.conftest import ROOT, Command, Ended
 
 COMPLETE, PRUNED, FAIL, RUNNING, WAITING = (
@@ -68,12 +68,12 @@ def test_the_rule(
      (True, False), (None, False), ("best", False)],
 )  # fmt: skip
 def test_what_keep_can_be(keep: object, is_good: bool) -> None:
-    assert (keep_faults(keep) == []) is is_good
+    assert (keep_problems(keep) == []) is is_good
 
 
 @dataclass
 class Left:
-    """What a study of tests/saving.py has left."""
+    """What a study of tests/helpers/saving_app.py has left."""
 
     ended: Ended
     name: str
@@ -106,10 +106,11 @@ Sweep = Callable[..., Left]
 
 @pytest.fixture(scope="module")
 def saving(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Sweep:
-    """Runs tests/saving.py, whose trials save a checkpoint and have the value x."""
+    """Runs tests/helpers/saving_app.py, whose trials save a checkpoint and have the value x."""
     run = partial(
         command, "-m", "hydra.sweeper.checkpoints=['*.fake']", "hydra.sweeper.params=null",
-        tiny=False, script=ROOT / "tests" / "saving.py", path=tmp_path_factory.mktemp("saving"),
+        tiny=False, script=ROOT / "tests" / "helpers" / "saving_app.py",
+        path=tmp_path_factory.mktemp("saving"),
     )  # fmt: skip
 
     def sweep(name: str, *arguments: str) -> Left:

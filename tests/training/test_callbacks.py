@@ -8,10 +8,10 @@ import keras
 import optuna
 import pytest
 
-from rnnexp.execution.current import Standalone, StudyTrial
+from rnnexp.execution.current_trial import Standalone, StudyTrial
 from rnnexp.objective import Objective
 from rnnexp.result import State
-from rnnexp.storage.tracking import Tracker
+from rnnexp.storage.mlflow_store import Tracker
 from rnnexp.training.callbacks import LogEpoch, ReportToStudy
 
 NAN = math.nan

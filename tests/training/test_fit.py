@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 
-from rnnexp.training.fit import class_weight, class_weight_faults, fit_faults
+from rnnexp.training.fit import class_weight, class_weight_problems, fit_problems
 from tests.conftest import ROOT
 
 Y = np.array([0, 0, 0, 1])
@@ -21,11 +21,11 @@ Y = np.array([0, 0, 0, 1])
 )
 def test_class_weight(given: Any, expected: dict[int, float] | None) -> None:
     assert class_weight(given, ("bad", "good"), Y) == expected
-    assert class_weight_faults(given, ("bad", "good")) == []
+    assert class_weight_problems(given, ("bad", "good")) == []
 
 
 @pytest.mark.parametrize(
-    ("given", "classes", "fault"),
+    ("given", "classes", "problem"),
     [
         ({2: 1.0}, (0, 1), "there is no class 2; there are 0, 1"),
         ({0: -1.0}, (0, 1), "the weight of 0 must be a number, at least 0"),
@@ -34,13 +34,13 @@ def test_class_weight(given: Any, expected: dict[int, float] | None) -> None:
         ("balanced", (), "data.task=regression has no classes; use fit.sample_weight"),
     ],
 )
-def test_class_weights_that_can_not_be(given: Any, classes: tuple[int, ...], fault: str) -> None:
-    (found,) = class_weight_faults(given, classes)
-    assert fault in found
+def test_class_weights_that_can_not_be(given: Any, classes: tuple[int, ...], problem: str) -> None:
+    (found,) = class_weight_problems(given, classes)
+    assert problem in found
 
 
 @pytest.mark.parametrize(
-    ("override", "fault"),
+    ("override", "problem"),
     [
         ("fit.initial_epoch=100", "fit.initial_epoch=100: must be a whole number from 0, below"),
         ("fit.initial_epoch=-1", "fit.initial_epoch=-1: must be"),
@@ -59,8 +59,8 @@ def test_class_weights_that_can_not_be(given: Any, classes: tuple[int, ...], fau
         ("+fit.steps=1", "fit.steps: model.fit has no such argument"),
     ],
 )
-def test_settings(override: str, fault: str | None) -> None:
+def test_settings(override: str, problem: str | None) -> None:
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         config = compose("config", overrides=[override])
-    found = fit_faults(config)
-    assert found == [] if fault is None else fault in found[0]
+    found = fit_problems(config)
+    assert found == [] if problem is None else problem in found[0]

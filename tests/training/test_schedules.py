@@ -5,7 +5,7 @@ from functools import partial
 import keras
 import pytest
 
-from rnnexp.training.rate_check import schedule_fault
+from rnnexp.training.checks.learning_rates import schedule_problem
 from rnnexp.training.schedules import (
     Schedule,
     cosine,
@@ -55,7 +55,7 @@ def nothing(epoch: int, rate: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("schedule", "epochs", "fault"),
+    ("schedule", "epochs", "problem"),
     [
         (broken, 3, None),  # it is not called after fit.epochs
         (broken, 4, "gives nan at epoch 3"),
@@ -65,10 +65,10 @@ def nothing(epoch: int, rate: float) -> None:
         (partial(exponential, decay=0.9), 100, None),
     ],
 )
-def test_a_schedule_is_tried(schedule: Callable[..., float], epochs: int, fault: str) -> None:
+def test_a_schedule_is_tried(schedule: Callable[..., float], epochs: int, problem: str) -> None:
     callback = keras.callbacks.LearningRateScheduler(schedule)
-    found = schedule_fault(callback, 0.1, 0, epochs)
-    assert found is None if fault is None else found and fault in found
+    found = schedule_problem(callback, 0.1, 0, epochs)
+    assert found is None if problem is None else found and problem in found
 
 
 def test_own_schedule_by_its_path() -> None:

@@ -1,0 +1,155 @@
+"""One Hydra job of a sweep: compose its config, run it in this process or another."""
+
+import multiprocessing
+import os
+import pickle
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import cloudpickle
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, SCMode, open_dict
+
+from rnnexp.errors import RnnexpError
+from rnnexp.execution.composer import Composer
+
+T = TypeVar("T")
+OUTPUT = "output.log"  # in a job's folder, beside Hydra's own log
+
+
+@dataclass(frozen=True)
+class Common:
+    """What all jobs of a sweep have in common.
+
+    Attributes:
+        context: Hydra's, to compose a job's config.
+        config: Hydra's composed config of the sweep.
+        task_function: What a job runs.
+    """
+
+    context: HydraContext
+    config: DictConfig
+    task_function: TaskFunction
+
+    @cached_property
+    def composer(self) -> Composer:
+        """Composes the configs of the jobs."""
+        return Composer(self.context.config_loader, self.config)
+
+    def pack(self) -> bytes:
+        """For another process; by value, since Hydra's decorator hides the task function."""
+        packed: bytes = cloudpickle.dumps(
+            (cloudpickle.dumps(Singleton.get_state()), cloudpickle.dumps(self))
+        )
+        return packed
+
+
+@lru_cache(maxsize=1)
+def _unpack(packed: bytes) -> Common:
+    state, common = pickle.loads(packed)  # noqa: S301
+    # First, since Hydra then imports its plugins anew: configs made before would be of classes
+    # that are no more.
+    Singleton.set_state(pickle.loads(state))  # noqa: S301
+    loaded: Common = pickle.loads(common)  # noqa: S301
+    return loaded
+
+
+def run_packed(packed: bytes, overrides: Sequence[str], number: int) -> JobReturn:
+    """`run` in another process; see `Common.pack`."""
+    setup_globals()
+    common = _unpack(packed)
+    config = _compose(common, overrides, number)
+    with _output_to(Path(config.hydra.sweep.dir, config.hydra.sweep.subdir)):
+        return _picklable(_run(common, config))
+
+
+def run(common: Common, overrides: Sequence[str], number: int) -> JobReturn:
+    """Run one Hydra job, with its own folder, log and config, as Hydra's launchers do.
+
+    Args:
+        common: What it has in common with the other jobs.
+        overrides: The job's overrides.
+        number: Its job number, which names its folder.
+    """
+    setup_globals()
+    returned = _run(common, _compose(common, overrides, number))
+    hydra = common.config.hydra
+    configure_log(hydra.hydra_logging, hydra.verbose)
+    return returned
+
+
+def _compose(common: Common, overrides: Sequence[str], number: int) -> DictConfig:
+    config = common.composer.compose(overrides)
+    with open_dict(config):
+        config.hydra.job.id = f"{config.hydra.job.name}_{number}"
+        config.hydra.job.num = number
+    return config
+
+
+def _run(common: Common, config: DictConfig) -> JobReturn:
+    return run_job(
+        hydra_context=common.context,
+        task_function=common.task_function,
+        config=config,
+        job_dir_key="hydra.sweep.dir",
+        job_subdir_key="hydra.sweep.subdir",
+    )
+
+
+def call(function: Callable[..., T], *args: Any) -> T:
+    """Call a function with configs, which may need Hydra's resolvers."""
+    setup_globals()
+    return function(*args)
+
+
+def _picklable(returned: JobReturn) -> JobReturn:
+    """What can't be sent back is left out: the classes of a config, then the outcome itself."""
+    if _pickling_problem(returned):
+        # A dataclass of the application's script is another one in the sweep's process.
+        plain = OmegaConf.to_container(returned.cfg, structured_config_mode=SCMode.DICT)
+        returned.cfg = DictConfig(plain)
+    if problem := _pickling_problem(returned):
+        lost = returned._return_value
+        returned.return_value = RnnexpError(f"{type(lost).__name__}: {lost} (not sent: {problem})")
+        returned.status = JobStatus.FAILED
+    return returned
+
+
+def _pickling_problem(value: object) -> Exception | None:
+    try:
+        pickle.loads(pickle.dumps(value))  # noqa: S301
+    except Exception as error:
+        return error
+    return None
+
+
+@contextmanager
+def _output_to(folder: Path) -> Iterator[None]:
+    """In a worker, what a job and its libraries print goes to a file in the job's folder."""
+    if multiprocessing.parent_process() is None:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    terminal = os.dup(1), os.dup(2)
+    with (folder / OUTPUT).open("ab", buffering=0) as output:
+        _connect(output.fileno(), output.fileno())
+    try:
+        yield
+    finally:
+        _connect(*terminal)
+        for descriptor in terminal:
+            os.close(descriptor)
+
+
+def _connect(out: int, err: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(out, 1)
+    os.dup2(err, 2)

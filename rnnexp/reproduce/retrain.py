@@ -1,0 +1,214 @@
+"""Train archived runs again, each as a Hydra job of its own, with the config that the run had.
+
+    an archived run -> its config, without its output folder
+      -> training/checks/config.py, in a worker
+      -> execution/launching.py: a job with a new folder -> training/trial.py -> a new run
+
+Hydra composes the job's config from the archived one, which it finds as a choice of the group
+``hydra/archived``, so that overrides, folders and logs are those of any other job.
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra._internal.callbacks import Callbacks  # a HydraContext can't be had without
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.core.utils import JobReturn
+from hydra.types import HydraContext, TaskFunction
+from mlflow.entities import Run
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from rnnexp import __version__, data
+from rnnexp.errors import ConfigError, one_line
+from rnnexp.execution.current_trial import Standalone, as_current
+from rnnexp.execution.hydra_job import Common
+from rnnexp.execution.launching import ExecutorJobs, Jobs
+from rnnexp.execution.trial_task import BACKUP, log_result, recorded, to_result
+from rnnexp.reproduce.job_config import job_config
+from rnnexp.result import Result
+from rnnexp.storage.mlflow_store import Tracker
+from rnnexp.storage.provenance import git_of_application
+from rnnexp.storage.run_reader import RunReader
+from rnnexp.sweep.loop import ending
+from rnnexp.training import trial
+from rnnexp.training.checks.config import check
+
+GROUP = "hydra/archived"
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training to be done again.
+
+    Attributes:
+        original: The archived run.
+        name: The new run's name.
+        folder: The new job's output folder, absolute.
+        tags: The new run's tags.
+        parent: Id of the run that the new one is nested under.
+        overrides: What is changed in the config.
+    """
+
+    original: Run
+    name: str
+    folder: Path
+    tags: Mapping[str, object] = field(default_factory=dict)
+    parent: str | None = None
+    overrides: tuple[str, ...] = ()
+
+    def for_job(self) -> list[str]:
+        """The overrides that make the job's config of the archived ones."""
+        folder = QuotedString(str(self.folder.parent), Quote.single).with_quotes()
+        return [
+            f"+{GROUP}={self.original.info.run_id}",
+            f"hydra.sweep.dir={folder}",
+            f"hydra.sweep.subdir={self.folder.name}",
+            *self.overrides,
+        ]
+
+
+@dataclass(frozen=True)
+class Trained(Result):
+    """What came out of one, and the id of its run; empty if it broke."""
+
+    run_id: str = ""
+
+
+@dataclass(frozen=True)
+class RetrainTask:
+    """A training function as the task of a job, which does the training of its number.
+
+    Attributes:
+        task: The function; the run is open when it is called.
+        trainings: What is to be done.
+        git: The application's commit, as from `rnnexp.storage.provenance.Git.state`.
+    """
+
+    task: TaskFunction
+    trainings: tuple[Training, ...]
+    git: Mapping[str, Any] | None
+
+    def __call__(self, config: DictConfig) -> Trained:
+        """Train, without a study, and record it in a run of its own."""
+        hydra = HydraConfig.get()
+        training = self.trainings[hydra.job.num]
+        with recorded(
+            Tracker(**config.tracking),
+            config,
+            name=training.name,
+            tags=training.tags,
+            params=training.original.data.params,
+            parent=training.parent,
+            git=self.git,
+        ) as run:
+            with as_current(Standalone(run)):
+                result = to_result(self.task(config))
+            log_result(run, result)
+        Path(hydra.runtime.output_dir, BACKUP).unlink(missing_ok=True)
+        return Trained(result.state, result.value, result.best_epoch, result.reason, run.id)
+
+
+def retrain(
+    reader: RunReader, trainings: Sequence[Training], executor: DictConfig, n_jobs: int | None
+) -> Iterator[tuple[int, Trained]]:
+    """Do trainings, and yield the number of each, counted from 0, and its outcome as it ends.
+
+    Args:
+        reader: Where the runs are; new ones come to the experiment of the old.
+        trainings: What is to be done.
+        executor: ``_target_`` of an executor, as of a launcher.
+        n_jobs: How many at once; None for one a core.
+
+    Raises:
+        ConfigError: If a config can't work, or its data have changed; nothing was begun then.
+        NotFoundError: If a run can't be trained again.
+        KeyboardInterrupt: On Ctrl-C; what was running has been ended.
+    """
+    originals = {training.original.info.run_id: training for training in trainings}
+    configs = {key: job_config(reader, one.original) for key, one in originals.items()}
+    with _composing(configs) as (context, config):
+        git = git_of_application()
+        task = RetrainTask(trial.run, tuple(trainings), git.state if git else None)
+        common = Common(context, config, task)
+        composed = [
+            context.config_loader.load_sweep_config(config, training.for_job())
+            for training in originals.values()
+        ]
+        known = [training.original.data.tags for training in originals.values()]
+        with ExecutorJobs(executor, n_jobs, common) as jobs:
+            if problems := jobs.call(problems_of, composed, list(originals), known).result():
+                raise ConfigError(problems)
+            yield from _train(jobs, trainings)
+
+
+def _train(jobs: Jobs, trainings: Sequence[Training]) -> Iterator[tuple[int, Trained]]:
+    left = list(range(len(trainings)))
+    running: dict[Future[JobReturn], int] = {}
+    try:
+        while left or running:
+            while left and len(running) < jobs.n_jobs:
+                number = left.pop(0)
+                running[jobs.submit(trainings[number].for_job(), number)] = number
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), _trained(future)
+    except BaseException:
+        jobs.interrupt(at_once=True)
+        wait(running)
+        raise
+
+
+def _trained(future: Future[JobReturn]) -> Trained:
+    result = ending(future)
+    if result is None:
+        raise KeyboardInterrupt
+    return result if isinstance(result, Trained) else Trained(result.state, reason=result.reason)
+
+
+def problems_of(
+    configs: Sequence[DictConfig], ids: Sequence[str], tags: Sequence[Mapping[str, str]]
+) -> list[str]:
+    """Why runs can't be trained again; called where TensorFlow is.
+
+    Args:
+        configs: The new jobs' configs.
+        ids: The archived runs.
+        tags: Their tags, with the fingerprint of the data that each was trained on.
+    """
+    problems: list[str] = []
+    for config, run_id, known in zip(configs, ids, tags, strict=True):
+        try:
+            found = check([config])
+            fingerprint = "" if found else data.load(config.data).folder.name
+        except OmegaConfBaseException as error:  # a key that this version reads, and that it lacks
+            found = [f"its config can't be used by rnnexp {__version__}: {one_line(error)}"]
+        if not found and known.get("data", fingerprint) != fingerprint:
+            found = [
+                f"its data have changed: it was trained on {known['data']}, now they are "
+                f"{fingerprint} (fingerprints of the encoded data)"
+            ]
+        problems += [f"run {run_id[:8]}: {problem}" for problem in found]
+    return problems
+
+
+@contextmanager
+def _composing(configs: Mapping[str, DictConfig]) -> Iterator[tuple[HydraContext, DictConfig]]:
+    """Hydra, which composes configs from these and overrides, and what all have in common."""
+    with tempfile.TemporaryDirectory() as folder:
+        group = Path(folder, GROUP)
+        group.mkdir(parents=True)
+        for name, config in configs.items():
+            text = f"# @package _global_\n{OmegaConf.to_yaml(config)}"
+            (group / f"{name}.yaml").write_text(text, encoding="utf-8")
+        with initialize_config_dir(folder, job_name="sweep", version_base="1.3"):
+            config = compose(overrides=["hydra.mode=MULTIRUN"], return_hydra_config=True)
+            loader = GlobalHydra.instance().config_loader()
+            yield HydraContext(config_loader=loader, callbacks=Callbacks()), config

@@ -1,0 +1,36 @@
+"""An application without Keras that saves a checkpoint: its jobs end in all the ways there are."""
+
+import os
+import signal
+from pathlib import Path
+
+import hydra
+import optuna
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+import rnnexp
+from rnnexp.storage.checkpoint_deletion import CHECKPOINT
+
+
+@hydra.main(version_base="1.3", config_path="../../docs/examples", config_name="app")
+def main(config: DictConfig) -> float:
+    trial = rnnexp.current_trial()
+    file = Path(HydraConfig.get().runtime.output_dir, "model", "best.fake")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(str(config.x))
+    if config.x == config.get("kill"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    trial.report(config.x, 0)
+    if trial.run:
+        trial.run.log_file(file, CHECKPOINT)
+        trial.run.log_batch(tags={CHECKPOINT: f"{CHECKPOINT}/{file.name}"})
+    if config.x == config.get("fail"):
+        raise RuntimeError("as asked for")
+    if config.x == config.get("prune"):
+        raise optuna.TrialPruned
+    return float(config.x)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,246 @@
+"""Trials trained again, and where a replay parts from its run."""
+
+import json
+import math
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from mlflow.entities import Run
+from omegaconf import OmegaConf
+
+from rnnexp.cli import main
+from rnnexp.errors import ConfigError, NotFoundError, SweepError
+from rnnexp.reproduce.job_config import threads_of
+from rnnexp.reproduce.replay import Difference, difference, notes, replay
+from rnnexp.storage.run_reader import RunReader
+from tests.conftest import Command, Ended
+from tests.test_sweep import PRUNE_AT_2, metrics
+
+HERE = OmegaConf.create({"_target_": "rnnexp.execution.executors.InProcessExecutor"})
+CURVES = {"loss": {0: 1.0, 1: 0.5}, "val_loss": {0: 1.0, 1: math.nan}}
+
+
+@pytest.fixture(scope="module")
+def swept(command: Command) -> Ended:
+    """Two trials: of 1 epoch, which completes, and of 4, pruned at epoch 2."""
+    return command(
+        "-m",
+        *PRUNE_AT_2,
+        "hydra.sweeper.study_name=s",
+        "hydra.sweeper.n_trials=2",
+        "hydra.sweeper.enqueue=[{fit.epochs:1},{fit.epochs:4}]",
+        "fit.epochs=choice(1,4)",
+        "+callbacks.trace={_target_:tests.helpers.failing.Trace,folder:'${hydra:runtime.output_dir}'}",
+    )
+
+
+@pytest.fixture
+def reader(swept: Ended, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunReader:
+    """The sweep's reader, in another folder than the sweep's."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    return RunReader(f"sqlite:///{swept.path}/mlflow.db")
+
+
+def times(folder: Path) -> dict[Path, int]:
+    return {file: file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file()}
+
+
+def artifacts(reader: RunReader, run: Run) -> set[str]:
+    return {item.path for item in reader.client.list_artifacts(run.info.run_id)}
+
+
+@pytest.mark.parametrize(
+    ("second", "found"),
+    [
+        (CURVES, None),
+        ({"loss": {0: 1.0, 1: 0.5, 2: 0.4}, "other": {0: 3.0}}, None),  # what both have
+        (
+            {"loss": {0: 1.0, 1: 0.75}, "val_loss": {0: 1.25}},
+            Difference(0, "val_loss", (1.0, 1.25), 0.25),
+        ),
+        (
+            {"loss": {1: math.nextafter(0.5, 1)}},
+            Difference(1, "loss", (0.5, math.nextafter(0.5, 1)), math.ulp(0.5)),
+        ),
+    ],
+)
+def test_the_first_epoch_that_differs(
+    second: dict[str, dict[int, float]], found: Difference | None
+) -> None:
+    assert difference(CURVES, second) == found
+
+
+def test_a_replay_is_a_job_and_a_run_of_its_own(
+    swept: Ended, reader: RunReader, tmp_path: Path
+) -> None:
+    original = reader.run("s/0")
+    before = times(swept.path / "multirun"), artifacts(reader, original)
+    done = replay(reader, original, HERE)
+    assert done.epochs == (1, 1)
+    tags = done.again.data.tags
+    assert tags["replay_of"] == original.info.run_id
+    assert (tags["state"], tags["seed"]) == ("COMPLETE", "0")
+    assert "mlflow.parentRunId" not in tags
+    assert done.again.data.params == original.data.params
+    assert done.again.info.experiment_id == original.info.experiment_id
+    (folder,) = (tmp_path / "outputs").iterdir()
+    assert {file.name for file in folder.iterdir()} == {
+        ".hydra", "best.keras", "sweep.log", "train_end"
+    }  # fmt: skip
+    assert "val_accuracy" in (folder / "sweep.log").read_text()
+    overrides = OmegaConf.load(folder / ".hydra" / "overrides.yaml")
+    assert overrides == OmegaConf.load(swept.path / "multirun/s/0/.hydra/overrides.yaml")
+    assert artifacts(reader, done.again) == before[1]
+    # Nothing of the old run is another but for the link.
+    assert (times(swept.path / "multirun"), artifacts(reader, original)) == before
+    again = reader.run("s/0")
+    assert again.data.tags == original.data.tags | {"replayed_by": done.again.info.run_id}
+    assert len(reader.trials(reader.study("s"))) == 2
+
+
+def test_a_replay_can_be_replayed(reader: RunReader) -> None:
+    first = replay(reader, reader.run("s/0"), HERE).again
+    reader.client.set_tag(first.info.run_id, "folder", "")  # as of a version without the tag
+    reader.client.delete_tag(first.info.run_id, "folder")
+    assert replay(reader, first, HERE).again.data.tags["replay_of"] == first.info.run_id
+
+
+def test_a_pruned_trial_runs_on(reader: RunReader) -> None:
+    original = reader.run("s/1")
+    done = replay(reader, original, HERE)
+    assert done.again.data.tags["state"] == "COMPLETE"
+    assert done.epochs == (3, 4)
+    assert any("the run was pruned" in note for note in notes(reader, original))
+
+
+def test_what_may_make_it_differ_is_told(reader: RunReader) -> None:
+    run_id = reader.run("s/0").info.run_id
+    for tag, value in (("attempt", "1"), ("rnnexp.version", "0.0.1")):
+        reader.client.set_tag(run_id, tag, value)
+    told = "\n".join(notes(reader, reader.run("s/0")))
+    for tag in ("attempt", "rnnexp.version"):
+        reader.client.delete_tag(run_id, tag)
+    for text in ("was taken up again", "of rnnexp 0.0.1", "without deterministic=true"):
+        assert text in told
+
+
+def test_it_has_the_threads_that_the_run_had(reader: RunReader) -> None:
+    run = reader.run("s/1")
+    reader.client.log_text(run.info.run_id, '{"threads": 3}', "environment.json")
+    assert threads_of(reader, run) == (3, "")
+    reader.client.log_text(run.info.run_id, "{}", "environment.json")
+    threads, note = threads_of(reader, run)
+    assert threads == 1
+    assert "doesn't tell how many threads" in note
+
+
+def test_data_that_have_changed_are_refused(reader: RunReader, tmp_path: Path) -> None:
+    run = reader.run("s/0")
+    reader.client.set_tag(run.info.run_id, "data", "0123abcd")
+    runs = len(reader.client.search_runs([run.info.experiment_id]))
+    with pytest.raises(ConfigError, match=r"on 0123abcd, now they are [0-9a-f]{32}"):
+        replay(reader, reader.run("s/0"), HERE)
+    reader.client.delete_tag(run.info.run_id, "data")
+    assert len(reader.client.search_runs([run.info.experiment_id])) == runs
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_config_that_this_version_cant_use_is_refused(command: Command, tmp_path: Path) -> None:
+    ended = command("fit.epochs=1", path=tmp_path)
+    (run,) = ended.runs()
+    reader = RunReader(f"sqlite:///{ended.path}/mlflow.db")
+    config = reader.config(run)
+    del config.checkpoint
+    reader.client.log_text(run.info.run_id, OmegaConf.to_yaml(config), "config.yaml")
+    with pytest.raises(ConfigError, match=r"can't be used by rnnexp .*checkpoint"):
+        replay(reader, run, HERE)
+
+
+def test_a_run_that_fails_again(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = command(
+        "-m",
+        "hydra.sweeper.study_name=f",
+        "hydra.sweeper.n_trials=2",
+        "fit.epochs=1",
+        "model.units=choice(4,5)",
+        "+callbacks.fail={_target_:tests.helpers.failing.FailAt,epoch:0,units:5}",
+        path=tmp_path,
+    )
+    failed = next(run for run in ended.runs()[1:] if run.data.tags["state"] == "FAIL")
+    reader = RunReader(f"sqlite:///{ended.path}/mlflow.db")
+    with pytest.raises(SweepError, match="failed: RuntimeError: out of luck"):
+        replay(reader, failed, HERE)
+
+
+def test_files_are_found_from_another_folder(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    table = tmp_path / "here" / "train.csv"
+    table.write_text("text,label\n" + "a good film,1\na bad film,0\n" * 10)
+    small = ("data.maxlen=4", "model.embedding_size=4", "model.units=4", "fit.epochs=1")
+    files = ("data.train=train.csv", "data.test=train.csv", "fit.validation_data=train.csv")
+    ended = command("data=table", *files, *small, path=tmp_path / "here", tiny=False)
+    (run,) = ended.runs()
+    reader = RunReader(f"sqlite:///{ended.path}/mlflow.db")
+    config = reader.config(run)
+    assert {config.data.train, config.data.validation, config.fit.validation_data} == {str(table)}
+    monkeypatch.chdir(tmp_path / "there")
+    assert replay(reader, run, HERE).epochs == (1, 1)
+    table.unlink()
+    with pytest.raises(ConfigError, match=f"data.train={table} does not exist"):
+        replay(reader, run, HERE)
+
+
+def test_what_cant_be_replayed(app: Command, reader: RunReader) -> None:
+    with pytest.raises(NotFoundError, match="is a whole study; give one of its trials: s/0"):
+        replay(reader, reader.study("s"), HERE)
+    ended = app("-m", "hydra.sweeper.n_trials=1", "hydra.sweeper.study_name=one", "steps=2")
+    there = f"--tracking-uri=sqlite:///{ended.path}/mlflow.db"
+    told = CliRunner().invoke(main, ["replay", "one/0", there])
+    assert told.exit_code == 1
+    assert "by an application of your own" in told.output
+    assert "python APPLICATION.py steps=2 x=" in told.output
+
+
+@pytest.mark.slow
+def test_a_deterministic_trial_of_a_worker_is_replayed_to_the_last_bit(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trained after others in a warm worker; replayed as the first in a new one."""
+    swept = command(
+        "-m",
+        "hydra/launcher=workers",
+        "hydra.sweeper.study_name=s",
+        "hydra.sweeper.n_trials=2",
+        "hydra.sweeper.n_jobs=1",
+        "model=lstm",
+        "model.dropout=0.3",
+        "model.units=choice(4,5)",
+        "fit.batch_size=16",
+        "fit.epochs=3",
+        "deterministic=true",
+    )
+    assert swept.code == 0, swept.err
+    monkeypatch.chdir(swept.path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    original = RunReader("sqlite:///mlflow.db").run("s/1")
+    plain = CliRunner().invoke(main, ["replay", "s/1", "--tracking-uri=sqlite:///mlflow.db"])
+    assert plain.exit_code == 0, plain.output
+    epochs = original.data.metrics and len(metrics(swept, original, "loss"))
+    assert f"equal: every metric of {epochs} epochs, to the last bit" in plain.output
+    told = CliRunner().invoke(
+        main, ["replay", "s/1", "--json", "--tracking-uri=sqlite:///mlflow.db"]
+    )
+    answer = json.loads(told.stdout)
+    assert answer["equal"] is True
+    again = swept.client.get_run(answer["replay"]["id"])
+    for name in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"):
+        assert metrics(swept, again, name) == metrics(swept, original, name)

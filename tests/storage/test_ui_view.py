@@ -1,0 +1,49 @@
+import base64
+import json
+import zlib
+
+import pytest
+
+from rnnexp.storage.ui_view import view
+
+
+def state(
+    study: str = "s", params: tuple[str, ...] = ("a.b",), direction: str = "minimize"
+) -> dict:
+    text = view(study, params, direction, now=7)
+    assert text
+    named = json.loads(text)
+    assert (named["name"], named["createdAt"]) == (study, 7)
+    packed = named["state"].removeprefix("deflate;")
+    return json.loads(zlib.decompress(base64.b64decode(packed)))
+
+
+@pytest.mark.parametrize(
+    ("study", "query"),
+    [
+        ("s", "tags.study = 's'"),
+        ("it's", 'tags.study = "it\'s"'),
+        ('a "b"', "tags.study = 'a \"b\"'"),
+        ('it\'s "b"', ""),
+    ],
+)
+def test_a_study_alone(study: str, query: str) -> None:
+    assert state(study)["searchFilter"] == query
+
+
+@pytest.mark.parametrize(("direction", "ascending"), [("minimize", True), ("maximize", False)])
+def test_the_best_first(direction: str, ascending: bool) -> None:
+    found = state(direction=direction)
+    assert (found["orderByKey"], found["orderByAsc"]) == ("metrics.`best_value`", ascending)
+
+
+def test_columns() -> None:
+    assert state()["selectedColumns"] == [
+        "metrics.`best_value`", "metrics.`best_epoch`", "metrics.`epochs`", "metrics.`seconds`",
+        "params.`a.b`", "tags.`state`", "tags.`reason`",
+    ]  # fmt: skip
+
+
+def test_more_columns_than_a_tag_can_hold() -> None:
+    random = [hex(number**9) for number in range(2000)]
+    assert view("s", random, "minimize", 0) is None
