@@ -80,7 +80,7 @@ class Left:
 
     @property
     def runs(self) -> dict[int, Run]:
-        runs = self.ended.runs("saving")
+        runs = self.ended.runs("saving_app")
         mine = [run for run in runs if run.data.tags["study"] == self.name]
         return {int(run.data.tags["trial"]): run for run in mine if "trial" in run.data.tags}
 
