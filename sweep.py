@@ -14,8 +14,10 @@ from rnnexp.result import Result
 def main(config: DictConfig) -> Result:
     """Run one trial; under ``-m`` the sweeper calls this once per trial."""
     # Imported here: `--help` and an invalid command line need neither TensorFlow nor MLflow.
+    from rnnexp.library_defaults import set_library_defaults
     from rnnexp.training.trial import run
 
+    set_library_defaults()
     return run(config)
 
 

@@ -1,11 +1,35 @@
-"""Search hyperparameters of Keras RNNs with Hydra, Optuna and MLflow."""
+"""Search hyperparameters of Keras RNNs with Hydra, Optuna and MLflow.
 
-import os
+The public API, documented in docs/api.md:
 
-from rnnexp.execution.current_trial import current_trial
+- `current_trial`: the trial that the running job belongs to.
+- `EarlyStoppingPruner`: a pruner in the manner of EarlyStopping, for any Optuna study.
+- `Result`: the outcome of a trial, which a job may return.
 
-# TensorFlow reads this when it is imported: errors only, no notes on the processor.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+Importing the package has no side effects, and imports none of Optuna, MLflow and Keras: each name
+is imported when it is first used.
+"""
 
-__version__ = "0.1.0"
-__all__ = ["current_trial"]
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from rnnexp.version import __version__
+
+if TYPE_CHECKING:
+    from rnnexp.execution.current_trial import current_trial
+    from rnnexp.pruning import EarlyStoppingPruner
+    from rnnexp.result import Result
+
+__all__ = ["EarlyStoppingPruner", "Result", "__version__", "current_trial"]
+
+_MODULES = {
+    "EarlyStoppingPruner": "rnnexp.pruning",
+    "Result": "rnnexp.result",
+    "current_trial": "rnnexp.execution.current_trial",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)

@@ -1,14 +1,15 @@
 """The errors that a user can cause.
 
 RnnexpError
-├── ConfigError      what was asked for can't be done; lists every problem found
+├── ConfigError      the input can't work; lists every problem found
 │   └── DataError    the data can't be read or encoded
-├── SweepError      the sweep ran, but no trial of it can be used
-├── NotFoundError   a study, a run or a part of it that isn't there, or isn't told apart
-└── QueryError   a question on runs that has no answer, such as a filter that can't be read
+├── SweepError       the sweep ran, but no trial of it can be used
+├── NotFoundError    a study, a run or a part of one does not exist, or its name is ambiguous
+├── SchemaError      a study or a run was stored with another schema version
+└── QueryError       a question about runs can't be answered, such as an unreadable filter
 
-All of them are Hydra's ``CompactHydraException``, so that Hydra prints their
-message without a traceback and ends with exit code 1.
+All of them are Hydra's ``CompactHydraException``, so that Hydra prints their message without a
+traceback and exits with code 1.
 """
 
 from collections.abc import Sequence
@@ -24,14 +25,14 @@ class ConfigError(RnnexpError):
     """Input that can't work, found before any work began.
 
     Args:
-        problems: One message per problem: what was given, why it can't be, what would do.
+        problems: One message per problem: what was given, why it can't work, what would work.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
-        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
-        lines = [f"{count} in the input, nothing was started:"]
-        lines += [f"  {number}. {problem}" for number, problem in enumerate(self.problems, start=1)]
+        n = len(self.problems)
+        lines = [f"{n} problem{'' if n == 1 else 's'} in the input, nothing was started:"]
+        lines += [f"  {number}. {text}" for number, text in enumerate(self.problems, start=1)]
         super().__init__("\n".join(lines))
 
 
@@ -40,17 +41,21 @@ class DataError(ConfigError):
 
 
 class SweepError(RnnexpError):
-    """A sweep that ended without a usable trial, or was stopped by its failures."""
+    """A sweep that ended without a usable trial, or that its failures stopped."""
 
 
 class NotFoundError(RnnexpError):
-    """A study, a run or a part of one that isn't there, or that a name doesn't tell apart."""
+    """A study, a run or a part of one that does not exist, or whose name is ambiguous."""
+
+
+class SchemaError(RnnexpError):
+    """A study or a run that was stored with another schema version."""
 
 
 class QueryError(RnnexpError):
-    """A question on runs that has no answer, such as a filter that can't be read."""
+    """A question about runs that can't be answered, such as an unreadable filter."""
 
 
 def one_line(error: BaseException) -> str:
-    """An error's message on one line, to stand in a list of problems."""
+    """Return an error's message on one line, for a list of problems."""
     return " ".join(str(error).split())

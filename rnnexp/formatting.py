@@ -1,34 +1,36 @@
-"""Figures as people read them."""
+"""Text for people: numbers, durations, and the nearest known name."""
 
 import math
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 def format_seconds(seconds: float) -> str:
-    """Seconds as ``1:05`` or ``2:00:05``."""
+    """Format seconds as ``1:05`` or ``2:00:05``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def format_value(value: object, absent: str = "") -> str:
-    """A value in short: floats with four digits; `absent` for None."""
+    """Format a value in short: a float with four digits; None as ``absent``."""
     if value is None:
         return absent
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def format_exact(value: object) -> str:
-    """A setting to the last digit; a dash for what isn't there."""
+    """Format a value to the last digit; None as a dash."""
     return "-" if value is None else str(value)
 
 
 def format_column(values: Iterable[object], decimals: int | None = None) -> list[str]:
-    """The values of a column; measured numbers have the same decimals, so that they line up.
+    """Format the values of a column; floats get the same decimals, so that they line up.
 
     Args:
-        values: Of which only floats are measured.
-        decimals: How many; None for as many as show four digits, or more of small numbers.
+        values: The column's values, of any types.
+        decimals: The number of decimals; None for as many as show four digits, or more where
+            there are small numbers.
     """
     values = list(values)
     sizes = [abs(v) for v in values if isinstance(v, float) and v and math.isfinite(v)]
@@ -37,3 +39,19 @@ def format_column(values: Iterable[object], decimals: int | None = None) -> list
     if decimals is None:
         return [format_value(value) for value in values]
     return [f"{v:.{decimals}f}" if isinstance(v, float) else format_value(v) for v in values]
+
+
+def did_you_mean(name: str, known: Iterable[str], n: int = 3) -> str:
+    """Return the end of a message on an unknown name: ``; did you mean lstm or gru?``.
+
+    Args:
+        name: The unknown name.
+        known: The names that there are; upper and lower case count as equal.
+        n: The largest number of names to offer.
+
+    Returns:
+        The hint; empty if no known name is near.
+    """
+    by_lower = {text.lower(): text for text in known}
+    near = [by_lower[text] for text in get_close_matches(name.lower(), by_lower, n=n)]
+    return f"; did you mean {' or '.join(near)}?" if near else ""

@@ -1,11 +1,9 @@
-"""What came out of a trial, as a value that can cross processes."""
+"""The outcome of a trial, as a value that can cross processes."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
-
-RESULT = "result"  # user attribute of a trial in Optuna
 
 
 class State(StrEnum):
@@ -32,12 +30,11 @@ class Result:
     best_epoch: int | None = None
     reason: str = ""
 
-    def to_attribute(self) -> dict[str, Any]:
-        """What a trial stores of it in Optuna under `RESULT`."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON can hold them."""
         return asdict(self)
 
     @classmethod
-    def stored(cls, attributes: Mapping[str, Any]) -> Self | None:
-        """What came out of a trial by its user attributes; None while it runs."""
-        known = attributes.get(RESULT)
-        return cls(**known | {"state": State(known["state"])}) if known else None
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """Read what `to_json` returned."""
+        return cls(**{**stored, "state": State(stored["state"])})

@@ -20,6 +20,10 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from omegaconf import DictConfig
 
+from rnnexp.library_defaults import set_library_defaults
+
+set_library_defaults()
+
 ROOT = Path(__file__).parents[1]
 TINY = (
     "data.n_train=120",

@@ -107,7 +107,9 @@ class RnnexpSweeper(Sweeper):
     ) -> None:
         # Imported here: Hydra imports every plugin at every start, `--help` included.
         from rnnexp.execution.trial_task import TrialTask
+        from rnnexp.library_defaults import set_library_defaults
 
+        set_library_defaults()
         self.hydra_context = hydra_context
         self.config = config
         self.launcher = Plugins.instance().instantiate_launcher(

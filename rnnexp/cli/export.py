@@ -8,6 +8,7 @@ import click
 
 from rnnexp.cli.options import TRACKING
 from rnnexp.errors import NotFoundError
+from rnnexp.storage.schema import Metrics, Tags
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -29,7 +30,6 @@ def export(run: str, folder: Path, tracking_uri: str | None) -> None:
 
     from rnnexp.serving.packing import dataset_of, pack
     from rnnexp.serving.publish import how_to_predict
-    from rnnexp.storage.registry import DATA
     from rnnexp.storage.run_reader import RunReader
 
     if folder.exists() and any(folder.iterdir()):
@@ -38,7 +38,7 @@ def export(run: str, folder: Path, tracking_uri: str | None) -> None:
     found = reader.run(run)
     config = _config(reader, found)
     run_id = found.info.run_id
-    dataset = dataset_of(config, run_id, found.data.tags.get(DATA))
+    dataset = dataset_of(config, run_id, found.data.tags.get(Tags.DATA))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="draft-") as draft:
         written = Path(draft, "model")
@@ -60,14 +60,14 @@ def publish(study: str, name: str | None, tracking_uri: str | None) -> None:
 
     reader = RunReader(tracking_uri)
     parent = reader.study(study)
-    name = name or str(parent.data.tags["study"])
+    name = name or str(parent.data.tags[Tags.STUDY])
     if problem := name_problem(name):
         raise click.ClickException(f"--name {name}: {problem}; give another")
-    best = parent.data.metrics.get("best_trial")
+    best = parent.data.metrics.get(Metrics.BEST_TRIAL)
     if best is None:
-        raise click.ClickException(f"study {parent.data.tags['study']} has no completed trial")
+        raise click.ClickException(f"study {parent.data.tags[Tags.STUDY]} has no completed trial")
     trials = reader.trials(parent)
-    run = next(run for run in trials if run.data.tags["trial"] == str(int(best)))
+    run = next(run for run in trials if run.data.tags[Tags.TRIAL] == str(int(best)))
     config = _config(reader, run)
     told = publish_run(reader.tracker, config, run.info.run_id, parent.info.run_id, name)
     for what, command in told:
@@ -80,19 +80,20 @@ def _config(reader: "RunReader", run: "Run") -> "DictConfig":
     Raises:
         NotFoundError: If it can't be.
     """
-    from rnnexp.storage.registry import DATA
-    from rnnexp.training.checkpoint import TAG
+    from rnnexp.storage.run_reader import is_study
 
     run_id, tags = run.info.run_id, run.data.tags
-    if "direction" in run.data.params:
+    if is_study(run):
         raise NotFoundError(f"run {run_id} is a study's; give one of its trials, STUDY/NUMBER")
     config = reader.config(run)
     if not {"data", "model", "compile"} <= set(config):
         raise NotFoundError(f"run {run_id} is of an application without a Keras model")
-    if TAG not in tags:
-        why = tags.get("checkpoint_deleted", "callbacks had no model_checkpoint, or no epoch ended")
+    if Tags.CHECKPOINT not in tags:
+        why = tags.get(
+            Tags.CHECKPOINT_DELETED, "callbacks had no model_checkpoint, or no epoch ended"
+        )
         raise NotFoundError(f"run {run_id} has no checkpoint: {why}")
-    if DATA not in tags:
+    if Tags.DATA not in tags:
         click.echo(
             f"run {run_id} is of a version that noted no fingerprint of its data: the words are "
             "taken from the data as they are now",

@@ -33,9 +33,9 @@ def check(study: str, repair: bool, storage: str, tracking_uri: str | None) -> N
     import optuna
     from mlflow.tracking import MlflowClient
 
-    from rnnexp.execution.current_trial import RUN_ID
     from rnnexp.storage.mlflow_store import Tracker
-    from rnnexp.storage.optuna_store import no_such_study, open_storage, study_names
+    from rnnexp.storage.optuna_store import open_storage, study_names, unknown_study
+    from rnnexp.storage.schema import StudyAttrs
     from rnnexp.storage.uris import absolute_uri
     from rnnexp.sweep.audit import audit
 
@@ -43,10 +43,10 @@ def check(study: str, repair: bool, storage: str, tracking_uri: str | None) -> N
     url = absolute_uri(storage)
     names = study_names(url)
     if study not in names:
-        raise click.ClickException(no_such_study(study, names, url))
+        raise click.ClickException(unknown_study(study, names, url))
     loaded = optuna.load_study(study_name=study, storage=open_storage(url))
     tracker = Tracker(tracking_uri, "unused")
-    run_id = loaded.user_attrs.get(RUN_ID)
+    run_id = loaded.user_attrs.get(StudyAttrs.RUN_ID)
     if run_id and not tracker.knows(run_id):
         raise click.ClickException(f"its run is not in {tracker.uri}; give its --tracking-uri")
     found = audit(loaded, MlflowClient(tracker.uri))

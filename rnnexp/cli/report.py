@@ -25,7 +25,7 @@ def report(study: str, folder: Path | None, storage: str, tracking_uri: str | No
 
     from rnnexp.report.files import log_report, write_report
     from rnnexp.report.stored import stored_snapshot
-    from rnnexp.storage.optuna_store import no_such_study, open_storage, study_names
+    from rnnexp.storage.optuna_store import open_storage, study_names, unknown_study
     from rnnexp.storage.run_reader import RunReader
     from rnnexp.storage.uris import absolute_uri
 
@@ -35,7 +35,7 @@ def report(study: str, folder: Path | None, storage: str, tracking_uri: str | No
     name, url = run.data.tags["study"], absolute_uri(storage)
     names = study_names(url)
     if name not in names:
-        raise click.ClickException(f"{no_such_study(name, names, url)}; give its --storage")
+        raise click.ClickException(f"{unknown_study(name, names, url)}; give its --storage")
     loaded = optuna.load_study(study_name=name, storage=open_storage(url))
     snapshot = stored_snapshot(loaded, run, reader)
     if folder:

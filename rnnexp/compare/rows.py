@@ -100,9 +100,7 @@ def columns_of(row: Row) -> list[str]:
 
 def objective_of(run: "Run") -> str:
     """What the run's best value is: ``min val_loss``; empty if it doesn't say."""
-    said = run.data.tags.get("objective", "")
-    direction = run.data.params.get("direction", "")
-    return said or (f"{direction[:3]} value" if direction in ("minimize", "maximize") else "")
+    return run.data.tags.get("objective", "")
 
 
 def ranked(rows: Iterable[Row], mode: str) -> list[Row]:

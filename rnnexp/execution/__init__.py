@@ -1,1 +1,1 @@
-"""Where a job runs, and what a job is: launchers' executors, the trial behind a job, its run."""
+"""Execution of a job: launchers and executors, the job itself, its trial and its run."""

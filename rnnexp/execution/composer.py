@@ -1,10 +1,10 @@
-"""Composing the configs of a sweep's jobs.
+"""Composition of the configs of a sweep's jobs.
 
-Hydra reads, merges and checks every file of a config for every job: 0.08 s with this project's,
-of which what a job changes takes a hundredth. Groups and the files that they choose decide the
-composition; values, such as ``model.units=64``, are set in what was composed (Hydra's
-documentation, "The Defaults List" and "Override grammar"). So jobs that choose the same files
-share one composition, and each sets its values in a copy.
+Hydra reads, merges and checks every file of a config for every job, which takes 0.08 s with this
+project's config. Groups and the files that they choose decide the composition; values, such as
+``model.units=64``, are set in the composed config (Hydra's documentation, "The Defaults List" and
+"Override grammar"). So jobs that choose the same files share one composition, and each job sets its
+values in a copy.
 """
 
 import pickle
@@ -21,47 +21,51 @@ from omegaconf.errors import OmegaConfBaseException
 
 
 class Composer:
-    """Gives what `ConfigLoader.load_sweep_config` gives, and reads the files once for many jobs.
+    """Composes configs as `ConfigLoader.load_sweep_config` does, reading files once for many jobs.
 
     Args:
-        loader: Hydra's.
+        loader: Hydra's config loader.
         sweep: The composed config of the sweep.
+
+    Attributes:
+        loader: As above.
     """
 
     def __init__(self, loader: ConfigLoader, sweep: DictConfig) -> None:
-        self._loader = loader
+        self.loader = loader
         self._sweep = sweep
         self._is_group = cache(lambda key: bool(loader.get_group_options(key, None)))
-        # By the overrides but for values; pickled, since a copy is had six times as fast from that.
+        # By the overrides that choose files; pickled, which makes a copy six times as fast.
         self._composed: dict[tuple[str, ...], bytes] = {}
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
-        """The config of a job.
+        """Return the config of a job.
 
         Args:
-            overrides: The job's, beside those of ``hydra`` that the sweep was given.
+            overrides: The job's overrides, next to the sweep's overrides of ``hydra``.
 
         Raises:
-            HydraException: If they can't be composed.
+            HydraException: If the overrides can't be composed.
         """
         try:
             return self._with_values(OverridesParser.create().parse_overrides(list(overrides)))
         except (HydraException, OmegaConfBaseException):
-            # Hydra itself is to say what is wrong, if anything is.
-            return self._loader.load_sweep_config(self._sweep, list(overrides))
+            # Hydra's own message says what is wrong, if anything is.
+            return self.loader.load_sweep_config(self._sweep, list(overrides))
 
     def _with_values(self, overrides: list[Override]) -> DictConfig:
         values = [override for override in overrides if self._is_value(override)]
         files = tuple(str(o.input_line) for o in overrides if o not in values)
         if files not in self._composed:
-            composed = self._loader.load_sweep_config(self._sweep, list(files))
+            composed = self.loader.load_sweep_config(self._sweep, list(files))
             self._composed[files] = cloudpickle.dumps(composed)
         config: DictConfig = pickle.loads(self._composed[files])  # noqa: S301
         for override in values:
             _set(config, override)
         own = [override for override in overrides if not override.is_hydra_override()]
         task = config.hydra.overrides.task
-        listed = len(task) - (len(own) - len(values))  # by a file, before Hydra adds the job's
+        # A config file may list overrides, which are before those that Hydra adds for the job.
+        listed = len(task) - (len(own) - len(values))
         config.hydra.overrides.task = [*task[:listed], *(o.input_line for o in own)]
         config.hydra.job.override_dirname = _dirname(config, own)
         return config
@@ -71,7 +75,7 @@ class Composer:
             return False
         if override.package is not None or "/" in override.key_or_group:
             return False
-        # A key may be that of a group as well: its files are chosen, its values are set.
+        # A key may also name a group: a name chooses a file, a dict sets values.
         is_dict = isinstance(override.value(), dict)
         return is_dict or not self._is_group(override.key_or_group)
 
@@ -79,13 +83,13 @@ class Composer:
 def _set(config: DictConfig, override: Override) -> None:
     key, value = override.key_or_group, override.value()
     if override.is_add() and OmegaConf.select(config, key) is not None:
-        raise HydraException(f"{key} is there already")
+        raise HydraException(f"{key} is in the config already")
     adds = override.is_add() or override.is_force_add()
     OmegaConf.update(config, key, value, merge=True, force_add=adds)
 
 
 def _dirname(config: DictConfig, overrides: Sequence[Override]) -> str:
-    """As Hydra's ``hydra.job.override_dirname``, for folders that are named by overrides."""
+    """Return Hydra's ``hydra.job.override_dirname``, for folders that are named by overrides."""
     how = config.hydra.job.config.override_dirname
     lines = [str(o.input_line) for o in overrides if o.key_or_group not in how.exclude_keys]
     return str(how.item_sep.join(sorted(lines)).replace("=", how.kv_sep))

@@ -1,19 +1,21 @@
-"""The job's side of a study: which trial am I, and am I still wanted?
+"""The job's side of a study: report values to the trial that the job runs, ask whether to go on.
 
-A job finds its trial by its own Hydra config, so this works in any process and under any
-launcher: the study's name, its storage and its pruner stand under ``hydra.sweeper``, and a
-job's number is its trial's number.
+A job finds its trial by its own Hydra config, so this works in any process and under any launcher:
+the study's name, storage and pruner are under ``hydra.sweeper``, and a job's number is the number
+of its trial.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hydra.conf import HydraConf
 from hydra.utils import instantiate
 
 from rnnexp.execution import interrupt
-from rnnexp.storage.optuna_store import open_storage
+from rnnexp.storage.optuna_store import open_storage, open_trial
+from rnnexp.storage.schema import TrialAttrs
 from rnnexp.storage.uris import absolute_uri
 
 if TYPE_CHECKING:
@@ -22,13 +24,9 @@ if TYPE_CHECKING:
     from rnnexp.pruning import Verdict
     from rnnexp.storage.mlflow_run import Run
 
-# User attributes in Optuna: of a study and of a trial, and of a trial.
-RUN_ID = "mlflow_run_id"
-ATTEMPT = "attempt"  # how often it was tried before, if its process died
-
 
 class CurrentTrial(Protocol):
-    """What a job may ask and tell its study."""
+    """The trial that a job runs, as the job sees it."""
 
     @property
     def number(self) -> int | None:
@@ -40,37 +38,37 @@ class CurrentTrial(Protocol):
 
     @property
     def run(self) -> "Run | None":
-        """The job's run in MLflow; None if it has to open one itself."""
+        """The job's run in MLflow; None if the job has to open a run itself."""
 
     @property
     def verdict(self) -> "Verdict | None":
-        """Why the pruner gave up on the trial; None while it has not."""
+        """Why the pruner stopped the trial; None while the pruner has not."""
 
     @property
     def reported(self) -> dict[int, float]:
-        """The values reported so far, by step; also those of an attempt that died."""
+        """The values reported so far, by step, including those of an attempt that died."""
 
     def report(self, value: float, step: int, metric: str | None = "value") -> None:
-        """Store the value to be optimized as it is after an epoch.
+        """Report the value to be optimized, as it is after an epoch.
 
         Args:
             value: The value; may be NaN.
             step: The epoch, or whatever the job counts, from 0.
-            metric: Its name in MLflow; None if the job writes it there itself.
+            metric: The value's name in MLflow; None if the job logs the value there itself.
 
         Raises:
-            KeyboardInterrupt: If the sweep was asked to end; the value has been stored.
+            KeyboardInterrupt: If the sweep is stopping; the value has been stored.
         """
 
     def should_prune(self) -> bool:
-        """Whether the study's pruner gives up on this trial, by the values reported."""
+        """Return whether the study's pruner stops the trial, by the values reported so far."""
 
 
 class Standalone:
-    """Stands in for a trial outside of a sweep: reports go nowhere, nothing is pruned.
+    """The trial of a job outside of a sweep: reports are ignored, nothing is pruned.
 
     Args:
-        run: The run that was opened for the job; None if it opens one itself.
+        run: The run that was opened for the job; None if the job opens a run itself.
     """
 
     number = None
@@ -81,19 +79,19 @@ class Standalone:
 
     @property
     def params(self) -> dict[str, Any]:
-        """Nothing was searched."""
+        """No params, since nothing is searched."""
         return {}
 
     @property
     def reported(self) -> dict[int, float]:
-        """Nothing was."""
+        """No values, since none is stored."""
         return {}
 
     def report(self, value: float, step: int, metric: str | None = "value") -> None:
-        """Do nothing."""
+        """Ignore the value."""
 
     def should_prune(self) -> bool:
-        """Never."""
+        """Return False."""
         return False
 
 
@@ -102,16 +100,16 @@ class StudyTrial:
 
     def __init__(self, trial: "optuna.trial.Trial", run: "Run | None" = None) -> None:
         self._trial = trial
-        self._is_retried = ATTEMPT in trial.user_attrs
+        self._is_retried = TrialAttrs.ATTEMPT in trial.user_attrs
         self.reported = _reported(trial) if self._is_retried else {}
-        self._written: dict[str, set[int]] = {}  # steps by metric, asked for when they are needed
+        self._written: dict[str, set[int]] = {}  # steps in MLflow by metric, read when needed
         self.number = trial.number
         self.params = trial.params
         self.run = run
         self.verdict: Verdict | None = None
 
     def report(self, value: float, step: int, metric: str | None = "value") -> None:
-        """Store the value in MLflow, under this name, and in the study; each step once."""
+        """Store the value in MLflow, under the metric's name, and in the study; each step once."""
         # Imported here: outside of a sweep nothing is reported.
         from rnnexp.storage.retry import retry_transient
 
@@ -123,7 +121,7 @@ class StudyTrial:
         if self.run:
             self.run.epochs = len(self.reported)
         if interrupt.is_requested():
-            raise KeyboardInterrupt("the sweep was asked to end")
+            raise KeyboardInterrupt("the sweep is stopping")
 
     def _steps(self, run: "Run", metric: str) -> set[int]:
         if metric not in self._written:
@@ -131,16 +129,20 @@ class StudyTrial:
         return self._written[metric]
 
     def should_prune(self) -> bool:
-        """Ask the study's pruner, and keep what it says."""
+        """Ask the study's pruner, and keep its verdict.
+
+        Returns:
+            Whether the pruner stops the trial.
+        """
         from rnnexp.storage.retry import retry_transient
 
         if not retry_transient(self._trial.should_prune)():
             return False
-        from rnnexp.pruning import verdict
+        from rnnexp.pruning import verdict_of
 
         study = self._trial.study
         stored = study.get_trials(deepcopy=False)[self.number]
-        self.verdict = verdict(study, stored)
+        self.verdict = verdict_of(study, stored)
         return True
 
 
@@ -148,57 +150,55 @@ def _reported(trial: "optuna.trial.Trial") -> dict[int, float]:
     return dict(trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
 
 
-_current: CurrentTrial = Standalone()
+_current: ContextVar[CurrentTrial | None] = ContextVar("current_trial", default=None)
 
 
 def current_trial() -> CurrentTrial:
-    """The trial that the running Hydra job belongs to.
+    """Return the trial that the running Hydra job belongs to.
+
+    Example:
+        In an application's task function, with ``hydra/sweeper=rnnexp``:
+
+        >>> import rnnexp
+        >>> def train(learning_rate):
+        ...     trial = rnnexp.current_trial()
+        ...     loss = 1.0
+        ...     for epoch in range(10):
+        ...         loss *= 1 - learning_rate
+        ...         trial.report(loss, epoch)
+        ...         if trial.should_prune():
+        ...             break
+        ...     return loss
+        >>> round(train(0.5), 4)  # outside of a sweep reports are ignored
+        0.001
 
     Returns:
-        The study's trial inside a sweep of ``hydra/sweeper=rnnexp``, else a stand-in that
-        never prunes.
+        The study's trial inside a sweep of ``hydra/sweeper=rnnexp``, else a trial that ignores
+        reports and never prunes.
     """
-    return _current
+    return _current.get() or Standalone()
 
 
 @contextmanager
 def as_current(trial: CurrentTrial) -> Iterator[None]:
-    """Let this be the current trial, for a process runs one job at a time."""
-    global _current  # noqa: PLW0603
-    outer, _current = _current, trial
+    """Make a trial the current trial while the block runs."""
+    token = _current.set(trial)
     try:
         yield
     finally:
-        _current = outer
+        _current.reset(token)
 
 
 def trial_of_job(hydra: HydraConf) -> "optuna.trial.Trial":
-    """The trial that a job of a sweep stands for, from the job's Hydra config."""
-    return open_trial(hydra.sweeper, hydra.job.num)
-
-
-def open_trial(
-    settings: Any, number: int, study: "optuna.Study | None" = None
-) -> "optuna.trial.Trial":
-    """A running trial by its number.
-
-    Args:
-        settings: ``hydra.sweeper``.
-        number: The trial's number.
-        study: Its study, if the trial is to draw values; by default it has a sampler that has
-            nothing to prepare.
-    """
+    """Return the trial of a sweep's job, by the job's Hydra config."""
     import optuna
 
+    settings = hydra.sweeper
     storage = open_storage(absolute_uri(settings.storage))
-    name = settings.study_name
-    study = study or optuna.load_study(
-        study_name=name,
+    study = optuna.load_study(
+        study_name=settings.study_name,
         storage=storage,
         pruner=instantiate(settings.pruner),
-        sampler=optuna.samplers.RandomSampler(),
+        sampler=optuna.samplers.RandomSampler(),  # draws nothing here, and needs no preparation
     )
-    trial_id = storage.get_trial_id_from_study_id_trial_number(
-        storage.get_study_id_from_name(name), number
-    )
-    return optuna.trial.Trial(study, trial_id)
+    return open_trial(study, storage, hydra.job.num)

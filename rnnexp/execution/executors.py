@@ -1,11 +1,11 @@
-"""PEP 3148 executors behind the launchers: where a function runs.
+"""PEP 3148 executors behind the launchers: they decide in which process a function runs.
 
     sweep's process                              one warm process a slot
     submit(function) -> least loaded slot ---->  runs one call after the other
               Future <-------------------------  its result, or its exception
 
-A slot is a process pool of its own with one worker, so that a worker that dies takes its own
-call with it and no other; the next call to its slot starts a new one.
+A slot is a process pool with a single worker, so that a worker that dies takes no call with it but
+its own; the next call to the slot starts a new worker.
 """
 
 import multiprocessing
@@ -19,19 +19,24 @@ from typing import Any, ParamSpec, TypeVar
 
 from rnnexp.cores import available_cores
 from rnnexp.execution import interrupt
+from rnnexp.library_defaults import set_library_defaults
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class InProcessExecutor(Executor):
-    """Runs a call at once, in this process: for tests and debugging."""
+    """Run a call at once, in this process: for tests and debugging."""
 
     def __init__(self, max_workers: int = 1) -> None:
-        """Take what every executor takes; a call runs at once, however many there may be."""
+        """Accept the argument of every executor; a call runs at once, whatever it is."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Call ``fn``; the future that is returned has ended."""
+        """Call ``fn``.
+
+        Returns:
+            A future that is done.
+        """
         future: Future[T] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
@@ -44,10 +49,10 @@ class WorkerExecutor(Executor):
     """Warm worker processes, each with its own share of the cores.
 
     Args:
-        max_workers: How many; each has as equal a share of the cores as there can be.
-        max_tasks_per_worker: A worker is replaced after so many calls, since TensorFlow
-            doesn't give all memory back.
-        threads: How many TensorFlow has in each; None for one a core of its share.
+        max_workers: The number of workers, which share the cores as equally as possible.
+        max_tasks_per_worker: The number of calls after which a worker is replaced, since
+            TensorFlow doesn't free all memory.
+        threads: The number of TensorFlow's threads in a worker; None for one a core of its share.
     """
 
     def __init__(
@@ -62,24 +67,24 @@ class WorkerExecutor(Executor):
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run ``fn`` in the least loaded worker.
 
-        Raises:
-            BrokenExecutor: From the future, if the worker died.
+        Returns:
+            The future of the call; it raises BrokenExecutor if the worker dies.
         """
         slot = min(self._slots, key=lambda slot: slot.load)
         return slot.submit(fn, *args, **kwargs)
 
     def interrupt(self, *, at_once: bool) -> None:
-        """Let the calls that are running end.
+        """Stop the running calls.
 
         Args:
-            at_once: Whether by a KeyboardInterrupt, wherever they are; else when they next
-                look at `rnnexp.execution.interrupt`.
+            at_once: Whether to raise KeyboardInterrupt in them; else a call ends when it next
+                reads `rnnexp.execution.interrupt`.
         """
         for slot in self._slots:
             slot.interrupt(signal.SIGINT if at_once else signal.SIGTERM)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the workers, after the calls that are running."""
+        """End the workers, after the running calls."""
         for slot in self._slots:
             slot.shutdown(wait, cancel_futures)
 
@@ -132,13 +137,14 @@ class _Slot:
 
 
 def _begin(cores: Sequence[int], threads: int) -> None:
-    """What a worker does first, before anything imports TensorFlow."""
-    # TensorFlow sizes its thread pools by the cores that it may use, or by these.
+    """Set up a worker process, before anything imports TensorFlow."""
+    # TensorFlow sizes its thread pools by its cores, or by these variables.
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
         os.environ[name] = str(threads)
-    # Ctrl-C is the sweep's to handle; a group of its own keeps the terminal's from coming here.
+    set_library_defaults()
+    # The sweep handles Ctrl-C; in a process group of its own a worker gets none from the terminal.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: interrupt.request())
     if hasattr(os, "setpgrp"):
@@ -154,7 +160,7 @@ def _end_with_parent() -> None:
 
 
 def _interruptible(fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
-    """Let `WorkerExecutor.interrupt` reach a call, but not an idle worker."""
+    """Call a function that `WorkerExecutor.interrupt` can stop; an idle worker ignores it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return fn(*args, **kwargs)

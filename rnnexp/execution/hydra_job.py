@@ -19,9 +19,9 @@ from omegaconf import DictConfig, OmegaConf, SCMode, open_dict
 
 from rnnexp.errors import RnnexpError
 from rnnexp.execution.composer import Composer
+from rnnexp.storage.schema import Files
 
 T = TypeVar("T")
-OUTPUT = "output.log"  # in a job's folder, beside Hydra's own log
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Common:
     """What all jobs of a sweep have in common.
 
     Attributes:
-        context: Hydra's, to compose a job's config.
-        config: Hydra's composed config of the sweep.
-        task_function: What a job runs.
+        context: Hydra's context, which composes a job's config.
+        config: The composed config of the sweep.
+        task_function: The function that a job runs.
     """
 
     context: HydraContext
@@ -40,11 +40,11 @@ class Common:
 
     @cached_property
     def composer(self) -> Composer:
-        """Composes the configs of the jobs."""
+        """The composer of the jobs' configs."""
         return Composer(self.context.config_loader, self.config)
 
     def pack(self) -> bytes:
-        """For another process; by value, since Hydra's decorator hides the task function."""
+        """Pickle for another process, by value, since Hydra's decorator hides the task function."""
         packed: bytes = cloudpickle.dumps(
             (cloudpickle.dumps(Singleton.get_state()), cloudpickle.dumps(self))
         )
@@ -54,15 +54,14 @@ class Common:
 @lru_cache(maxsize=1)
 def _unpack(packed: bytes) -> Common:
     state, common = pickle.loads(packed)  # noqa: S301
-    # First, since Hydra then imports its plugins anew: configs made before would be of classes
-    # that are no more.
+    # First, since Hydra imports its plugins anew: earlier configs would have outdated classes.
     Singleton.set_state(pickle.loads(state))  # noqa: S301
     loaded: Common = pickle.loads(common)  # noqa: S301
     return loaded
 
 
 def run_packed(packed: bytes, overrides: Sequence[str], number: int) -> JobReturn:
-    """`run` in another process; see `Common.pack`."""
+    """Run one Hydra job in another process; see `run` and `Common.pack`."""
     setup_globals()
     common = _unpack(packed)
     config = _compose(common, overrides, number)
@@ -74,9 +73,9 @@ def run(common: Common, overrides: Sequence[str], number: int) -> JobReturn:
     """Run one Hydra job, with its own folder, log and config, as Hydra's launchers do.
 
     Args:
-        common: What it has in common with the other jobs.
+        common: What the job has in common with the other jobs.
         overrides: The job's overrides.
-        number: Its job number, which names its folder.
+        number: The job's number, which names its folder.
     """
     setup_globals()
     returned = _run(common, _compose(common, overrides, number))
@@ -110,9 +109,9 @@ def call(function: Callable[..., T], *args: Any) -> T:
 
 
 def _picklable(returned: JobReturn) -> JobReturn:
-    """What can't be sent back is left out: the classes of a config, then the outcome itself."""
+    """Leave out what can't be pickled: the classes of a config, then the return value itself."""
     if _pickling_problem(returned):
-        # A dataclass of the application's script is another one in the sweep's process.
+        # A dataclass of the application's script is another class in the sweep's process.
         plain = OmegaConf.to_container(returned.cfg, structured_config_mode=SCMode.DICT)
         returned.cfg = DictConfig(plain)
     if problem := _pickling_problem(returned):
@@ -132,13 +131,13 @@ def _pickling_problem(value: object) -> Exception | None:
 
 @contextmanager
 def _output_to(folder: Path) -> Iterator[None]:
-    """In a worker, what a job and its libraries print goes to a file in the job's folder."""
+    """In a worker, send the output of a job and its libraries to a file in the job's folder."""
     if multiprocessing.parent_process() is None:
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
     terminal = os.dup(1), os.dup(2)
-    with (folder / OUTPUT).open("ab", buffering=0) as output:
+    with (folder / Files.OUTPUT).open("ab", buffering=0) as output:
         _connect(output.fileno(), output.fileno())
     try:
         yield

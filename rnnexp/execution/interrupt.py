@@ -1,4 +1,4 @@
-"""The wish that running trials end after their epoch: set by a signal, heeded by `report`."""
+"""The request that running trials end after their epoch: set by a signal, read by `report`."""
 
 import threading
 
@@ -6,15 +6,15 @@ _requested = threading.Event()
 
 
 def request() -> None:
-    """Let the job that runs in this process end when it reports next."""
+    """Let the job that runs in this process end at its next report."""
     _requested.set()
 
 
 def clear() -> None:
-    """A new job begins, which nobody wants to end yet."""
+    """Forget the request, since a new sweep or a new job begins."""
     _requested.clear()
 
 
 def is_requested() -> bool:
-    """Whether the job is to end."""
+    """Return whether the job is to end."""
     return _requested.is_set()

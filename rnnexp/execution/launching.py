@@ -1,8 +1,8 @@
-"""Jobs of a sweep: one Hydra job, and how the study hands it to a launcher.
+"""Launching of jobs: submit one job as soon as a slot is free, or batch by batch.
 
-This project's launchers ``open`` jobs to which one more can be submitted as soon as a slot is
+This project's launchers have ``jobs``, to which another job can be submitted as soon as a slot is
 free. Hydra's other launchers only have the blocking ``launch``; `Batches` gives them the same
-face and runs what was submitted batch by batch.
+interface and launches the submitted jobs batch by batch.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,11 +21,11 @@ from rnnexp.execution.executors import InProcessExecutor, WorkerExecutor
 from rnnexp.execution.hydra_job import Common, call, run, run_packed
 
 T = TypeVar("T")
-Held = tuple[Sequence[str], int, Future[JobReturn]]  # overrides, job number, what comes out
+Held = tuple[Sequence[str], int, Future[JobReturn]]  # overrides, job number, future result
 
 
 class Jobs(Protocol):
-    """Where a study runs its jobs; a context manager, whose end is the end of the workers."""
+    """Runs the jobs of a study; a context manager, at whose end the workers end."""
 
     n_jobs: int
 
@@ -37,17 +37,17 @@ class Jobs(Protocol):
         """Run the job with these overrides and this job number."""
 
     def call(self, function: Callable[..., T], *args: Any) -> Future[T]:
-        """Run a function where jobs run, in a process that may have TensorFlow already."""
+        """Run a function where jobs run, in a process that may have imported TensorFlow."""
 
     def flush(self) -> None:
-        """Nothing more is submitted for now: begin what was held back."""
+        """Begin the jobs that were held back, since nothing more is submitted for now."""
 
     def interrupt(self, *, at_once: bool) -> None:
-        """Let the jobs that are running end: at once, or when they report next."""
+        """Stop the running jobs: at once, or at their next report."""
 
 
 def jobs_of(launcher: Launcher, n_jobs: int | None) -> Jobs:
-    """A launcher's own jobs if it can submit, else batches of ``n_jobs``."""
+    """Return a launcher's own ``jobs`` if it has them, else batches of ``n_jobs``."""
     jobs: Jobs = getattr(launcher, "jobs", None) or Batches(launcher, n_jobs)
     return jobs
 
@@ -56,9 +56,8 @@ class ExecutorJobs:
     """Jobs on an executor: each begins as soon as a slot is free.
 
     Args:
-        executor: ``_target_`` of a PEP 3148 executor, with its arguments but for
-            ``max_workers``.
-        n_jobs: How many jobs at once; None for one a core.
+        executor: ``_target_`` and the arguments of a PEP 3148 executor, without ``max_workers``.
+        n_jobs: The number of jobs that run at once; None for one a core.
         common: What all jobs have in common.
     """
 
@@ -86,21 +85,21 @@ class ExecutorJobs:
         return self._executor.submit(call, function, *args)
 
     def flush(self) -> None:
-        """Do nothing: nothing was held back."""
+        """Do nothing, since no job is held back."""
 
     def interrupt(self, *, at_once: bool) -> None:
-        """Let the jobs that are running end: at once, or when they report next."""
-        interrupt.request()  # a job in this process
+        """Stop the running jobs: at once, or at their next report."""
+        interrupt.request()  # of a job in this process
         if isinstance(self._executor, WorkerExecutor):
             self._executor.interrupt(at_once=at_once)
 
 
 class Batches:
-    """The same for a launcher of Hydra's, which only knows ``launch``: batch by batch.
+    """Jobs on any other Hydra launcher, which only has ``launch``: batch by batch.
 
     Args:
-        launcher: Any Hydra launcher.
-        n_jobs: How many jobs make a batch.
+        launcher: The launcher.
+        n_jobs: The number of jobs in a batch.
     """
 
     def __init__(self, launcher: Launcher, n_jobs: int | None) -> None:
@@ -112,7 +111,7 @@ class Batches:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Nothing to end."""
+        """Do nothing, since the launcher has no workers to end."""
 
     def submit(self, overrides: Sequence[str], number: int) -> Future[JobReturn]:
         """Hold the job back until `flush`."""
@@ -121,11 +120,11 @@ class Batches:
         return future
 
     def call(self, function: Callable[..., T], *args: Any) -> Future[T]:
-        """Call it here."""
+        """Call the function in this process."""
         return InProcessExecutor().submit(function, *args)
 
     def flush(self) -> None:
-        """Launch the jobs held back, and wait for them."""
+        """Launch the jobs that were held back, and wait for them."""
         held, self._held = self._held, []
         try:
             for batch in _consecutive(held):
@@ -133,20 +132,20 @@ class Batches:
                 returned = self._launcher.launch(overrides, batch[0][1])
                 for (_, _, future), job in zip(batch, returned, strict=True):
                     future.set_result(job)
-        except (Exception, KeyboardInterrupt) as error:  # nobody may wait for these in vain
+        except (Exception, KeyboardInterrupt) as error:  # or the loop would wait for ever
             for _, _, future in held:
                 if not future.done():
                     future.set_exception(error)
 
     def interrupt(self, *, at_once: bool) -> None:  # noqa: ARG002
-        """A job in this process ends when it reports next; others are the launcher's."""
+        """Let a job in this process end at its next report; the launcher stops other processes."""
         interrupt.request()
 
 
 def _consecutive(held: Sequence[Held]) -> Iterator[list[Held]]:
-    """Jobs in batches whose numbers follow one another, as ``launch`` counts them.
+    """Group jobs into batches with consecutive numbers, as ``launch`` counts them.
 
-    Trials that are taken up again, and those of another sweep of the study, leave gaps.
+    Retried trials, and trials of another sweep of the study, leave gaps.
     """
     ordered = enumerate(sorted(held, key=lambda job: job[1]))
     for _, batch in groupby(ordered, key=lambda pair: pair[1][1] - pair[0]):

@@ -1,13 +1,13 @@
-"""A Hydra job as a run in MLflow: what it was given, what it wrote, how it ended.
+"""A Hydra job as a trial of a study and as a run in MLflow: config, log, files, outcome.
 
-In a sweep, `TrialTask` wraps the application's task function, so that every launcher runs
-every job as its trial:
+In a sweep, `TrialTask` wraps the application's task function, so that every launcher runs every job
+as its trial:
 
-    find the trial -> open its run -> the application's function -> how it ended -> end the run
+    find the trial -> open its run -> call the application's function -> log the result -> end the
+    run
 """
 
 import contextlib
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,20 +20,20 @@ from hydra.types import RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from rnnexp.execution.current_trial import ATTEMPT, RUN_ID, StudyTrial, as_current, trial_of_job
+from rnnexp.execution.current_trial import StudyTrial, as_current, trial_of_job
+from rnnexp.execution.job_result import to_result
+from rnnexp.library_defaults import set_library_defaults
 from rnnexp.objective import Objective
 from rnnexp.pruning import Verdict
-from rnnexp.result import RESULT, Result, State
+from rnnexp.result import Result, State
 from rnnexp.search.space import short_name
 from rnnexp.storage.locks import locked
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_store import Tracker
-from rnnexp.storage.outbox import FILE as OUTBOX
-from rnnexp.storage.provenance import ENVIRONMENT, GIT, environment, fact_tags
+from rnnexp.storage.provenance import environment, objective_in, provenance_tags
 from rnnexp.storage.retry import retry_transient
+from rnnexp.storage.schema import Artifacts, Files, Kind, Metrics, StudyAttrs, Tags, TrialAttrs
 from rnnexp.storage.system_metrics import system_metrics
-
-BACKUP = "backup.pkl"  # in a job's folder: what it goes on from; removed when its result is stored
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,23 @@ class TrialTask:
     """An application's task function, run as a trial of a study.
 
     Attributes:
-        task: The function that ``hydra.main`` decorates. It may return a number, or a
+        task: The function that ``hydra.main`` decorates. The function may return a number or a
             `Result`, or raise `optuna.TrialPruned`.
     """
 
     task: TaskFunction
 
     def __call__(self, config: DictConfig) -> Result:
-        """Run the job: its trial is `rnnexp.current_trial`, its run is nested in the study's.
+        """Run the job as `rnnexp.current_trial`, with a run that is nested in the study's run.
+
+        Returns:
+            The trial's result, which is stored in Optuna and in MLflow.
 
         Raises:
             Exception: Whatever the function raised; the run is FAILED then.
         """
-        # Of a sweep that was killed, the last attempt's process may take a moment to die.
+        set_library_defaults()  # in whatever process a launcher runs the job
+        # The process of an earlier attempt, whose sweep was killed, may take a moment to die.
         with locked(Path(HydraConfig.get().runtime.output_dir)):
             return self._run(config, HydraConfig.get())
 
@@ -61,52 +65,40 @@ class TrialTask:
         trial = retry_transient(trial_of_job)(hydra)
         params = {key: as_composed(config, key, value) for key, value in trial.params.items()}
         tracker = Tracker(**hydra.sweeper.tracking)
-        of_study = retry_transient(lambda: trial.study.user_attrs)()
-        parent = of_study.get(RUN_ID)
-        tags = {"study": trial.study.study_name, "trial": trial.number}
-        attempt = trial.user_attrs.get(ATTEMPT, 0)
+        study_attrs = retry_transient(lambda: trial.study.user_attrs)()
+        parent = study_attrs.get(StudyAttrs.RUN_ID)
+        tags = {Tags.STUDY: trial.study.study_name, Tags.TRIAL: trial.number}
+        attempt = trial.user_attrs.get(TrialAttrs.ATTEMPT, 0)
         with recorded(
             tracker,
             config,
             name=short_name(params) or None,
-            tags=tags | ({ATTEMPT: attempt} if attempt else {}),
+            tags=tags | ({Tags.ATTEMPT: attempt} if attempt else {}),
             params=params,
+            kind=Kind.TRIAL,
             parent=parent,
-            # One that died may have had no time to note its run.
-            continued=trial.user_attrs.get(RUN_ID)
+            # An attempt that died may have had no time to store the id of its run.
+            continued=trial.user_attrs.get(TrialAttrs.RUN_ID)
             or (tracker.find(tags, parent) if attempt else None),
-            git=of_study.get(GIT),
+            git=study_attrs.get(StudyAttrs.GIT),
         ) as run:
-            retry_transient(trial.set_user_attr)(RUN_ID, run.id)
+            retry_transient(trial.set_user_attr)(TrialAttrs.RUN_ID, run.id)
             current = retry_transient(StudyTrial)(trial, run)
             with as_current(current):
                 result = self._result(config, current, hydra.sweeper.direction)
             log_result(run, result, current.verdict)
-        retry_transient(trial.set_user_attr)(RESULT, result.to_attribute())
-        Path(hydra.runtime.output_dir, BACKUP).unlink(missing_ok=True)
+        retry_transient(trial.set_user_attr)(TrialAttrs.RESULT, result.to_json())
+        Path(hydra.runtime.output_dir, Files.BACKUP).unlink(missing_ok=True)
         return result
 
     def _result(self, config: DictConfig, trial: StudyTrial, direction: str) -> Result:
         try:
             return to_result(self.task(config))
         except optuna.TrialPruned as pruned:
-            said = str(trial.verdict) if trial.verdict else "by the application"
-            best = Objective.of_study(direction).best(trial.reported)
+            reason = str(trial.verdict) if trial.verdict else "by the application"
+            best = Objective.of_direction(direction).best(trial.reported)
             epoch, value = best or (None, None)
-            return Result(State.PRUNED, value, epoch, reason=str(pruned) or said)
-
-
-def to_result(returned: Any) -> Result:
-    """What a job returned, as a result: a finite number is its value."""
-    if isinstance(returned, Result):
-        return returned
-    try:
-        number = float(returned)
-    except (TypeError, ValueError):
-        return Result(State.FAIL, reason=f"the job returned {returned!r}, which is not a number")
-    if not math.isfinite(number):
-        return Result(State.FAIL, reason=f"the job returned {number}")
-    return Result(State.COMPLETE, number)
+            return Result(State.PRUNED, value, epoch, reason=str(pruned) or reason)
 
 
 @contextlib.contextmanager
@@ -117,40 +109,47 @@ def recorded(
     name: str | None = None,
     tags: Mapping[str, object] | None = None,
     params: Mapping[str, object] | None = None,
+    kind: Kind = Kind.RUN,
     parent: str | None = None,
     continued: str | None = None,
     git: Mapping[str, Any] | None = None,
 ) -> Iterator[Run]:
-    """A run with the job's overrides, log, config and environment, ended however the block ends.
+    """Open the job's run with overrides, log, config and environment, and end it with the block.
 
-    In a sweep, what the job prints goes to its log.
+    In a sweep, the output that the job prints goes to its log.
 
     Args:
-        tracker: Where the run is written.
+        tracker: The store of the run.
         config: The job's config, stored as it is at the end of the block.
         name: The run's name.
-        tags: Its tags, beside its state.
-        params: Its params.
-        parent: Id of the run that it is nested under.
-        continued: Id of a run that goes on, in place of a new one.
+        tags: The run's tags, next to those that every run has.
+        params: The run's params.
+        kind: What the run is.
+        parent: Id of the run that the run is nested under.
+        continued: Id of a run that goes on, in place of a new run.
         git: The application's commit, as from `rnnexp.storage.provenance.Git.state`.
+
+    Yields:
+        The run.
     """
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir).absolute()
     log_file = folder / f"{hydra.job.name}.log"
-    facts = fact_tags(config, hydra.sweeper.get("direction", "minimize"), git)
+    objective = objective_in(config, hydra.sweeper.get("direction", "minimize"))
+    provenance = provenance_tags(config, objective, git)
     with tracker.run(
         name,
-        tags={"state": "RUNNING", "folder": folder, **facts, **(tags or {})},
+        tags={Tags.STATE: "RUNNING", Tags.FOLDER: folder, **provenance, **(tags or {})},
         params=params or {},
+        kind=kind,
         parent=parent,
         continued=continued,
-        outbox=folder / OUTBOX if hydra.mode == RunMode.MULTIRUN else None,
+        outbox=folder / Files.OUTBOX if hydra.mode == RunMode.MULTIRUN else None,
     ) as run:
         if continued:
-            run.take_up()
-        run.log_text(OmegaConf.to_yaml(hydra.overrides.task), "overrides.yaml")
-        run.log_text(environment(git), ENVIRONMENT)
+            run.continue_clock()
+        run.log_text(OmegaConf.to_yaml(hydra.overrides.task), Artifacts.OVERRIDES)
+        run.log_text(environment(git), Artifacts.ENVIRONMENT)
         try:
             with (
                 _printing_to(log_file if hydra.mode == RunMode.MULTIRUN else None),
@@ -159,13 +158,14 @@ def recorded(
                 yield run
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
-                ended = {"state": "INTERRUPTED"}
+                outcome = {Tags.STATE: "INTERRUPTED"}
             else:
-                ended = {"state": State.FAIL, "reason": f"{type(error).__name__}: {error}"}
-            run.log_outcome(tags=ended)
+                reason = f"{type(error).__name__}: {error}"
+                outcome = {Tags.STATE: State.FAIL, Tags.REASON: reason}
+            run.log_outcome(tags=outcome)
             raise
         finally:
-            run.log_text(_yaml(config), "config.yaml")
+            run.log_text(_yaml(config), Artifacts.CONFIG)
             if log_file.exists():
                 run.log_file(log_file)
 
@@ -182,25 +182,25 @@ def _printing_to(file: Path | None) -> Iterator[None]:
 def _yaml(config: DictConfig) -> str:
     try:
         return OmegaConf.to_yaml(config, resolve=True)
-    except OmegaConfBaseException:  # a value that is missing, which the job never read
+    except OmegaConfBaseException:  # a missing value, which the job never read
         return OmegaConf.to_yaml(config)
 
 
 def log_result(run: Run, result: Result, verdict: Verdict | None = None) -> None:
-    """Write how a job ended, and let its run end that way.
+    """Write the result of a job, and let its run end with the status that belongs to the result.
 
     Args:
         run: The job's run.
-        result: What came out.
-        verdict: Why the pruner gave up on it.
+        result: The job's result.
+        verdict: Why the pruner stopped the trial.
     """
-    tags: dict[str, object] = {"state": result.state}
+    tags: dict[str, object] = {Tags.STATE: result.state}
     if result.reason:
-        tags["reason"] = result.reason
+        tags[Tags.REASON] = result.reason
     if verdict and result.state == State.PRUNED:
-        tags |= verdict.tags()
-    found = {"best_value": result.value, "best_epoch": result.best_epoch}
-    metrics = {name: value for name, value in found.items() if value is not None}
+        tags |= {f"{Tags.PRUNED}{name}": value for name, value in verdict.known_fields().items()}
+    values = {Metrics.BEST_VALUE: result.value, Metrics.BEST_EPOCH: result.best_epoch}
+    metrics = {name: value for name, value in values.items() if value is not None}
     run.log_outcome(metrics=metrics, tags=tags)
     if result.state == State.PRUNED:
         run.end_killed()
@@ -209,6 +209,6 @@ def log_result(run: Run, result: Result, verdict: Verdict | None = None) -> None
 
 
 def as_composed(config: DictConfig, key: str, value: object) -> object:
-    """What the config has under a searched key; for the choice of a group, its name."""
+    """Return the config's value under a searched key; for a group, the name of the choice."""
     found = OmegaConf.select(config, key)
     return value if found is None or OmegaConf.is_config(found) else found

@@ -20,7 +20,7 @@ from rnnexp.report.files import HTML, log_report, write_report
 from rnnexp.report.snapshot import snapshot_of
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_store import Tracker
-from rnnexp.sweep.summary import best_trial
+from rnnexp.storage.optuna_store import best_trial
 
 log = logging.getLogger(__name__)
 

@@ -12,11 +12,9 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from rnnexp.execution.current_trial import RUN_ID
-from rnnexp.result import Result
 from rnnexp.search.space import short_key
-from rnnexp.sweep.resume import DEFINITION, SCRIPT
-from rnnexp.sweep.summary import best_epoch
+from rnnexp.storage.optuna_store import best_epoch, stored_result
+from rnnexp.storage.schema import StudyAttrs, TrialAttrs
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
@@ -42,13 +40,13 @@ class Row:
     @property
     def reason(self) -> str:
         """Why it was pruned or failed."""
-        result = Result.stored(self.trial.user_attrs)
+        result = stored_result(self.trial)
         return result.reason if result else ""
 
     @property
     def run_id(self) -> str:
         """Its run in MLflow; empty if it has none."""
-        return str(self.trial.user_attrs.get(RUN_ID, ""))
+        return str(self.trial.user_attrs.get(TrialAttrs.RUN_ID, ""))
 
 
 @dataclass(frozen=True)
@@ -234,7 +232,7 @@ def snapshot_of(
         ended: Why no further trial began; empty while the sweep runs.
     """
     attrs = study.user_attrs
-    definition = attrs.get(DEFINITION, {})
+    definition = attrs.get(StudyAttrs.DEFINITION, {})
     prefix = "search of "
     return Snapshot(
         name=study.study_name,
@@ -246,7 +244,7 @@ def snapshot_of(
             for key, grammar in definition.items()
             if key.startswith(prefix)
         },
-        script=attrs.get(SCRIPT, "sweep.py"),
+        script=attrs.get(StudyAttrs.SCRIPT, "sweep.py"),
         overrides=overrides,
         scores=scores or {},
         ended=ended,

@@ -8,12 +8,10 @@ from mlflow.entities import Run
 from omegaconf import OmegaConf
 
 from rnnexp.errors import NotFoundError
-from rnnexp.execution.current_trial import RUN_ID
 from rnnexp.report.snapshot import Snapshot, snapshot_of
+from rnnexp.storage.optuna_store import best_trial
 from rnnexp.storage.run_reader import RunReader
-from rnnexp.sweep.summary import best_trial
-
-TEST = "test_"  # metrics of the study's run: of the best trial on the test part
+from rnnexp.storage.schema import Artifacts, Metrics, TrialAttrs
 
 
 def stored_snapshot(study: optuna.Study, run: Run, reader: RunReader) -> Snapshot:
@@ -26,11 +24,11 @@ def stored_snapshot(study: optuna.Study, run: Run, reader: RunReader) -> Snapsho
     """
     best = best_trial(study)
     scores = {
-        name.removeprefix(TEST): value
+        name.removeprefix(Metrics.TEST): value
         for name, value in run.data.metrics.items()
-        if name.startswith(TEST)
+        if name.startswith(Metrics.TEST)
     }
-    overrides = _overrides(reader, best.user_attrs.get(RUN_ID)) if best else []
+    overrides = _overrides(reader, best.user_attrs.get(TrialAttrs.RUN_ID)) if best else []
     return snapshot_of(study, overrides=overrides, scores=scores)
 
 
@@ -39,7 +37,7 @@ def _overrides(reader: RunReader, run_id: str | None) -> list[str]:
         return []
     try:
         with tempfile.TemporaryDirectory() as folder:
-            file = reader.download(reader.run(run_id), "overrides.yaml", Path(folder))
+            file = reader.download(reader.run(run_id), Artifacts.OVERRIDES, Path(folder))
             return [str(override) for override in OmegaConf.load(file)]
     except NotFoundError:  # it was deleted: its command is left out
         return []

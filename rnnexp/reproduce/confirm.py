@@ -18,7 +18,8 @@ from rnnexp.reproduce.job_config import job_config
 from rnnexp.reproduce.paired_comparison import Lead, chance, deviation, lead, mean
 from rnnexp.reproduce.retrain import Trained, Training, retrain
 from rnnexp.result import State
-from rnnexp.storage.run_reader import RunReader
+from rnnexp.storage.run_reader import RunReader, objective_of
+from rnnexp.storage.schema import Kind
 
 SEED = "seed"  # config key, and tag of a run
 WORKERS = OmegaConf.create({"_target_": "rnnexp.execution.executors.WorkerExecutor"})
@@ -78,7 +79,8 @@ class Confirmation:
     def __init__(self, reader: RunReader, study: Run, top: int, seeds: int) -> None:
         self._archive = reader
         self._study = study
-        self.direction = study.data.params["direction"]
+        objective = objective_of(study)
+        self.direction = objective.direction if objective else "minimize"
         trials = reader.trials(study)
         self.leaders = [Leader(run) for run in leaders(trials, self.direction)[:top]]
         if not self.leaders:
@@ -131,6 +133,7 @@ class Confirmation:
             name=f"{leader.run.info.run_name} seed={seed}",
             folder=folder / f"{leader.trial}-{seed}",
             tags={"confirms": leader.run.info.run_id, "study": self._study.data.tags["study"]},
+            kind=Kind.CONFIRMATION,
             parent=self._study.info.run_id,
             overrides=(f"{SEED}={seed}",),
         )

@@ -9,12 +9,12 @@ from pathlib import Path
 from mlflow.entities import Run
 from omegaconf import DictConfig, OmegaConf
 
-from rnnexp import __version__
 from rnnexp.errors import SweepError
 from rnnexp.reproduce.job_config import job_config, threads_of
 from rnnexp.reproduce.retrain import Training, retrain
 from rnnexp.result import State
 from rnnexp.storage.run_reader import RunReader
+from rnnexp.version import __version__
 
 Curves = Mapping[str, Mapping[int, float]]  # values by metric and epoch
 ONCE = ("best_value", "best_epoch", "epochs", "seconds", "test_", "system/", "confirm.")

@@ -27,20 +27,22 @@ from mlflow.entities import Run
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from rnnexp import __version__, data
+from rnnexp import data
 from rnnexp.errors import ConfigError, one_line
 from rnnexp.execution.current_trial import Standalone, as_current
 from rnnexp.execution.hydra_job import Common
+from rnnexp.execution.job_result import result_of, to_result
 from rnnexp.execution.launching import ExecutorJobs, Jobs
-from rnnexp.execution.trial_task import BACKUP, log_result, recorded, to_result
+from rnnexp.execution.trial_task import log_result, recorded
 from rnnexp.reproduce.job_config import job_config
 from rnnexp.result import Result
 from rnnexp.storage.mlflow_store import Tracker
 from rnnexp.storage.provenance import git_of_application
 from rnnexp.storage.run_reader import RunReader
-from rnnexp.sweep.loop import ending
+from rnnexp.storage.schema import Files, Kind, Tags
 from rnnexp.training import trial
 from rnnexp.training.checks.config import check
+from rnnexp.version import __version__
 
 GROUP = "hydra/archived"
 
@@ -54,6 +56,7 @@ class Training:
         name: The new run's name.
         folder: The new job's output folder, absolute.
         tags: The new run's tags.
+        kind: What the new run is.
         parent: Id of the run that the new one is nested under.
         overrides: What is changed in the config.
     """
@@ -62,6 +65,7 @@ class Training:
     name: str
     folder: Path
     tags: Mapping[str, object] = field(default_factory=dict)
+    kind: Kind = Kind.REPLAY
     parent: str | None = None
     overrides: tuple[str, ...] = ()
 
@@ -107,13 +111,14 @@ class RetrainTask:
             name=training.name,
             tags=training.tags,
             params=training.original.data.params,
+            kind=training.kind,
             parent=training.parent,
             git=self.git,
         ) as run:
             with as_current(Standalone(run)):
                 result = to_result(self.task(config))
             log_result(run, result)
-        Path(hydra.runtime.output_dir, BACKUP).unlink(missing_ok=True)
+        Path(hydra.runtime.output_dir, Files.BACKUP).unlink(missing_ok=True)
         return Trained(result.state, result.value, result.best_epoch, result.reason, run.id)
 
 
@@ -167,7 +172,7 @@ def _train(jobs: Jobs, trainings: Sequence[Training]) -> Iterator[tuple[int, Tra
 
 
 def _trained(future: Future[JobReturn]) -> Trained:
-    result = ending(future)
+    result = result_of(future)
     if result is None:
         raise KeyboardInterrupt
     return result if isinstance(result, Trained) else Trained(result.state, reason=result.reason)
@@ -190,9 +195,9 @@ def problems_of(
             fingerprint = "" if found else data.load(config.data).folder.name
         except OmegaConfBaseException as error:  # a key that this version reads, and that it lacks
             found = [f"its config can't be used by rnnexp {__version__}: {one_line(error)}"]
-        if not found and known.get("data", fingerprint) != fingerprint:
+        if not found and known.get(Tags.DATA, fingerprint) != fingerprint:
             found = [
-                f"its data have changed: it was trained on {known['data']}, now they are "
+                f"its data have changed: it was trained on {known[Tags.DATA]}, now they are "
                 f"{fingerprint} (fingerprints of the encoded data)"
             ]
         problems += [f"run {run_id[:8]}: {problem}" for problem in found]

@@ -7,7 +7,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from rnnexp.search.dimension import Value
 from rnnexp.search.space import Space
-from rnnexp.storage.optuna_store import no_such_study, open_storage, study_names
+from rnnexp.storage.optuna_store import open_storage, study_names, unknown_study
 from rnnexp.storage.uris import absolute_uri
 
 Setting = dict[str, Value]
@@ -46,7 +46,7 @@ def _best_of(name: str, settings: DictConfig, space: Space) -> tuple[Setting, li
     except Exception:  # what is wrong with the storage is told by itself
         return {}, []
     if name not in names:
-        return {}, [no_such_study(name, names, url)]
+        return {}, [unknown_study(name, names, url)]
     try:
         best = optuna.load_study(study_name=name, storage=open_storage(url)).best_trial
     except ValueError:

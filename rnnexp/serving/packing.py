@@ -17,7 +17,8 @@ from rnnexp.errors import ConfigError, NotFoundError
 from rnnexp.serving import text_model
 from rnnexp.serving.text_model import NETWORK, TEXT, Encoding
 from rnnexp.storage.mlflow_store import Tracker
-from rnnexp.training.checkpoint import TAG, WEIGHTS, load
+from rnnexp.storage.schema import Tags
+from rnnexp.training.checkpoint import WEIGHTS, load
 from rnnexp.training.model import build
 from rnnexp.training.output_layer import HINGES, Output, loss_of, output_of
 
@@ -123,7 +124,7 @@ def _kind(config: DictConfig, output: Output) -> str:
 def _network(
     config: DictConfig, dataset: Dataset, run_id: str, tracker: Tracker, target: Path
 ) -> None:
-    saved = tracker.tag(run_id, TAG)
+    saved = tracker.tag(run_id, Tags.CHECKPOINT)
     if saved is None:
         raise NotFoundError(f"run {run_id} has no checkpoint")
     if saved.endswith(WEIGHTS):

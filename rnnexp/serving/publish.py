@@ -21,12 +21,13 @@ from rnnexp.errors import NotFoundError
 from rnnexp.serving.packing import dataset_of, pack
 from rnnexp.storage import registry
 from rnnexp.storage.mlflow_store import Tracker
-from rnnexp.storage.registry import CHAMPION, DATA, OBJECTIVE, RUN, VALUE, Registry, Verdict
+from rnnexp.storage.registry import CHAMPION, Decision, Registry
+from rnnexp.storage.schema import Metrics, ModelTags, Tags
 from rnnexp.training.checkpoint import no_checkpoint
 
 RULE = (
-    f"The alias {CHAMPION} goes to a version whose {VALUE}, on the validation part, is better "
-    "than the champion's, on the same data and by the same objective."
+    f"The alias {CHAMPION} goes to a version whose {Metrics.BEST_VALUE}, on the validation part, "
+    "is better than the champion's, on the same data and by the same objective."
 )
 
 
@@ -103,7 +104,7 @@ def _logged(
         (
             (model.model_id, model.tags)
             for model in found
-            if model.status == LoggedModelStatus.READY and model.tags.get(RUN) == run_id
+            if model.status == LoggedModelStatus.READY and model.tags.get(ModelTags.RUN) == run_id
         ),
         None,
     )
@@ -116,20 +117,20 @@ def _log(
     from mlflow.models import Model
 
     run = client.get_run(run_id)
-    if VALUE not in run.data.metrics:
-        raise NotFoundError(f"run {run_id} has no {VALUE} to compare by")
-    dataset = dataset_of(config, run_id, run.data.tags.get(DATA))
+    if Metrics.BEST_VALUE not in run.data.metrics:
+        raise NotFoundError(f"run {run_id} has no {Metrics.BEST_VALUE} to compare by")
+    dataset = dataset_of(config, run_id, run.data.tags.get(Tags.DATA))
     tags = {
-        RUN: run_id,
-        DATA: dataset.folder.name,
-        OBJECTIVE: f"{config.objective.mode} {config.objective.monitor}",
-        VALUE: repr(run.data.metrics[VALUE]),
-        "study": run.data.tags["study"],
-        "trial": run.data.tags["trial"],
+        ModelTags.RUN: run_id,
+        ModelTags.DATA: dataset.folder.name,
+        ModelTags.OBJECTIVE: f"{config.objective.mode} {config.objective.monitor}",
+        ModelTags.BEST_VALUE: repr(run.data.metrics[Metrics.BEST_VALUE]),
+        ModelTags.STUDY: run.data.tags[Tags.STUDY],
+        ModelTags.TRIAL: run.data.tags[Tags.TRIAL],
     }
     created = client.create_logged_model(
         run.info.experiment_id,
-        name=f"trial-{run.data.tags['trial']}",
+        name=f"trial-{run.data.tags[Tags.TRIAL]}",
         source_run_id=study_run,
         tags=tags,
         params=run.data.params,
@@ -156,17 +157,17 @@ def _log(
 
 def _register(
     entry: Registry, model_id: str, study_run: str, tags: Mapping[str, str]
-) -> tuple[str, Verdict]:
+) -> tuple[str, Decision]:
     """The version of a model, and whether it is the champion now."""
     version = entry.version_of(model_id, study_run) or entry.add(model_id, study_run, tags)
     number = str(version.version)
     champion = entry.champion()
     wins = champion is not None and str(champion.version) == number
     if wins or version.description:  # it was decided before; since then by hand, perhaps
-        return number, Verdict(wins, "as before")
+        return number, Decision(wins, "as before")
     verdict = registry.compare(tags, champion.tags if champion else None)
     if verdict.wins:
-        entry.crown(number)
+        entry.make_champion(number)
     what = "Became" if verdict.wins else "Did not become"
     entry.describe(number, f"{what} the {CHAMPION}: {verdict.why}. {RULE}")
     return number, verdict

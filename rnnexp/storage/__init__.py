@@ -1,1 +1,1 @@
-"""What is stored, and read back: MLflow's runs, Optuna's studies, and what waits for them."""
+"""Storage: runs in MLflow, studies in Optuna, the queued writes, and every stored name."""

@@ -1,4 +1,4 @@
-"""Deletes a run's checkpoint: what MLflow has of it, and the files in the folder of its job."""
+"""Deletion of a run's checkpoint: the artifacts in MLflow, and the files in the job's folder."""
 
 import logging
 from collections.abc import Sequence
@@ -9,60 +9,58 @@ from mlflow.tracking import MlflowClient
 
 from rnnexp.errors import one_line
 from rnnexp.storage.retry import is_transient
+from rnnexp.storage.schema import Artifacts, Tags
 
 log = logging.getLogger(__name__)
 
-# Of a run: a folder of artifacts, and the tag with the path of the best of them.
-CHECKPOINT = "checkpoint"
-DELETED = "checkpoint_deleted"  # tag of a run whose checkpoint was deleted: by which rule
 
-
-def local_files(folder: Path, patterns: Sequence[str]) -> list[Path]:
-    """The files of a job's folder, and below it, whose names match."""
+def checkpoint_files(folder: Path, patterns: Sequence[str]) -> list[Path]:
+    """Return the files in a job's folder, and below, whose names match a pattern."""
     return sorted({f for pattern in patterns for f in folder.rglob(pattern) if f.is_file()})
 
 
-def discard(
+def delete_checkpoint(
     client: MlflowClient, run_id: str | None, folder: Path, patterns: Sequence[str], reason: str
 ) -> None:
-    """Delete a run's checkpoint, and let the run say so; no harm is done by doing it again.
+    """Delete a run's checkpoint, and tag the run with the reason; repeating it does no harm.
 
-    The local files go last: while there are any, it isn't done.
+    The local files are deleted last: while there are any, the deletion is not complete.
 
     Args:
-        client: Where the run is.
-        run_id: The run; None if the job died before it had one.
+        client: MLflow's client of the run's store.
+        run_id: The run; None if the job died before it had a run.
         folder: The job's folder.
-        patterns: What names of files there are checkpoints.
-        reason: By which rule.
+        patterns: Which file names in the folder are checkpoints.
+        reason: The rule by which the checkpoint is deleted.
 
     Raises:
-        Exception: If MLflow is away. What it refuses for good is logged, and left as it is.
+        Exception: If MLflow is unreachable. A deletion that MLflow refuses is logged and skipped.
     """
-    files = local_files(folder, patterns)
+    files = checkpoint_files(folder, patterns)
     try:
         if run_id:
-            _discard_artifacts(client, run_id, reason, had_files=bool(files))
+            _delete_artifacts(client, run_id, reason, had_files=bool(files))
         for file in files:
             file.unlink(missing_ok=True)
     except Exception as error:
         if is_transient(error) and not _is_refused(error):
             raise
-        log.warning("a checkpoint can't be deleted, of %s: %s", folder, one_line(error))
+        log.warning("the checkpoint in %s can't be deleted: %s", folder, one_line(error))
 
 
-def _discard_artifacts(client: MlflowClient, run_id: str, reason: str, *, had_files: bool) -> None:
+def _delete_artifacts(client: MlflowClient, run_id: str, reason: str, *, had_files: bool) -> None:
     run = client.get_run(run_id)
-    has_tag = CHECKPOINT in run.data.tags
+    has_tag = Tags.CHECKPOINT in run.data.tags
     if not (has_tag or had_files):
         return
-    get_artifact_repository(run.info.artifact_uri, client.tracking_uri).delete_artifacts(CHECKPOINT)
-    client.set_tag(run_id, DELETED, reason)
+    artifacts = get_artifact_repository(run.info.artifact_uri, client.tracking_uri)
+    artifacts.delete_artifacts(Artifacts.CHECKPOINT)
+    client.set_tag(run_id, Tags.CHECKPOINT_DELETED, reason)
     if has_tag:
-        client.delete_tag(run_id, CHECKPOINT)
+        client.delete_tag(run_id, Tags.CHECKPOINT)
 
 
 def _is_refused(error: Exception) -> bool:
-    """Whether it would be so the next time as well."""
-    answer = getattr(error, "response", None)  # of an artifact store behind HTTP
-    return isinstance(error, PermissionError) or getattr(answer, "status_code", 500) < 500
+    """Return whether a retry would fail in the same way."""
+    response = getattr(error, "response", None)  # of an artifact store behind HTTP
+    return isinstance(error, PermissionError) or getattr(response, "status_code", 500) < 500

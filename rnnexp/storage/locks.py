@@ -7,19 +7,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_held = threading.local()  # folders whose lock this thread has
+_held = threading.local()  # the folders whose lock this thread has
 
 
 @contextmanager
 def locked(folder: Path, *, wait: bool = True) -> Iterator[bool]:
-    """Hold a folder's lock, which the processes of a machine share; it leaves nothing behind.
+    """Hold a folder's lock, which leaves no file behind.
 
-    The lock of a process that dies is free. Another thread of the same process waits as well; one
-    that has the lock already goes on, for a sweep's folder may be that of its stores.
+    The lock of a process that dies is free. Another thread of the same process waits as well; a
+    thread that has the lock already goes on, since a sweep's folder may also hold its stores.
 
     Args:
         folder: The folder.
-        wait: Whether to wait for it; else the block is told whether it has the lock.
+        wait: Whether to wait for the lock; else the block learns whether it has the lock.
+
+    Yields:
+        Whether the lock is held; always True with ``wait``.
     """
     mine: set[Path] = vars(_held).setdefault("folders", set())
     path = folder.resolve()
@@ -28,10 +31,10 @@ def locked(folder: Path, *, wait: bool = True) -> Iterator[bool]:
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        has_it = _lock(descriptor, wait)
-        if has_it:
+        has_lock = _lock(descriptor, wait)
+        if has_lock:
             mine.add(path)
-        yield has_it
+        yield has_lock
     finally:
         mine.discard(path)
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""An MLflow run that is being written: explicit run id, one request an epoch."""
+"""An MLflow run that is being written: an explicit run id, one request an epoch."""
 
 import re
 import time
@@ -10,19 +10,21 @@ from mlflow.tracking import MlflowClient
 
 from rnnexp.storage.outbox import Outbox
 from rnnexp.storage.retry import retry_transient
+from rnnexp.storage.schema import Artifacts, Metrics
 
 _ILLEGAL = re.compile(r"[^\w\-. :/]")  # in the name of a param, such as the @ of a package
-SECONDS = "seconds"  # metric of a run: how long it took, all of its attempts together
 
 
 class Run:
     """An MLflow run that is being written.
 
+    While MLflow is unreachable, writes are queued in order, see `rnnexp.storage.outbox`.
+
     Attributes:
-        id: MLflow's run id.
-        experiment_id: MLflow's id of the experiment that it belongs to.
-        page: Where MLflow's UI shows it among others.
-        epochs: How many it has trained; None as long as none was told.
+        id: MLflow's id of the run.
+        experiment_id: MLflow's id of the run's experiment.
+        page: Where MLflow's UI shows the run among others, after the server's address.
+        epochs: The number of epochs that the run has trained; None if nobody has counted.
     """
 
     def __init__(
@@ -35,7 +37,7 @@ class Run:
         self.page = f"#/experiments/{experiment_id}/runs"
         self.epochs: int | None = None
         self._status = "FINISHED"
-        self._noted: dict[str, str] = {}
+        self._next_tags: dict[str, str] = {}
         self._began, self._seconds_before = time.monotonic(), 0.0
 
     def log_batch(
@@ -46,11 +48,11 @@ class Run:
         params: Mapping[str, object] | None = None,
         tags: Mapping[str, object] | None = None,
     ) -> None:
-        """Write in one request.
+        """Write metrics, params and tags in one request.
 
         Args:
-            metrics: Values by name; NaN and infinity are stored as such.
-            step: For metrics of an epoch, the epoch counted from 0.
+            metrics: Values by name; NaN and infinity are stored as they are.
+            step: The step of the metrics; for metrics of an epoch, the epoch from 0.
             params: Values by name, which can't be changed later.
             tags: Values by name.
         """
@@ -60,38 +62,38 @@ class Run:
             "step": step,
             "time": now_ms(),
             "params": {param_name(name): str(value) for name, value in (params or {}).items()},
-            "tags": self._noted | {name: str(value) for name, value in (tags or {}).items()},
+            "tags": self._next_tags | {name: str(value) for name, value in (tags or {}).items()},
         }
-        self._noted = {}
+        self._next_tags = {}
         self._outbox.send(entry)
 
-    def note(self, **tags: object) -> None:
-        """Tags that are written with the next batch, since every request takes its time."""
-        self._noted |= {name: str(value) for name, value in tags.items()}
+    def tag_later(self, tags: Mapping[str, object]) -> None:
+        """Write tags with the next batch, since every request takes its time."""
+        self._next_tags |= {name: str(value) for name, value in tags.items()}
 
     @retry_transient
-    def take_up(self) -> None:
-        """Count the time of its earlier attempts as well."""
+    def continue_clock(self) -> None:
+        """Count the seconds of the run's earlier attempts as well."""
         self._seconds_before = seconds_so_far(self._client, self.id)
-        self.log_batch(metrics={SECONDS: self._seconds_before})
+        self.log_batch(metrics={Metrics.SECONDS: self._seconds_before})
 
     def log_outcome(
         self, *, tags: Mapping[str, object], metrics: Mapping[str, float] | None = None
     ) -> None:
-        """Write what came out, with the epochs and the seconds that it took."""
-        took = {SECONDS: self._seconds_before + time.monotonic() - self._began}
+        """Write the outcome, with the epochs and the seconds that the run took."""
+        spent = {Metrics.SECONDS: self._seconds_before + time.monotonic() - self._began}
         if self.epochs is not None:
-            took["epochs"] = self.epochs
-        self.log_batch(metrics=took | dict(metrics or {}), tags=tags)
+            spent[Metrics.EPOCHS] = self.epochs
+        self.log_batch(metrics=spent | dict(metrics or {}), tags=tags)
 
     @retry_transient
     def steps(self, metric: str) -> set[int]:
-        """The steps at which a metric has been written."""
+        """Return the steps at which a metric has been written."""
         return {entry.step for entry in self._client.get_metric_history(self.id, metric)}
 
     @retry_transient
     def has_params(self) -> bool:
-        """Whether its params have been written; they can't be changed."""
+        """Return whether the params have been written; they can't be changed."""
         return bool(self._client.get_run(self.id).data.params)
 
     def log_file(self, path: Path, folder: str | None = None) -> None:
@@ -102,20 +104,20 @@ class Run:
         """Store a text as artifact."""
         self._outbox.send({"kind": "text", "text": text, "name": name})
 
-    def discard_checkpoint(
+    def delete_checkpoint(
         self, run_id: str | None, folder: Path, patterns: Sequence[str], reason: str
     ) -> None:
-        """Delete the checkpoint of another run, once that can be done.
+        """Delete the checkpoint of another run, at once or when MLflow can be reached again.
 
         Args:
-            run_id: The other run; None if it never began.
-            folder: The folder of its job.
-            patterns: What names of files there are checkpoints.
-            reason: By which rule.
+            run_id: The other run; None if the job died before it had a run.
+            folder: The folder of the other run's job.
+            patterns: Which file names are checkpoints, such as ``*.keras``.
+            reason: The rule by which the checkpoint is deleted.
         """
         self._outbox.send(
             {
-                "kind": "discard",
+                "kind": "delete_checkpoint",
                 "run_id": run_id,
                 "folder": str(folder),
                 "patterns": list(patterns),
@@ -130,33 +132,34 @@ class Run:
     def end_failed(self, error: BaseException | str) -> None:
         """Let the run end as FAILED, with the traceback as artifact."""
         if isinstance(error, BaseException):
-            self.log_text("".join(traceback.format_exception(error)), "traceback.txt")
+            self.log_text("".join(traceback.format_exception(error)), Artifacts.TRACEBACK)
         self._status = "FAILED"
 
     def terminate(self) -> None:
-        """End the run."""
+        """End the run in MLflow."""
         self._outbox.send({"kind": "end", "status": self._status, "time": now_ms()})
         self._outbox.deliver()
 
 
 def param_name(key: str) -> str:
-    """A config key as MLflow takes it for the name of a param."""
+    """Return a config key in the form that MLflow takes as the name of a param."""
     return _ILLEGAL.sub("_", key)
 
 
 def seconds_so_far(client: MlflowClient, run_id: str) -> float:
-    """How long the attempts of a run took, as far as they have written: the last may have died.
+    """Return the seconds that the attempts of a run took, as far as they have written.
 
-    What an attempt writes first, and last if it has the time to, is ``seconds`` up to then.
+    An attempt writes the metric ``seconds`` first, and last if it has the time to; the last attempt
+    may have died, and counts up to the last metric that it wrote.
     """
     run = client.get_run(run_id)
     histories = {name: client.get_metric_history(run_id, name) for name in run.data.metrics}
-    told = [(entry.timestamp, entry.value) for entry in histories.get(SECONDS, [])]
-    since, seconds = max(told, default=(run.info.start_time, 0.0))
+    marks = [(entry.timestamp, entry.value) for entry in histories.get(Metrics.SECONDS, [])]
+    since, seconds = max(marks, default=(run.info.start_time, 0.0))
     last = max((entry.timestamp for entries in histories.values() for entry in entries), default=0)
     return float(seconds + max(last - since, 0) / 1000)
 
 
 def now_ms() -> int:
-    """Milliseconds since the epoch, as MLflow stores times."""
+    """Return the milliseconds since the epoch, as MLflow stores times."""
     return int(time.time() * 1000)

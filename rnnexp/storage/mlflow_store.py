@@ -1,12 +1,9 @@
-"""All MLflow calls: explicit run ids, no global state, one request an epoch."""
+"""An MLflow store: open runs, find runs, add to runs that have ended; no global state."""
 
-import logging
-import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, chdir, contextmanager, nullcontext
 from pathlib import Path
-from typing import Literal
 from urllib.parse import unquote
 
 from hydra.utils import to_absolute_path
@@ -16,28 +13,15 @@ from mlflow.tracking import MlflowClient, get_tracking_uri
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from rnnexp.errors import one_line
+from rnnexp.objective import Objective
+from rnnexp.storage import schema
 from rnnexp.storage.locks import locked
-from rnnexp.storage.mlflow_run import SECONDS, Run, now_ms, param_name, seconds_so_far
+from rnnexp.storage.mlflow_run import Run, now_ms, param_name, seconds_so_far
 from rnnexp.storage.retry import retry_transient
+from rnnexp.storage.schema import Kind, Metrics, Tags
 from rnnexp.storage.ui_view import TAG as VIEW
 from rnnexp.storage.ui_view import view
 from rnnexp.storage.uris import absolute_uri, sqlite_file, write_problem
-
-# MLflow reports every step of making a new SQLite store and of saving a model, and draws a bar for
-# every download.
-# Matplotlib, which it imports, reports that it looks for fonts.
-for _name in (
-    "alembic",
-    "matplotlib",
-    "mlflow.pyfunc",
-    "mlflow.store.db.utils",
-    "mlflow.system_metrics",
-):
-    logging.getLogger(_name).setLevel(logging.WARNING)
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-# By itself it would wait four minutes for a server that is away; here writes wait in `Outbox`.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 
 DEFAULT_URI = "sqlite:///mlflow.db"  # where a bare `mlflow ui` looks
 
@@ -47,8 +31,12 @@ class Tracker:
 
     Args:
         uri: MLflow's tracking URI; None for ``MLFLOW_TRACKING_URI``, else MLflow's default.
-        experiment: The experiment's name; made when the first run is.
+        experiment: The experiment's name; the experiment is made with its first run.
         system_metrics: Whether jobs log MLflow's system metrics.
+
+    Attributes:
+        uri: The tracking URI, absolute.
+        system_metrics: As above.
     """
 
     def __init__(self, uri: str | None, experiment: str, system_metrics: bool = False) -> None:
@@ -58,7 +46,7 @@ class Tracker:
         self._experiment = experiment
 
     def problems(self) -> list[str]:
-        """Why no run can be written as it is asked for; empty if one can."""
+        """Return why no run can be written to this store; empty if runs can be written."""
         problems: list[str] = []
         if not isinstance(self.system_metrics, bool):
             problems.append(f"tracking.system_metrics={self.system_metrics}: must be true or false")
@@ -68,7 +56,7 @@ class Tracker:
             if not problem and not self.uri.startswith(("sqlite:", "http")):
                 self.client()
         except MlflowException as error:
-            # Such as a scheme that it doesn't know, or a store of files, which it has given up.
+            # Such as an unknown scheme, or a store of files, which MLflow no longer supports.
             problem = f"{self.uri} can't be used: {one_line(error)}"
         return [*problems, f"tracking.uri: {problem}"] if problem else problems
 
@@ -79,23 +67,29 @@ class Tracker:
         *,
         tags: Mapping[str, object],
         params: Mapping[str, object],
+        kind: Kind = Kind.RUN,
         parent: str | None = None,
         continued: str | None = None,
         outbox: Path | None = None,
     ) -> Iterator[Run]:
-        """A run that is ended however the block ends.
+        """Open a run, which ends however the block ends.
 
-        An exception ends it as FAILED with the traceback as artifact, Ctrl-C as KILLED.
+        An exception ends the run as FAILED with the traceback as artifact, Ctrl-C as KILLED.
 
         Args:
-            name: Its name in the UI; None for one that MLflow makes up.
-            tags: Its tags at the start.
-            params: Its params.
-            parent: Id of the run that it is nested under.
-            continued: Id of a run that goes on, in place of a new one.
-            outbox: Where writes wait while MLflow is away; None to raise its errors.
+            name: The run's name in the UI; None for a name that MLflow makes up.
+            tags: The run's tags at the start.
+            params: The run's params.
+            kind: What the run is.
+            parent: Id of the run that the new run is nested under.
+            continued: Id of a run that goes on, in place of a new run.
+            outbox: Where writes are queued while MLflow is unreachable; None to raise its errors.
+
+        Yields:
+            The run.
         """
         all_tags = {key: str(value) for key, value in tags.items()}
+        all_tags |= {Tags.SCHEMA: str(schema.VERSION), Tags.KIND: kind}
         if parent:
             all_tags[MLFLOW_PARENT_RUN_ID] = parent
         run = self._open(name, all_tags, continued, outbox)
@@ -120,8 +114,8 @@ class Tracker:
         experiment_id = self._experiment_id(client)
         if continued:
             client.update_run(continued, status="RUNNING")
-            if "reason" in client.get_run(continued).data.tags:
-                client.delete_tag(continued, "reason")  # of an attempt that failed
+            if Tags.REASON in client.get_run(continued).data.tags:
+                client.delete_tag(continued, Tags.REASON)  # of an attempt that failed
             run = Run(client, continued, experiment_id, outbox)
             run.log_batch(tags=tags)
             return run
@@ -129,12 +123,17 @@ class Tracker:
         return Run(client, created.info.run_id, experiment_id, outbox)
 
     def attach(self, run_id: str, experiment_id: str) -> Run:
-        """A run, for more to be written to it, that is left open or ended as it is."""
+        """Give access to a run, to write to it; the run stays open, or ended, as it is."""
         return Run(self.client(), run_id, experiment_id)
 
     @retry_transient
     def find(self, tags: Mapping[str, object], parent: str | None = None) -> str | None:
-        """The run with these tags, nested under a parent if it has one; None if there is none."""
+        """Return the id of the run with these tags; None if there is no such run.
+
+        Args:
+            tags: Tags that the run must have.
+            parent: Id of the run that the run must be nested under; None for any.
+        """
         client = self.client()
         texts = {name: str(value) for name, value in tags.items()}
         if parent:
@@ -144,7 +143,7 @@ class Tracker:
         return next((r.info.run_id for r in found if texts.items() <= r.data.tags.items()), None)
 
     def knows(self, run_id: str) -> bool:
-        """Whether a run is in this store; a store that isn't there is not made."""
+        """Return whether a run is in this store, without creating a SQLite file."""
         file = sqlite_file(unquote(self.uri))
         if file and not file.exists():
             return False
@@ -160,17 +159,17 @@ class Tracker:
     def end_failed(
         self, run_id: str, tags: Mapping[str, object], outbox: Path, epochs: int
     ) -> None:
-        """End a run whose own process can't do it, after what that process has left waiting."""
+        """End a run whose process has died, after the writes that the process has queued."""
         client = self.client()
         run = Run(client, run_id, "", outbox)
-        took = {SECONDS: seconds_so_far(client, run_id), "epochs": epochs}
-        run.log_batch(metrics=took, tags=tags)
+        spent = {Metrics.SECONDS: seconds_so_far(client, run_id), Metrics.EPOCHS: epochs}
+        run.log_batch(metrics=spent, tags=tags)
         run.end_failed("")
         run.terminate()
 
     @retry_transient
     def add(self, run_id: str, *, metrics: Mapping[str, float], tags: Mapping[str, object]) -> None:
-        """Write something more to a run that has ended."""
+        """Add metrics and tags to a run that has ended."""
         now = now_ms()
         self.client().log_batch(
             run_id,
@@ -180,48 +179,50 @@ class Tracker:
 
     @retry_transient
     def tag(self, run_id: str, name: str) -> str | None:
-        """A run's tag; None if it has none of that name."""
+        """Return a run's tag; None if the run has no tag of that name."""
         value: str | None = self.client().get_run(run_id).data.tags.get(name)
         return value
 
     @retry_transient
     def download(self, run_id: str, path: str, folder: Path) -> Path:
-        """Fetch one of a run's artifacts into a folder."""
+        """Fetch one of a run's artifacts into a folder.
+
+        Returns:
+            The file, or the folder, that was fetched.
+        """
         return Path(self.client().download_artifacts(run_id, path, str(folder)))
 
     @retry_transient
-    def save_view(
-        self, run: Run, study: str, keys: Iterable[str], direction: Literal["minimize", "maximize"]
-    ) -> None:
-        """Let MLflow's UI offer a view of a study, which the run's page then is.
+    def save_view(self, run: Run, study: str, keys: Iterable[str], objective: Objective) -> None:
+        """Save a view of a study in MLflow's UI, and make the view the run's page.
 
         Args:
             run: The study's run.
-            study: Its name.
-            keys: What it searches, by config key.
-            direction: What counts as best.
+            study: The study's name.
+            keys: The searched config keys.
+            objective: By which the view is ordered.
         """
-        if text := view(study, [param_name(key) for key in keys], direction, now_ms()):
+        if text := view(study, [param_name(key) for key in keys], objective, now_ms()):
             self.client().set_experiment_tag(run.experiment_id, f"{VIEW}{run.id}", text)
             run.page += f"?viewStateShareKey={run.id}"
 
     def how_to_browse(self, run: Run) -> str:
-        """The command, and the address, that show the runs beside this one."""
+        """Return the command and the address that show a run among the others."""
         if self.uri.startswith("http"):
             return f"open {self.uri}/{run.page}"
         where = "" if self._is_default() else f" --backend-store-uri {shlex.quote(self.uri)}"
         return f"mlflow ui{where}    and open http://127.0.0.1:5000/{run.page}"
 
     def environment(self) -> str:
-        """What stands before a command of MLflow's, so that it finds this store; may be empty."""
+        """Return what a command of MLflow needs before it to find this store; may be empty."""
         return "" if self._is_default() else f"MLFLOW_TRACKING_URI={shlex.quote(self.uri)} "
 
     def client(self) -> MlflowClient:
-        """MLflow's client of this store."""
+        """Return MLflow's client of this store."""
         file = sqlite_file(unquote(self.uri))
         # Of two sweeps that begin at the same moment, one would find half of the other's tables.
         alone = locked(file.parent) if file and file.parent.exists() else nullcontext()
-        with _start_folder(), alone:  # a new store notes where its artifacts go
+        with _start_folder(), alone:  # a new store remembers where its artifacts go
             return MlflowClient(self.uri)
 
     def _is_default(self) -> bool:
@@ -234,7 +235,7 @@ class Tracker:
         try:
             return str(client.create_experiment(self._experiment))
         except MlflowException:
-            # Made by another process a moment ago.
+            # Another process has made the experiment a moment ago.
             found = client.get_experiment_by_name(self._experiment)
             if not found:
                 raise
@@ -242,5 +243,5 @@ class Tracker:
 
 
 def _start_folder() -> AbstractContextManager[None]:
-    """MLflow's defaults are relative to the working folder, which Hydra may have changed."""
+    """Enter the folder where the command was started, which MLflow's defaults are relative to."""
     return chdir(to_absolute_path("."))

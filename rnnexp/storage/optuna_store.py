@@ -1,29 +1,35 @@
-"""Studies in Optuna's storage: open a storage, list its studies, open a trial."""
+"""Studies in Optuna's storage: open a storage, list its studies, open a trial, rank trials."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
-from difflib import get_close_matches
+from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from rnnexp.formatting import did_you_mean
+from rnnexp.objective import Objective
+from rnnexp.result import Result, State
 from rnnexp.storage.locks import locked
+from rnnexp.storage.schema import StudyAttrs, TrialAttrs, version_problem
 from rnnexp.storage.uris import sqlite_file
 
 if TYPE_CHECKING:
+    import optuna
     from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial
 
 
 @cache
 def open_storage(url: str) -> "BaseStorage":
-    """Optuna's storage; once a process, as opening it costs more than all of a short trial's reads.
+    """Open Optuna's storage, once a process: opening costs more than a short trial's reads.
 
     Args:
-        url: An absolute address, see `absolute_uri`.
+        url: An absolute URL, see `rnnexp.storage.uris.absolute_uri`.
 
     Raises:
         Exception: Whatever the database's driver raises.
     """
-    import optuna  # it takes a second, which most users of this module don't have to spend
+    import optuna  # the import takes a second, which most users of this module don't need
 
     file = sqlite_file(url)
     # Of two sweeps that begin at the same moment, one would find half of the other's tables.
@@ -32,7 +38,7 @@ def open_storage(url: str) -> "BaseStorage":
 
 
 def study_names(url: str) -> list[str]:
-    """The studies in a storage; to look into an SQLite file that isn't there would make it.
+    """Return the names of the studies in a storage, without creating a SQLite file.
 
     Raises:
         Exception: Whatever the database's driver raises.
@@ -43,9 +49,82 @@ def study_names(url: str) -> list[str]:
     return [study.study_name for study in open_storage(url).get_all_studies()]
 
 
-def no_such_study(name: str, names: Sequence[str], url: str) -> str:
-    """What to say of a study that isn't there."""
-    known = f"; there are {', '.join(names[:10])}" if names else ""
-    near = get_close_matches(name, names, n=3)
-    hint = f"; did you mean {' or '.join(near)}?" if near else known
+def newest_study(url: str) -> str | None:
+    """Return the name of the study that began last; None if there is no study.
+
+    Raises:
+        Exception: Whatever the database's driver raises.
+    """
+    if not study_names(url):
+        return None
+    import optuna
+
+    summaries = optuna.get_all_study_summaries(open_storage(url), include_best_trial=False)
+    newest = max(summaries, key=lambda summary: summary.datetime_start or datetime.min)
+    return newest.study_name
+
+
+def unknown_study(name: str, names: Sequence[str], url: str) -> str:
+    """Return the message on a study that is not in a storage."""
+    hint = did_you_mean(name, names) or (f"; there are {', '.join(names[:10])}" if names else "")
     return f"there is no study {name} in {url}{hint}"
+
+
+def study_problem(study: "optuna.Study") -> str | None:
+    """Return why a study can't be read; see `rnnexp.storage.schema.version_problem`."""
+    problem = version_problem(study.user_attrs.get(StudyAttrs.SCHEMA))
+    return problem and f"study {study.study_name} {problem}"
+
+
+def open_trial(study: "optuna.Study", storage: "BaseStorage", number: int) -> "optuna.trial.Trial":
+    """Open a running trial by its number, to report to it or to set its attributes.
+
+    Args:
+        study: The trial's study.
+        storage: The study's storage.
+        number: The trial's number.
+    """
+    import optuna
+
+    study_id = storage.get_study_id_from_name(study.study_name)
+    trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, number)
+    return optuna.trial.Trial(study, trial_id)
+
+
+def objective_of(study: "optuna.Study") -> Objective:
+    """Return the objective of a study; of another program's study, its direction and ``value``."""
+    stored = study.user_attrs.get(StudyAttrs.OBJECTIVE)
+    if stored:
+        return Objective.parse(stored)
+    return Objective.of_direction(study.direction.name.lower())
+
+
+def stored_result(trial: "FrozenTrial") -> Result | None:
+    """Return the result that a trial has stored; None while it runs."""
+    stored: dict[str, Any] | None = trial.user_attrs.get(TrialAttrs.RESULT)
+    return Result.from_json(stored) if stored else None
+
+
+def best_epoch(trial: "FrozenTrial") -> int | None:
+    """Return the epoch of a trial's value, from 0; None if it has none, or runs."""
+    result = stored_result(trial)
+    return result.best_epoch if result else None
+
+
+def ranked(trials: Iterable["FrozenTrial"], objective: Objective) -> list["FrozenTrial"]:
+    """Return the complete trials, the best first; of equal trials the earlier is first."""
+    complete = [trial for trial in trials if trial.state.name == State.COMPLETE]
+    return sorted(complete, key=lambda trial: (objective.sort_key(trial.value), trial.number))
+
+
+def best_trial(study: "optuna.Study") -> "FrozenTrial | None":
+    """Return the complete trial with the best value; None if no trial is complete."""
+    trials = study.get_trials(deepcopy=False)
+    return next(iter(ranked(trials, objective_of(study))), None)
+
+
+def results(study: "optuna.Study") -> list[Result]:
+    """Return the results of the trials that have ended, in the order in which they ended."""
+    ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+    ended.sort(key=lambda trial: trial.datetime_complete or datetime.max)
+    return [Result(State[trial.state.name], trial.value, best_epoch(trial)) for trial in ended]

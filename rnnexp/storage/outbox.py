@@ -1,8 +1,8 @@
-"""What is written to MLflow, in order; what can't be written now waits in a file.
+"""Writes to MLflow, in order; while MLflow is unreachable, writes are queued in a file.
 
-MLflow's server may be restarted, or its disk be full for a while: training goes on. Every
-write first tries to deliver what waits. What is still there at the end is in the file, for
-`rnnexp deliver`.
+MLflow's server may be restarted, or its disk be full for a while: training goes on. Every write
+first tries to deliver the queued writes. Writes that are still queued at the end are in the file,
+for ``rnnexp deliver``.
 """
 
 import json
@@ -14,89 +14,95 @@ from typing import Any
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
+from rnnexp.atomic import atomic_write
 from rnnexp.errors import one_line
-from rnnexp.storage.checkpoint_deletion import discard
+from rnnexp.storage.checkpoint_deletion import delete_checkpoint
 from rnnexp.storage.locks import locked
 from rnnexp.storage.retry import PAUSE, is_transient
+from rnnexp.storage.schema import Files
 
 log = logging.getLogger(__name__)
-
-FILE = "mlflow.outbox"  # in the folder of a trial; of a sweep, with its id before it
 
 Entry = dict[str, Any]
 
 
 class Outbox:
-    """Writes of one run.
+    """The writes of one run.
 
     Args:
-        client: Where to write.
+        client: MLflow's client of the store.
         run_id: The run.
-        file: Where writes wait that could not be made; None if they can't wait.
+        file: Where writes are queued that could not be made; None to raise their errors.
     """
 
     def __init__(self, client: MlflowClient, run_id: str, file: Path | None) -> None:
         self._client = client
         self._run_id = run_id
         self._file = file
-        self._waiting: list[Entry] = []
+        self._queue: list[Entry] = []
         self._next_try = 0.0
-        if file and file.exists():  # left by an attempt that died
-            self._waiting = json.loads(file.read_text())["entries"]
+        if file and file.exists():  # from an attempt that died
+            self._queue = json.loads(file.read_text())["entries"]
 
     def send(self, entry: Entry) -> None:
-        """Write, now or later.
+        """Write an entry, now or later.
 
         Args:
-            entry: ``kind`` and what `write` needs for it.
+            entry: ``kind`` and what `write` needs for this kind.
         """
-        self._waiting.append(entry)
+        self._queue.append(entry)
         if time.monotonic() >= self._next_try:
             self.deliver()
         else:
-            self._keep()
+            self._save()
 
     def deliver(self) -> bool:
-        """Write what waits; whether nothing is left.
+        """Deliver the queued writes.
+
+        Returns:
+            True if the queue is empty.
 
         Raises:
-            Exception: If MLflow refuses what was written, or if nothing can wait.
+            Exception: If MLflow refuses a write, or if there is no file for the queue.
         """
-        while self._waiting:
+        while self._queue:
             try:
-                write(self._client, self._run_id, self._waiting[0])
+                write(self._client, self._run_id, self._queue[0])
             except Exception as error:
                 if self._file is None or not is_transient(error):
                     raise
                 if not self._file.exists():
-                    log.warning("MLflow can't be written, metrics wait: %s", one_line(error))
+                    log.warning("MLflow is unreachable, writes are queued: %s", one_line(error))
                 self._next_try = time.monotonic() + PAUSE
-                self._keep()
+                self._save()
                 return False
-            self._waiting.pop(0)
+            self._queue.pop(0)
         if self._file and self._file.exists():
             self._file.unlink()
-            log.warning("MLflow can be written again: nothing is missing")
+            log.warning("MLflow can be reached again: all queued writes are delivered")
         return True
 
-    def _keep(self) -> None:
+    def _save(self) -> None:
         if not self._file:
             return
-        new = self._file.with_suffix(".new")
-        kept = {
+        saved = {
             "uri": self._client.tracking_uri,
             "run_id": self._run_id,
-            "entries": self._waiting,
+            "entries": self._queue,
         }
         try:
-            new.write_text(json.dumps(kept))
-            new.replace(self._file)
-        except OSError as error:  # this disk is full as well; what waits is in memory
+            atomic_write(self._file, json.dumps(saved))
+        except OSError as error:  # this disk is full as well; the queue is in memory
             log.warning("%s can't be written: %s", self._file, one_line(error))
 
 
 def write(client: MlflowClient, run_id: str, entry: Entry) -> None:
-    """Make one write."""
+    """Make one write to a run.
+
+    Raises:
+        BlockingIOError: If the writes of a job, whose checkpoint is to be deleted, are queued.
+        Exception: Whatever MLflow raises.
+    """
     match entry["kind"]:
         case "batch":
             metrics = [
@@ -110,11 +116,11 @@ def write(client: MlflowClient, run_id: str, entry: Entry) -> None:
             client.log_artifact(run_id, entry["path"], entry["folder"])
         case "text":
             client.log_text(run_id, entry["text"], entry["name"])
-        case "discard":
+        case "delete_checkpoint":
             folder = Path(entry["folder"])
-            if deliver_all(folder)[1]:  # else its checkpoint would be uploaded after this
-                raise BlockingIOError(f"what {folder} has for MLflow still waits")
-            discard(client, entry["run_id"], folder, entry["patterns"], entry["reason"])
+            if deliver_all(folder)[1]:  # else the checkpoint would be uploaded after its deletion
+                raise BlockingIOError(f"the writes in {folder} are still queued")
+            delete_checkpoint(client, entry["run_id"], folder, entry["patterns"], entry["reason"])
         case "end":
             client.set_terminated(run_id, entry["status"], end_time=entry["time"])
         case kind:
@@ -122,16 +128,20 @@ def write(client: MlflowClient, run_id: str, entry: Entry) -> None:
 
 
 def deliver_all(folder: Path) -> tuple[int, int]:
-    """Write what waits anywhere below a folder: how many runs are complete now, and are not."""
-    done = left = 0
-    for file in sorted(folder.rglob("*" + FILE)):
-        with locked(file.parent, wait=False) as is_mine:
-            if not (is_mine and file.exists()):  # its trial is running, and delivers by itself
+    """Deliver the queued writes anywhere below a folder.
+
+    Returns:
+        The number of runs that are complete now, and of those that are not.
+    """
+    delivered = queued = 0
+    for file in sorted(folder.rglob("*" + Files.OUTBOX)):
+        with locked(file.parent, wait=False) as is_free:
+            if not (is_free and file.exists()):  # the trial is running, and delivers by itself
                 continue
-            kept = json.loads(file.read_text())
-            outbox = Outbox(MlflowClient(kept["uri"]), kept["run_id"], file)
+            saved = json.loads(file.read_text())
+            outbox = Outbox(MlflowClient(saved["uri"]), saved["run_id"], file)
             if outbox.deliver():
-                done += 1
+                delivered += 1
             else:
-                left += 1
-    return done, left
+                queued += 1
+    return delivered, queued

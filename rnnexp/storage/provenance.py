@@ -1,7 +1,7 @@
-"""What a run was made with: versions, machine, the application's commit. None of it can fail a run.
+"""Provenance of a run: versions, machine, the application's commit. No error here fails a run.
 
-A process looks its versions and its machine up once. Git is asked once a sweep: `git_of` looks, and
-the study carries what it found to the jobs.
+A process looks up its versions and its machine once. Git is asked once a sweep: the study carries
+the commit to the jobs.
 """
 
 import getpass
@@ -22,7 +22,6 @@ from typing import Any
 import psutil
 from hydra.utils import to_absolute_path
 from mlflow.utils.mlflow_tags import (
-    MLFLOW_GIT_COMMIT,
     MLFLOW_SOURCE_NAME,
     MLFLOW_SOURCE_TYPE,
     MLFLOW_USER,
@@ -30,24 +29,24 @@ from mlflow.utils.mlflow_tags import (
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from rnnexp import __version__
 from rnnexp.cores import available_cores
+from rnnexp.objective import Objective
+from rnnexp.storage.schema import Tags
+from rnnexp.version import __version__
 
-ENVIRONMENT, DIFF = "environment.json", "uncommitted.diff"  # artifacts
-GIT = "git"  # user attribute of a study: the application's commit, see `Git.state`
-LARGEST_DIFF = 100_000  # characters
-SECONDS = 10.0  # git may take, on a file system that is slow
+MAX_DIFF = 100_000  # characters
+GIT_TIMEOUT = 10.0  # seconds, on a slow file system
 
 
 @dataclass(frozen=True)
 class Git:
-    """The application's folder as git has it.
+    """The application's folder in git.
 
     Attributes:
         commit: The commit that is checked out.
-        dirty: Whether files that git knows were changed since. Files that it doesn't know
-            don't count: what a sweep writes would be among them.
-        diff: What was changed, at most 100,000 characters of it.
+        dirty: Whether tracked files were changed since. Untracked files don't count, since the
+            files that a sweep writes are among them.
+        diff: The changes, cut at 100,000 characters.
     """
 
     commit: str
@@ -56,17 +55,17 @@ class Git:
 
     @property
     def state(self) -> dict[str, Any]:
-        """Commit and dirty, as JSON."""
+        """Return ``commit`` and ``dirty``, as JSON can hold them."""
         return {"commit": self.commit, "dirty": self.dirty}
 
 
 def git_of_application() -> Git | None:
-    """Of the script's folder, else of the folder that it was started in."""
+    """Return the git state of the script's folder, else of the folder it was started in."""
     return git_of(script().parent) or git_of(Path(to_absolute_path(".")))
 
 
 def git_of(folder: Path) -> Git | None:
-    """The state of a folder; None without git, or outside of a repository."""
+    """Return the git state of a folder; None without git, or outside of a repository."""
     try:
         commit = _git(folder, "rev-parse", "HEAD").strip()
         status = _git(folder, "status", "--porcelain", "--untracked-files=no")
@@ -74,31 +73,31 @@ def git_of(folder: Path) -> Git | None:
         diff = _git(folder, "diff", "HEAD", "--no-ext-diff", "--no-color") if dirty else ""
     except (OSError, subprocess.SubprocessError):
         return None
-    if len(diff) > LARGEST_DIFF:
+    if len(diff) > MAX_DIFF:
         cut = f"\n[cut here: the whole diff has {len(diff)} characters]\n"
-        diff = diff[: LARGEST_DIFF - len(cut)] + cut
+        diff = diff[: MAX_DIFF - len(cut)] + cut
     return Git(commit, dirty, diff)
 
 
 def _git(folder: Path, *arguments: str) -> str:
     done = subprocess.run(  # noqa: S603
         ["git", "-C", str(folder), *arguments],  # noqa: S607
-        check=True, capture_output=True, timeout=SECONDS, encoding="utf-8", errors="replace",
-        env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},  # only look
+        check=True, capture_output=True, timeout=GIT_TIMEOUT, encoding="utf-8", errors="replace",
+        env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},  # read only
     )  # fmt: skip
     return done.stdout
 
 
 def script() -> Path:
-    """The file that was started, also in a worker."""
+    """Return the script that was started, also in a worker."""
     return Path(to_absolute_path(sys.argv[0] if sys.argv else "."))
 
 
 def environment(git: Mapping[str, Any] | None) -> str:
-    """The content of ``environment.json``.
+    """Return the content of ``environment.json``.
 
     Args:
-        git: As from `Git.state`; None if there is none.
+        git: The commit, as from `Git.state`; None if it is not known.
     """
     found = {"python": platform.python_version(), "packages": packages(), "machine": _machine()}
     return json.dumps(found | {"threads": _threads(), "git": git}, indent=1)
@@ -106,11 +105,11 @@ def environment(git: Mapping[str, Any] | None) -> str:
 
 @cache
 def packages() -> dict[str, str]:
-    """The versions of this project and of what it depends on, by name."""
+    """Return the versions of this project and of its dependencies, by name."""
     found = {"rnnexp": __version__}
     try:
         needed = metadata.requires("rnnexp") or []
-    except metadata.PackageNotFoundError:  # a folder on the path, not installed
+    except metadata.PackageNotFoundError:  # a folder on the path that is not installed
         needed = []
     for requirement in needed:
         name = re.match(r"[\w.-]+", requirement)
@@ -133,7 +132,7 @@ def _machine() -> dict[str, Any]:
 
 
 def _threads() -> int:
-    """How many threads TensorFlow uses for an operation in this process."""
+    """Return the number of threads that TensorFlow uses for an operation in this process."""
     given = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
     return int(given) if given.isdecimal() and int(given) else len(available_cores())
 
@@ -146,37 +145,44 @@ def _user() -> str | None:
         return None
 
 
-def fact_tags(
-    config: DictConfig, direction: str, git: Mapping[str, Any] | None
+def provenance_tags(
+    config: DictConfig, objective: Objective, git: Mapping[str, Any] | None
 ) -> dict[str, object]:
-    """Tags that every run has; MLflow's own names where it has them.
+    """Return the tags that every run has, under MLflow's own names where MLflow has one.
 
     Args:
         config: The application's config.
-        direction: Of a study, ``minimize`` or ``maximize``.
-        git: As from `Git.state`; None if there is none.
+        objective: What the run's best value is of.
+        git: The commit, as from `Git.state`; None if it is not known.
     """
     tags = {
-        "rnnexp.version": __version__,
-        "objective": _objective(config, direction),
-        "seed": _selected(config, "seed"),
+        Tags.VERSION: __version__,
+        Tags.OBJECTIVE: objective,
+        Tags.SEED: _selected(config, "seed"),
         MLFLOW_USER: _user(),
         MLFLOW_SOURCE_NAME: script(),
         MLFLOW_SOURCE_TYPE: "LOCAL",
-        MLFLOW_GIT_COMMIT: git and git["commit"],
-        "git.dirty": git and str(git["dirty"]).lower(),
+        Tags.COMMIT: git and git["commit"],
+        Tags.DIRTY: git and str(git["dirty"]).lower(),
     }
     return {name: value for name, value in tags.items() if value is not None}
 
 
-def _objective(config: DictConfig, direction: str) -> str:
-    """As ``min val_loss``; ``min value`` if the application's config has no objective."""
+def objective_in(config: DictConfig, direction: str) -> Objective:
+    """Return the objective of an application's config.
+
+    Args:
+        config: The application's config; ``objective`` has ``monitor`` and ``mode``, if at all.
+        direction: The study's direction, ``minimize`` or ``maximize``, where it has not.
+    """
     mode, monitor = (_selected(config, f"objective.{key}") for key in ("mode", "monitor"))
-    return f"{mode} {monitor}" if mode and monitor else f"{direction[:3]} value"
+    if mode in ("min", "max") and monitor:
+        return Objective(str(monitor), mode)
+    return Objective.of_direction(direction)
 
 
 def _selected(config: DictConfig, key: str) -> Any:
     try:
         return OmegaConf.select(config, key)
-    except OmegaConfBaseException:  # such as an interpolation that leads nowhere
+    except OmegaConfBaseException:  # such as an interpolation of a key that does not exist
         return None

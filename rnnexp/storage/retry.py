@@ -1,4 +1,4 @@
-"""Problems that pass: a store that is away, a full disk. What failed by them is tried again."""
+"""Retry on transient errors, such as an unreachable store or a full disk."""
 
 import errno
 import logging
@@ -20,53 +20,58 @@ from rnnexp.errors import one_line
 
 log = logging.getLogger(__name__)
 
-PAUSE = 5.0  # seconds between two tries
-PATIENCE = 600.0  # for so many seconds
-ROOM = 2_000_000  # bytes that have to be free for a trial to begin
-LOST = (OperationalError, InterfaceError)  # what a connection raises whose server has gone
-PASSING = (OSError, StorageInternalError, *LOST)
-# Of MLflow's error codes, those that say that it is away; others are problems of what was written.
-AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "IO_ERROR", "REQUEST_LIMIT_EXCEEDED")
+PAUSE = 5.0  # seconds between two attempts
+TIMEOUT = 600.0  # seconds after which the last error is raised
+FREE_BYTES = 2_000_000  # on the disk, that it takes to begin a trial
+_LOST_CONNECTION = (OperationalError, InterfaceError)  # raised when a database server is gone
+_TRANSIENT = (OSError, StorageInternalError, *_LOST_CONNECTION)
+# MLflow's error codes of an unreachable server; its other codes are errors in what was written.
+_UNREACHABLE = (
+    "INTERNAL_ERROR",
+    "TEMPORARILY_UNAVAILABLE",
+    "IO_ERROR",
+    "REQUEST_LIMIT_EXCEEDED",
+)
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether a call failed for reasons that pass."""
-    if isinstance(error, MlflowException) and error.error_code in AWAY:
+    """Return whether a call failed for a reason that may pass, so that a retry can succeed."""
+    if isinstance(error, MlflowException) and error.error_code in _UNREACHABLE:
         return True
-    # MLflow takes some of a lost connection's errors for problems of what was written.
-    return isinstance(error, PASSING) or isinstance(error.__cause__, LOST)
+    # MLflow reports some lost connections as errors in what was written.
+    return isinstance(error, _TRANSIENT) or isinstance(error.__cause__, _LOST_CONNECTION)
 
 
-def is_full(error: BaseException) -> bool:
-    """Whether a disk was full."""
+def is_disk_full(error: BaseException) -> bool:
+    """Return whether a call failed because a disk was full."""
     text = f"{error} {error.__cause__}"
     return (isinstance(error, OSError) and error.errno == errno.ENOSPC) or (
         is_transient(error) and ("No space left" in text or "disk is full" in text)
     )
 
 
-def _tell(state: RetryCallState) -> None:
+def _log_retry(state: RetryCallState) -> None:
     error = state.outcome and state.outcome.exception()
     if error:
-        log.warning("tried again in %g seconds: %s", PAUSE, one_line(error.__cause__ or error))
+        log.warning("retrying in %g seconds: %s", PAUSE, one_line(error.__cause__ or error))
 
 
 retry_transient = retry(
     retry=retry_if_exception(is_transient),
     wait=wait_fixed(PAUSE),
-    stop=stop_after_delay(PATIENCE),
-    before_sleep=_tell,
+    stop=stop_after_delay(TIMEOUT),
+    before_sleep=_log_retry,
     reraise=True,
 )
-"""Decorates what can't do without an answer: it is tried again while its store is away."""
+"""Decorate a function that needs an answer: retry it on transient errors, for ten minutes."""
 
 
 @retry_transient
 def wait_for_disk_space(folder: Path) -> None:
-    """Wait while there is no room on a folder's disk.
+    """Wait until the disk of a folder has room for a trial.
 
     Raises:
-        OSError: If there is none for ten minutes.
+        OSError: If the disk is still full after ten minutes.
     """
-    if shutil.disk_usage(folder).free < ROOM:
+    if shutil.disk_usage(folder).free < FREE_BYTES:
         raise OSError(errno.ENOSPC, "No space left on device", str(folder))

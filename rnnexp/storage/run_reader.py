@@ -1,9 +1,8 @@
-"""Reads back what runs have left in MLflow: studies, their trials, single runs."""
+"""Read what runs have left in MLflow: studies, their trials, single runs."""
 
 import json
 import tempfile
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -13,11 +12,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from omegaconf import DictConfig, OmegaConf
 
-from rnnexp.errors import NotFoundError
+from rnnexp.errors import NotFoundError, SchemaError
+from rnnexp.formatting import did_you_mean
+from rnnexp.objective import Objective
 from rnnexp.storage.mlflow_store import Tracker
+from rnnexp.storage.schema import Artifacts, Kind, Metrics, Tags, run_problem
 from rnnexp.storage.uris import sqlite_file
 
-CONFIG, ENVIRONMENT = "config.yaml", "environment.json"  # of a run's artifacts
 PAGE = 1000  # runs a request
 
 
@@ -28,8 +29,9 @@ class RunReader:
         uri: MLflow's tracking URI; None for ``MLFLOW_TRACKING_URI``, else MLflow's default.
 
     Attributes:
-        tracker: For what is written beside.
-        client: MLflow's.
+        uri: The tracking URI, absolute.
+        tracker: Writes to the same store.
+        client: MLflow's client of the store.
 
     Raises:
         NotFoundError: If there is no such store.
@@ -39,24 +41,25 @@ class RunReader:
         self.tracker = Tracker(uri, "unused")
         self.uri = self.tracker.uri
         file = sqlite_file(unquote(self.uri))
-        if file and not file.exists():  # looking into it would make it
+        if file and not file.exists():  # a look into the file would create it
             raise NotFoundError(f"there are no runs: there is no {file}; give its --tracking-uri")
         self.client = self.tracker.client()
 
     def studies(self) -> list[Run]:
-        """The runs of studies, newest first."""
-        return self._search("tags.study != '' and tags.trial IS NULL and params.direction != ''")
+        """Return the runs of studies, newest first, of whatever schema version."""
+        return self._search(f"tags.`{Tags.KIND}` = '{Kind.STUDY}'")
 
     def study(self, name: str) -> Run:
-        """The run of a study, by its name, its run's id, or the beginning of either.
+        """Return the run of a study, by its name, its run's id, or the beginning of either.
 
         Raises:
-            NotFoundError: If there is none, or more than one.
+            NotFoundError: If there is no such study, or more than one.
+            SchemaError: If the study has another schema version.
         """
         studies = self.studies()
-        names = [run.data.tags["study"] for run in studies]
-        if name in names:  # the newest, if there are several in as many experiments
-            return studies[names.index(name)]
+        names = [run.data.tags[Tags.STUDY] for run in studies]
+        if name in names:  # the newest, if several experiments have such a study
+            return _readable(studies[names.index(name)])
         found = [
             run
             for run, known in zip(studies, names, strict=True)
@@ -65,41 +68,43 @@ class RunReader:
         return self._only(found, "study", name, names)
 
     def trials(self, study: Run) -> list[Run]:
-        """The runs of a study's trials by their number, each with all that MLflow's table has."""
-        found = self._nested(study, "trial")
-        return sorted(found, key=lambda run: int(run.data.tags["trial"]))
+        """Return the runs of a study's trials in the order of their numbers."""
+        found = self._nested(study, Kind.TRIAL)
+        return sorted(found, key=lambda run: int(run.data.tags[Tags.TRIAL]))
 
     def confirmations(self, study: Run) -> list[Run]:
-        """The runs in which the leaders of a study were trained again, newest first."""
-        return self._nested(study, "confirms")
+        """Return the runs in which the best trials of a study were trained again, newest first."""
+        return self._nested(study, Kind.CONFIRMATION)
 
     def run(self, name: str) -> Run:
-        """A run by its id, its beginning, or as ``STUDY/NUMBER`` for a trial.
+        """Return a run by its id, the beginning of its id, or as ``STUDY/NUMBER`` for a trial.
 
         Raises:
-            NotFoundError: If there is none, or more than one.
+            NotFoundError: If there is no such run, or more than one.
+            SchemaError: If the run has another schema version.
         """
         study, _, number = name.rpartition("/")
         if study and number.isdecimal():
-            trials = {run.data.tags["trial"]: run for run in self.trials(self.study(study))}
+            trials = {run.data.tags[Tags.TRIAL]: run for run in self.trials(self.study(study))}
             if str(int(number)) in trials:
-                return trials[str(int(number))]
+                return _readable(trials[str(int(number))])
             known = f"0 to {max(map(int, trials))}" if trials else "none"
             raise NotFoundError(f"study {study} has no trial {number}; there are {known}")
         found = self._by_id(name)
-        names = [] if found else [run.data.tags["study"] for run in self.studies()]
+        names = [] if found else [run.data.tags[Tags.STUDY] for run in self.studies()]
         return self._only(found, "run", name, names)
 
     def study_or_run(self, name: str) -> Run:
-        """A study's run or another, by what `study` or `run` take; see `is_study`.
+        """Return the run of a study or another run, by a name that `study` or `run` takes.
 
         Raises:
-            NotFoundError: If there is none, or more than one.
+            NotFoundError: If there is no such run, or more than one.
+            SchemaError: If the run has another schema version.
         """
         studies = self.studies()
-        names = [run.data.tags["study"] for run in studies]
+        names = [run.data.tags[Tags.STUDY] for run in studies]
         if name in names:
-            return studies[names.index(name)]
+            return _readable(studies[names.index(name)])
         if name.rpartition("/")[2].isdecimal() and "/" in name:
             return self.run(name)
         named = [run for run, known in zip(studies, names, strict=True) if known.startswith(name)]
@@ -108,29 +113,40 @@ class RunReader:
         return self._only(found, "study or run", name, names)
 
     def config(self, run: Run) -> DictConfig:
-        """The whole config that a run was made with, resolved.
+        """Return the whole config of a run, resolved.
 
         Raises:
-            NotFoundError: If the run has none, as of another program.
+            NotFoundError: If the run has no config, such as the run of another program.
         """
         with tempfile.TemporaryDirectory() as folder:
-            config = OmegaConf.load(self.download(run, CONFIG, Path(folder)))
+            config = OmegaConf.load(self.download(run, Artifacts.CONFIG, Path(folder)))
         if not isinstance(config, DictConfig):
-            raise NotFoundError(f"run {run.info.run_id}: its {CONFIG} is no config")
+            raise NotFoundError(f"run {run.info.run_id}: its {Artifacts.CONFIG} is not a config")
         return config
 
     def environment(self, run: Run) -> dict[str, Any] | None:
-        """What a run was made in: packages, machine, git; None if it didn't note it."""
+        """Return the packages, machine and commit of a run; None if the run has not stored them."""
         with tempfile.TemporaryDirectory() as folder:
             try:
-                file = self.download(run, ENVIRONMENT, Path(folder))
+                file = self.download(run, Artifacts.ENVIRONMENT, Path(folder))
             except NotFoundError:
                 return None
             found = json.loads(file.read_text(encoding="utf-8"))
         return found if isinstance(found, dict) else None
 
+    def overrides(self, run: Run) -> list[str]:
+        """Return Hydra's overrides of a run.
+
+        Raises:
+            NotFoundError: If the run has not stored them.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            loaded = OmegaConf.load(self.download(run, Artifacts.OVERRIDES, Path(folder)))
+        # Not resolved: an override may refer to the output folder, which only a job has.
+        return [str(override) for override in OmegaConf.to_container(loaded, resolve=False) or ()]
+
     def epochs(self, run: Run, metric: str) -> list[tuple[int, float]]:
-        """A metric's values by epoch, counted from 0."""
+        """Return a metric's values by epoch, from 0."""
         history = self.client.get_metric_history(run.info.run_id, metric)
         return sorted({entry.step: entry.value for entry in history}.items())
 
@@ -143,19 +159,18 @@ class RunReader:
         try:
             return self.tracker.download(run.info.run_id, path, folder)
         except (MlflowException, OSError) as error:
-            why = "it was not made by rnnexp, or its artifacts were deleted"
+            why = "the run was not made by rnnexp, or its artifacts were deleted"
             if run.info.status == "RUNNING":
-                why = "it has not ended yet"
+                why = "the run has not ended yet"
             raise NotFoundError(f"run {run.info.run_id} has no {path}; {why}") from error
 
-    def _nested(self, study: Run, tag: str) -> list[Run]:
-        return self._search(
-            f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{study.info.run_id}' and tags.{tag} != ''",
-            [study.info.experiment_id],
-        )
+    def _nested(self, study: Run, kind: Kind) -> list[Run]:
+        parent = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{study.info.run_id}'"
+        query = f"{parent} and tags.`{Tags.KIND}` = '{kind}'"
+        return self._search(query, [study.info.experiment_id])
 
     def _by_id(self, beginning: str, view: int = ViewType.ACTIVE_ONLY) -> list[Run]:
-        if not beginning.isalnum():  # as ids are
+        if not beginning.isalnum():  # an id has letters and digits alone
             return []
         return self._search(f"attributes.run_id LIKE '{beginning}%'", view=view)
 
@@ -177,32 +192,45 @@ class RunReader:
 
     def _only(self, found: Sequence[Run], kind: str, name: str, names: Sequence[str]) -> Run:
         if len(found) == 1:
-            return found[0]
+            return _readable(found[0])
         if found:
             shown = ", ".join(f"{run.info.run_id[:8]} ({run.info.run_name})" for run in found[:5])
             raise NotFoundError(
-                f"{kind} {name} can be any of {len(found)}: {shown}; give more of it"
+                f"{kind} {name} can be any of {len(found)}: {shown}; give more characters of it"
             )
         if deleted := self._by_id(name, ViewType.DELETED_ONLY):
             raise NotFoundError(
-                f"run {name} was deleted in MLflow; to have it back: "
+                f"run {name} was deleted in MLflow; to restore it: "
                 f"mlflow runs restore --run-id {deleted[0].info.run_id}"
             )
         how = "; give the beginning of its id, or STUDY/NUMBER" if "run" in kind else ""
-        near = _near(name.partition("/")[0] if "run" in kind else name, names)
-        raise NotFoundError(f"there is no {kind} {name} in {self.uri}{how}{near}")
+        known = list(dict.fromkeys(names))
+        near = did_you_mean(name.partition("/")[0] if "run" in kind else name, known)
+        studies = f"; studies are {', '.join(known[:10])}" if known else ""
+        raise NotFoundError(f"there is no {kind} {name} in {self.uri}{how}{near}{studies}")
 
 
 def is_study(run: Run) -> bool:
-    """Whether it is the run of a study, not that of a trial or a single run."""
-    return "direction" in run.data.params and "trial" not in run.data.tags
+    """Return whether a run is that of a study, not that of a trial or a single run."""
+    return run.data.tags.get(Tags.KIND) == Kind.STUDY
 
 
-def _near(name: str, names: Sequence[str]) -> str:
-    """What to say of the studies that there are."""
-    distinct = list(dict.fromkeys(names))
-    if not distinct:
-        return ""
-    near = get_close_matches(name, distinct, n=3, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ";"
-    return f"{hint} studies are {', '.join(distinct[:10])}"
+def objective_of(run: Run) -> Objective | None:
+    """Return what a run's best value is of; None if the run has not stored it."""
+    text = run.data.tags.get(Tags.OBJECTIVE)
+    return Objective.parse(text) if text else None
+
+
+def metrics_on_test(run: Run) -> dict[str, float]:
+    """Return the metrics of a run on the test part, by name without the prefix."""
+    return {
+        name.removeprefix(Metrics.TEST): value
+        for name, value in run.data.metrics.items()
+        if name.startswith(Metrics.TEST)
+    }
+
+
+def _readable(run: Run) -> Run:
+    if problem := run_problem(run.data.tags):
+        raise SchemaError(f"{run.data.tags.get(Tags.KIND, 'run')} {run.info.run_name} {problem}")
+    return run

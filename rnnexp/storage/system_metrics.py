@@ -1,4 +1,4 @@
-"""MLflow's system metrics of a job: what its machine is busy with while it trains."""
+"""MLflow's system metrics of a job: the load of its machine while the job trains."""
 
 import logging
 from collections.abc import Iterator
@@ -12,25 +12,25 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def system_metrics(tracker: Tracker, run_id: str) -> Iterator[None]:
-    """Log ``system/*`` metrics of a run while the block runs, if that is switched on.
+    """Log ``system/*`` metrics of a run while the block runs, if system metrics are switched on.
 
-    MLflow samples every 10 s (``MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL``), and the last sample
-    is logged at the end: so there is one even of a job that took a second. They are written
-    beside everything else, and what can't be written is lost.
+    MLflow samples every 10 s (``MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL``), and the last sample is
+    logged at the end, so that even a job of a second has one. System metrics are not queued: a
+    sample that can't be written is lost.
 
     Args:
-        tracker: Where the run is, and whether it is on.
+        tracker: The run's store, and whether system metrics are on.
         run_id: The run.
     """
     if not tracker.system_metrics:
         yield
         return
-    # Imported here: most jobs don't need it.
+    # Imported here: most jobs need no system metrics.
     from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
     try:
         monitor = SystemMetricsMonitor(run_id, resume_logging=True, tracking_uri=tracker.uri)
-    except Exception as error:  # whatever a driver of some device raises
+    except Exception as error:  # whatever the driver of a device raises
         log.warning("no system metrics are logged: %s", one_line(error))
         yield
         return

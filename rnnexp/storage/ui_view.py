@@ -1,36 +1,39 @@
-"""A study as the UI of MLflow shows it at a glance: its runs alone, ranked, by what was searched.
+"""A view of a study in MLflow's UI: its runs alone, the best first, with the columns that count.
 
-By itself the UI's table has neither metrics nor params until a person picks them. A view that was
-saved there is a tag of the experiment, which holds the page's state as JSON, compressed.
+By itself the UI's table shows neither metrics nor params until a person picks them. A view that is
+saved in the UI is a tag of the experiment, which holds the page's state as JSON, compressed.
 """
 
 import base64
 import json
 import zlib
 from collections.abc import Sequence
-from typing import Literal
 
-TAG = "mlflow.sharedViewState."  # before the view's id
-LONGEST = 5000  # characters that MLflow's tags of an experiment may have
-METRICS = ("best_value", "best_epoch", "epochs", "seconds")
-TAGS = ("state", "reason")
+from rnnexp.objective import Objective
+from rnnexp.storage.schema import Metrics, Tags
+
+TAG = "mlflow.sharedViewState."  # MLflow's prefix, before the view's id
+MAX_LENGTH = 5000  # characters of an experiment's tag in MLflow
+METRICS = (Metrics.BEST_VALUE, Metrics.BEST_EPOCH, Metrics.EPOCHS, Metrics.SECONDS)
+TAGS = (Tags.STATE, Tags.REASON)
 
 
-def view(
-    study: str, params: Sequence[str], direction: Literal["minimize", "maximize"], now: int
-) -> str | None:
-    """The tag's value; None if so much is searched that it would be too long.
+def view(study: str, params: Sequence[str], objective: Objective, now: int) -> str | None:
+    """Return the value of the experiment's tag.
 
     Args:
-        study: The study's name, which is the view's as well.
-        params: What is searched, as MLflow names it.
-        direction: What counts as best.
+        study: The study's name, which is also the view's name.
+        params: The searched keys, as MLflow names them.
+        objective: By which the view is ordered.
         now: Milliseconds since the epoch.
+
+    Returns:
+        The value; None if the value would be too long, since many keys are searched.
     """
     state = {
         "searchFilter": _filter(study),
-        "orderByKey": "metrics.`best_value`",
-        "orderByAsc": direction == "minimize",
+        "orderByKey": f"metrics.`{Metrics.BEST_VALUE}`",
+        "orderByAsc": objective.mode == "min",
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
@@ -45,11 +48,11 @@ def view(
     packed = base64.b64encode(zlib.compress(json.dumps(state).encode())).decode()
     named = {"name": study, "createdAt": now, "updatedAt": now, "state": f"deflate;{packed}"}
     text = json.dumps(named)
-    return text if len(text) <= LONGEST else None
+    return text if len(text) <= MAX_LENGTH else None
 
 
 def _filter(study: str) -> str:
     for quote in "'\"":
         if quote not in study:
-            return f"tags.study = {quote}{study}{quote}"
-    return ""  # MLflow's grammar has no way to write it
+            return f"tags.{Tags.STUDY} = {quote}{study}{quote}"
+    return ""  # MLflow's grammar can't write a name with both quotes

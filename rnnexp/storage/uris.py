@@ -1,4 +1,4 @@
-"""Store URIs: make them absolute, find the SQLite file behind one, check that one is writable."""
+"""URIs of stores: make them absolute, find the SQLite file of one, check that one is writable."""
 
 import socket
 import sqlite3
@@ -12,13 +12,13 @@ _SQLITE = "sqlite:///"
 
 
 def absolute_uri(uri: str) -> str:
-    """``uri`` with a relative SQLite path, or a plain folder, made absolute.
+    """Make a relative SQLite path, or a plain folder, absolute.
 
-    Relative paths begin where the command was started, also in a job that Hydra
-    moved to its own folder.
+    Relative paths begin where the command was started, also in a job that Hydra moved to its own
+    folder.
 
     Args:
-        uri: A database or server address, or a path.
+        uri: The URI of a database or a server, or a path.
     """
     if uri.startswith(_SQLITE):
         path = uri.removeprefix(_SQLITE)
@@ -29,19 +29,19 @@ def absolute_uri(uri: str) -> str:
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """The file of an absolute SQLite address; None for another, or one in memory."""
+    """Return the file of an absolute SQLite URI; None for another URI, or one in memory."""
     path = uri.removeprefix(_SQLITE)
     return Path(path) if uri.startswith(_SQLITE) and path not in ("", ":memory:") else None
 
 
 def write_problem(uri: str) -> str | None:
-    """Why nothing can be written to ``uri``, or None if it can.
+    """Return why nothing can be written to a store, or None if it can.
 
-    Nothing is left behind: an existing SQLite file is locked and released, in a
-    folder a temporary file is made and removed, a server is connected to.
+    The check leaves nothing behind: an existing SQLite file is locked and released, in a folder a
+    temporary file is made and removed, a server is connected to.
 
     Args:
-        uri: An absolute address, see `absolute_uri`.
+        uri: An absolute URI, see `absolute_uri`.
     """
     try:
         if uri.startswith(_SQLITE):
@@ -64,7 +64,7 @@ def _try_sqlite(path: Path) -> None:
             return
     connection = sqlite3.connect(path, timeout=10)
     try:
-        # A write lock alone is not refused by a read-only file; asking for a write is.
+        # A read-only file does not refuse a write lock alone, but a write.
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(f"PRAGMA user_version = {version}")
@@ -74,7 +74,7 @@ def _try_sqlite(path: Path) -> None:
 
 
 def _try_folder(path: Path) -> None:
-    # MLflow and Hydra make missing folders; what counts is the first one that is there.
+    # MLflow and Hydra make missing folders; the first existing folder above has to be writable.
     while not path.exists():
         path = path.parent
     with tempfile.TemporaryFile(dir=path):

@@ -11,13 +11,9 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from optuna.trial import FrozenTrial, TrialState
 
-from rnnexp.execution.current_trial import RUN_ID
-from rnnexp.execution.trial_task import BACKUP
-from rnnexp.storage.checkpoint_deletion import CHECKPOINT
-from rnnexp.storage.outbox import FILE as OUTBOX
 from rnnexp.storage.outbox import deliver_all
+from rnnexp.storage.schema import Artifacts, Files, Kind, Metrics, StudyAttrs, Tags, TrialAttrs
 from rnnexp.sweep.heartbeat import stale_trials, sweeps_alive
-from rnnexp.sweep.resume import FOLDER
 
 ENDS = {
     TrialState.COMPLETE: "FINISHED",
@@ -41,25 +37,25 @@ class Difference:
 
 def audit(study: optuna.Study, client: MlflowClient) -> list[Difference]:
     """Every difference; nothing is changed."""
-    if FOLDER not in study.user_attrs:
+    if StudyAttrs.FOLDER not in study.user_attrs:
         return [Difference("the study has no folder: its sweep died as it began")]
     return [*_of_study(study, client), *_of_trials(study, client)]
 
 
 def _of_study(study: optuna.Study, client: MlflowClient) -> Iterator[Difference]:
-    folder = Path(study.user_attrs[FOLDER])
-    noted = study.user_attrs.get(RUN_ID)
+    folder = Path(study.user_attrs[StudyAttrs.FOLDER])
+    noted = study.user_attrs.get(StudyAttrs.RUN_ID)
     experiments = [client.get_run(noted)] if noted else client.search_experiments()
     # Name and folder may have quotes, which a query can't.
-    for run in _search(client, experiments, "tags.folder != ''"):
+    for run in _search(client, experiments, f"tags.`{Tags.KIND}` = '{Kind.STUDY}'"):
         tags, run_id = run.data.tags, run.info.run_id
-        if (tags.get("study"), tags["folder"]) != (study.study_name, str(folder)):
+        if (tags.get(Tags.STUDY), tags.get(Tags.FOLDER)) != (study.study_name, str(folder)):
             continue
         if noted is None:
             noted = run_id
             yield Difference(
                 f"the study's run {run_id} is not noted in Optuna",
-                partial(study.set_user_attr, RUN_ID, run_id),
+                partial(study.set_user_attr, StudyAttrs.RUN_ID, run_id),
             )
         if run_id != noted:
             yield Difference(
@@ -73,18 +69,18 @@ def _of_study(study: optuna.Study, client: MlflowClient) -> Iterator[Difference]
             )
     if noted is None:
         yield Difference("the study has no run in MLflow: its sweep died as it began")
-    if list(folder.glob("*" + OUTBOX)) and not sweeps_alive(study):
+    if list(folder.glob("*" + Files.OUTBOX)) and not sweeps_alive(study):
         yield Difference("the study has writes that wait for MLflow", partial(deliver_all, folder))
 
 
 def _of_trials(study: optuna.Study, client: MlflowClient) -> Iterator[Difference]:
-    parent = study.user_attrs.get(RUN_ID)
+    parent = study.user_attrs.get(StudyAttrs.RUN_ID)
     runs: dict[int, list[Run]] = {}
     if parent:
-        query = f"tags.{MLFLOW_PARENT_RUN_ID} = '{parent}'"
+        query = f"tags.{MLFLOW_PARENT_RUN_ID} = '{parent}' and tags.`{Tags.KIND}` = '{Kind.TRIAL}'"
         for run in _search(client, [client.get_run(parent)], query):
-            runs.setdefault(int(run.data.tags["trial"]), []).append(run)
-    folder = Path(study.user_attrs[FOLDER])
+            runs.setdefault(int(run.data.tags[Tags.TRIAL]), []).append(run)
+    folder = Path(study.user_attrs[StudyAttrs.FOLDER])
     dead = set(stale_trials(study))
     for trial in study.get_trials(deepcopy=False):
         if trial.state != TrialState.WAITING:
@@ -114,7 +110,9 @@ def _of_trial(
         return
     yield from _files(name, folder)
     # One that died may have had no time to note its run.
-    mine = [run for run in runs if run.info.run_id == trial.user_attrs.get(RUN_ID)] or runs[:1]
+    mine = [
+        run for run in runs if run.info.run_id == trial.user_attrs.get(TrialAttrs.RUN_ID)
+    ] or runs[:1]
     for run in runs:
         if run not in mine:
             yield Difference(
@@ -129,10 +127,10 @@ def _of_trial(
 
 
 def _files(name: str, folder: Path) -> Iterator[Difference]:
-    if (folder / OUTBOX).exists():
+    if (folder / Files.OUTBOX).exists():
         yield Difference(f"{name} has writes that wait for MLflow", partial(deliver_all, folder))
-    if (folder / BACKUP).exists():
-        forget = partial((folder / BACKUP).unlink, missing_ok=True)
+    if (folder / Files.BACKUP).exists():
+        forget = partial((folder / Files.BACKUP).unlink, missing_ok=True)
         yield Difference(f"{name} has ended, but its backup is there", forget)
 
 
@@ -143,20 +141,22 @@ def _run(name: str, trial: FrozenTrial, run: Run, client: MlflowClient) -> Itera
             f"{name} is {trial.state.name} in Optuna, its run is {run.info.status} in MLflow",
             partial(client.set_terminated, run_id, expected),
         )
-    if (state := run.data.tags.get("state")) != trial.state.name:
+    if (state := run.data.tags.get(Tags.STATE)) != trial.state.name:
         yield Difference(
             f"{name} is {trial.state.name} in Optuna, its run's tag says {state}",
-            partial(client.set_tag, run_id, "state", trial.state.name),
+            partial(client.set_tag, run_id, Tags.STATE, trial.state.name),
         )
-    saved = run.data.tags.get(CHECKPOINT)
-    if saved and saved not in {item.path for item in client.list_artifacts(run_id, CHECKPOINT)}:
+    saved = run.data.tags.get(Tags.CHECKPOINT)
+    if saved and saved not in {
+        item.path for item in client.list_artifacts(run_id, Artifacts.CHECKPOINT)
+    }:
         yield Difference(
             f"{name} has no {saved} among its run's artifacts, which its tag names",
-            partial(client.delete_tag, run_id, CHECKPOINT),
+            partial(client.delete_tag, run_id, Tags.CHECKPOINT),
         )
-    value = run.data.metrics.get("best_value")
+    value = run.data.metrics.get(Metrics.BEST_VALUE)
     if trial.value is not None and trial.state == TrialState.COMPLETE and value != trial.value:
         yield Difference(
             f"{name} has the value {trial.value} in Optuna, {value} in MLflow",
-            partial(client.log_metric, run_id, "best_value", trial.value),
+            partial(client.log_metric, run_id, Metrics.BEST_VALUE, trial.value),
         )

@@ -64,7 +64,7 @@ class Budget:
         return min(known, default=None)
 
     def _since_best(self, ended: Sequence[Result]) -> int:
-        objective = Objective.of_study(self.direction)
+        objective = Objective.of_direction(self.direction)
         best: float | None = None
         since = 0
         for result in ended:

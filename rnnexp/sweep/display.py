@@ -18,6 +18,7 @@ from rich.table import Table
 from rnnexp.formatting import format_seconds
 from rnnexp.result import Result
 from rnnexp.search.space import short_name
+from rnnexp.storage.optuna_store import best_epoch, best_trial, results
 from rnnexp.sweep import summary
 from rnnexp.sweep.budget import Budget
 
@@ -86,7 +87,7 @@ class LiveDisplay:
         self._study = study
         self._budget = budget
         self._began = time.monotonic()
-        self._before = len(summary.results(study))
+        self._before = len(results(study))
         self._live = Live(console=console, auto_refresh=False)
         self._stack = ExitStack()
 
@@ -114,7 +115,7 @@ class LiveDisplay:
         """Draw the study as its storage has it."""
         seconds = time.monotonic() - self._began
         trials = self._study.get_trials(deepcopy=False)
-        best = summary.best_trial(self._study)
+        best = best_trial(self._study)
         picture = draw(trials, best, self._budget, seconds, self._before)
         self._live.update(picture, refresh=True)
 
@@ -158,7 +159,7 @@ def draw(
     for title in ("", "trial", "epoch", "value", "setting"):
         rows.add_column(title, justify="right" if title in ("trial", "epoch", "value") else "left")
     if best:
-        rows.add_row("[bold]best[/]", *_cells(best, summary.best_epoch(best)))
+        rows.add_row("[bold]best[/]", *_cells(best, best_epoch(best)))
     for trial in running:
         rows.add_row("running", *_cells(trial, trial.last_step))
     return Group(head, rows)

@@ -23,8 +23,10 @@ log = logging.getLogger(__name__)
 
 EVERY = 10.0  # seconds between two signs of life
 SILENCE = 60.0  # so long without one, a sweep on another machine is taken for dead
-OWNER = "owner"  # user attribute of a trial: its sweep's id
-SWEEP = "sweep:"  # of the study, before a sweep's id: what is known of it
+from rnnexp.storage.schema import StudyAttrs, TrialAttrs
+
+OWNER = TrialAttrs.SWEEP
+SWEEP = StudyAttrs.HEARTBEAT
 
 
 class Owner:

@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,21 +20,23 @@ import optuna
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.utils import JobReturn
 from omegaconf import DictConfig
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from rnnexp.errors import SweepError
 from rnnexp.execution import interrupt
-from rnnexp.execution.current_trial import ATTEMPT, RUN_ID, open_trial
+from rnnexp.execution.job_result import DISK_FULL, WORKER_DIED, result_of
 from rnnexp.execution.launching import Jobs
-from rnnexp.execution.trial_task import BACKUP, to_result
-from rnnexp.result import RESULT, Result, State
+from rnnexp.result import Result, State
 from rnnexp.search.sampling import OtherSeeds, ask, complete, settings_of
 from rnnexp.search.space import Space
 from rnnexp.storage.locks import locked
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_store import Tracker
-from rnnexp.storage.outbox import FILE as OUTBOX
-from rnnexp.storage.retry import is_full, retry_transient, wait_for_disk_space
+from rnnexp.storage.optuna_store import open_storage, open_trial, results, stored_result
+from rnnexp.storage.retry import retry_transient, wait_for_disk_space
+from rnnexp.storage.schema import Files, Tags, TrialAttrs
+from rnnexp.storage.uris import absolute_uri
 from rnnexp.sweep import summary
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.display import Display
@@ -44,8 +46,6 @@ from rnnexp.sweep.retention import Retention
 log = logging.getLogger(__name__)
 
 FAILURE_WINDOW, FEWEST_FAILURES = 20, 5
-DIED = "its worker process died"
-FULL = "the disk was full"
 REPEAT = "repeat"  # user attribute of a trial that repeats a setting: its seed's override
 
 
@@ -84,6 +84,10 @@ class Loop:
     _ended: list[State] = field(default_factory=list)
     _noted: int | None = None  # of `_ended`, when the study's run was brought up to date
     _asked_to_end: bool = False
+
+    @property
+    def _storage(self) -> BaseStorage:
+        return open_storage(absolute_uri(self.settings.storage))
 
     def run(self, display: Display) -> None:
         """Run trials until there is a reason to stop, which is left in ``stopped``.
@@ -152,10 +156,10 @@ class Loop:
     def _take_orphan(self) -> int | None:
         """A trial whose sweep has died, or was interrupted."""
         for number in stale_trials(self.study):
-            trial = open_trial(self.settings, number, self.study)
+            trial = open_trial(self.study, self._storage, number)
             complete(trial, self.space)  # its sweep may have died as it began
             self._sign(trial)
-            trial.set_user_attr(ATTEMPT, trial.user_attrs.get(ATTEMPT, 0) + 1)
+            trial.set_user_attr(TrialAttrs.ATTEMPT, trial.user_attrs.get(TrialAttrs.ATTEMPT, 0) + 1)
             return number
         return None
 
@@ -166,7 +170,7 @@ class Loop:
 
     def _stored_result(self, number: int) -> Result | None:
         """What came out of a trial whose process could store it, but not tell its sweep."""
-        return Result.stored(self._trial(number).user_attrs)
+        return stored_result(self._trial(number))
 
     def _submit(self, number: int) -> None:
         # A job composes its own config, and these have the time in them.
@@ -186,7 +190,7 @@ class Loop:
     @retry_transient
     def _reason_to_stop(self, seconds: float) -> str:
         running = self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
-        if reason := self.budget.spent(summary.results(self.study), len(running), seconds):
+        if reason := self.budget.spent(results(self.study), len(running), seconds):
             return reason
         size = self.space.size
         if self.seeds or size is None or len(self.study.get_trials(deepcopy=False)) < size:
@@ -208,21 +212,21 @@ class Loop:
 
     def _end(self, future: Future[JobReturn], display: Display) -> None:
         number = self._running.pop(future)
-        result = ending(future)
+        result = result_of(future)
         if result is None:  # interrupted: it stays as it is, to be taken up again
             return
-        if result.reason in (DIED, FULL):
+        if result.reason in (WORKER_DIED, DISK_FULL):
             if stored := self._stored_result(number):
                 result = stored
             elif self._asked_to_end or self._try_again(number, result.reason):
                 return  # taken up again: by a resume, or at once
-        if result.reason == DIED:
+        if result.reason == WORKER_DIED:
             self._end_run(number)
         self._finish(number, result, display)
 
     def _finish(self, number: int, result: Result, display: Display) -> None:
         self._tell(number, result)
-        (self.folder / str(number) / BACKUP).unlink(missing_ok=True)
+        (self.folder / str(number) / Files.BACKUP).unlink(missing_ok=True)
         self._ended.append(result.state)
         retry_transient(display.ended)(number, result)
 
@@ -234,29 +238,29 @@ class Loop:
         """
         if self._noted == len(self._ended):
             return
-        if ended := len(summary.results(self.study)):
+        if ended := len(results(self.study)):
             self.parent.log_batch(metrics=summary.progress(self.study), step=ended)
         self._noted = len(self._ended)
 
     def _try_again(self, number: int, reason: str) -> bool:
-        trial = retry_transient(open_trial)(self.settings, number)
-        attempt = trial.user_attrs.get(ATTEMPT, 0) + 1
-        if reason == DIED and attempt > self.settings.retries:
+        trial = retry_transient(open_trial)(self.study, self._storage, number)
+        attempt = trial.user_attrs.get(TrialAttrs.ATTEMPT, 0) + 1
+        if reason == WORKER_DIED and attempt > self.settings.retries:
             return False
         log.warning("trial %s: %s; it is tried again", number, reason)
         wait_for_disk_space(self.folder)
-        retry_transient(trial.set_user_attr)(ATTEMPT, attempt)
+        retry_transient(trial.set_user_attr)(TrialAttrs.ATTEMPT, attempt)
         self._submit(number)
         return True
 
     def _end_run(self, number: int) -> None:
         """Nobody else is left to do it; before the study is told, so that a resume sees to it."""
         trial = self._trial(number)
-        known = {"study": self.study.study_name, "trial": number}
-        run_id = trial.user_attrs.get(RUN_ID) or self.tracker.find(known, self.parent.id)
+        known = {Tags.STUDY: self.study.study_name, Tags.TRIAL: number}
+        run_id = trial.user_attrs.get(TrialAttrs.RUN_ID) or self.tracker.find(known, self.parent.id)
         if run_id:
-            outbox = self.folder / str(number) / OUTBOX
-            tags = {"state": State.FAIL, "reason": DIED}
+            outbox = self.folder / str(number) / Files.OUTBOX
+            tags = {Tags.STATE: State.FAIL, Tags.REASON: WORKER_DIED}
             self.tracker.end_failed(run_id, tags, outbox, len(trial.intermediate_values))
 
     @retry_transient
@@ -264,8 +268,10 @@ class Loop:
         trial = self._trial(number)
         if trial.state.is_finished():
             return  # it was told, but the answer was lost with the connection
-        if RESULT not in trial.user_attrs:  # its job broke, and could not store it
-            open_trial(self.settings, number).set_user_attr(RESULT, result.to_attribute())
+        if TrialAttrs.RESULT not in trial.user_attrs:  # its job broke, and could not store it
+            open_trial(self.study, self._storage, number).set_user_attr(
+                TrialAttrs.RESULT, result.to_json()
+            )
         # Optuna itself gives a pruned trial its last reported value, and wants none.
         value = result.value if result.state == State.COMPLETE else None
         self.study.tell(number, value, state=TrialState[result.state])
@@ -280,20 +286,6 @@ class Loop:
                 f"{len(recent)} failed, more than max_failure_rate={rate}; the "
                 "traceback of each is in its MLflow run"
             )
-
-
-def ending(future: Future[JobReturn]) -> Result | None:
-    """How a job ended; None if it was interrupted."""
-    try:
-        return to_result(future.result().return_value)
-    except KeyboardInterrupt:
-        return None
-    except BrokenExecutor:
-        return Result(State.FAIL, reason=DIED)
-    except Exception as error:
-        if is_full(error):
-            return Result(State.FAIL, reason=FULL)
-        return Result(State.FAIL, reason=f"{type(error).__name__}: {error}")
 
 
 @contextmanager

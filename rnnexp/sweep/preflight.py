@@ -15,7 +15,6 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.errors import one_line
 from rnnexp.execution.composer import Composer
-from rnnexp.execution.current_trial import RUN_ID
 from rnnexp.execution.launching import Jobs
 from rnnexp.search.conditions import as_overrides, with_conditions
 from rnnexp.search.config_keys import unknown_key
@@ -25,8 +24,9 @@ from rnnexp.search.space import Space, parse
 from rnnexp.storage.mlflow_store import Tracker
 from rnnexp.storage.optuna_store import open_storage, study_names
 from rnnexp.storage.registry import name_problem
+from rnnexp.storage.schema import StudyAttrs
 from rnnexp.storage.uris import absolute_uri, sqlite_file, write_problem
-from rnnexp.sweep.resume import DEFINITION, definition, differences, study_to_resume, taken_name
+from rnnexp.sweep.resume import definition, differences, study_to_resume, taken_name
 from rnnexp.sweep.retention import keep_problems
 
 
@@ -177,14 +177,14 @@ def _resume(settings: DictConfig, base: DictConfig | None, space: Space) -> list
     study = optuna.load_study(study_name=name, storage=open_storage(absolute_uri(settings.storage)))
     now = definition(base, space)
     # Without a definition its sweep died as it began.
-    found = differences(study.user_attrs.get(DEFINITION, now), now)
+    found = differences(study.user_attrs.get(StudyAttrs.DEFINITION, now), now)
     if study.direction.name.lower() != settings.direction:
         found.append(
             f"direction was {study.direction.name.lower()}, now it is {settings.direction}"
         )
     problems = [f"hydra.sweeper.resume={name}: the study is another one: {text}" for text in found]
     tracker = Tracker(**settings.tracking)
-    run_id = study.user_attrs.get(RUN_ID)
+    run_id = study.user_attrs.get(StudyAttrs.RUN_ID)
     if run_id and not tracker.problems() and not tracker.knows(run_id):
         problems.append(
             f"hydra.sweeper.resume={name}: its run {run_id} is not in {tracker.uri}; give the "

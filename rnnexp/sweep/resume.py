@@ -8,13 +8,9 @@ import optuna
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.search.space import Space
-from rnnexp.storage.optuna_store import no_such_study, open_storage, study_names
+from rnnexp.storage.optuna_store import open_storage, study_names, unknown_study
 from rnnexp.storage.uris import absolute_uri
 
-# User attributes of a study.
-DEFINITION = "definition"
-FOLDER = "folder"  # Hydra's folder of the sweep
-SCRIPT = "script"  # the application, as it was started
 LATEST = "latest"
 
 
@@ -35,7 +31,7 @@ def study_to_resume(settings: DictConfig) -> tuple[str | None, list[str]]:
         return newest.study_name, []
     if settings.resume in names:
         return str(settings.resume), []
-    return None, [f"hydra.sweeper.resume: {no_such_study(str(settings.resume), names, url)}"]
+    return None, [f"hydra.sweeper.resume: {unknown_study(str(settings.resume), names, url)}"]
 
 
 def taken_name(settings: DictConfig) -> str:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import optuna
 from omegaconf import DictConfig
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from rnnexp.execution.current_trial import RUN_ID
-from rnnexp.storage.checkpoint_deletion import local_files
+from rnnexp.objective import Objective
+from rnnexp.storage.checkpoint_deletion import checkpoint_files
 from rnnexp.storage.locks import locked
 from rnnexp.storage.mlflow_run import Run
-from rnnexp.sweep.summary import ranked
+from rnnexp.storage.optuna_store import objective_of, ranked
+from rnnexp.storage.schema import TrialAttrs
 
 ALL, NONE = "all", "none"
 Keep = int | str
@@ -27,7 +27,7 @@ def keep_problems(keep: object) -> list[str]:
 
 
 def discarded(
-    trials: Sequence[FrozenTrial], keep: Keep, direction: StudyDirection, *, is_over: bool = False
+    trials: Sequence[FrozenTrial], keep: Keep, objective: Objective, *, is_over: bool = False
 ) -> dict[int, str]:
     """Numbers of the trials whose checkpoints go, each with the rule that says so.
 
@@ -39,7 +39,7 @@ def discarded(
         keep: How many of the best completed trials keep theirs; ``all`` keeps every trial's, also
             those of pruned and failed ones; with ``none`` the best one keeps its own until the
             study is over, as it is evaluated then.
-        direction: Whether low values are good, or high ones.
+        objective: What is better.
         is_over: Whether the study has ended, and its best trial was evaluated.
     """
     if keep == ALL:
@@ -51,7 +51,7 @@ def discarded(
             how = "was pruned" if trial.state == TrialState.PRUNED else "failed"
             gone[trial.number] = f"{rule}only trials that completed can keep theirs, this one {how}"
     n_kept = keep if isinstance(keep, int) else int(not is_over)
-    for rank, trial in enumerate(ranked(trials, direction)[n_kept:], start=n_kept):
+    for rank, trial in enumerate(ranked(trials, objective)[n_kept:], start=n_kept):
         why = f"when this was decided, {rank} completed trials were better"
         gone[trial.number] = rule + (why if rank else "none is kept when the study is over")
     return gone
@@ -84,7 +84,7 @@ class Retention:
             trial.number
             for trial in self.study.get_trials(deepcopy=False)
             if trial.state.is_finished()
-            and not local_files(self._folder(trial), self.settings.checkpoints)
+            and not checkpoint_files(self._folder(trial), self.settings.checkpoints)
         }
 
     def apply(self, *, is_over: bool = False) -> None:
@@ -98,11 +98,14 @@ class Retention:
             return
         with locked(self.folder):  # another sweep of the study may evaluate its best trial just now
             trials = self.study.get_trials(deepcopy=False)
-            gone = discarded(trials, self.settings.keep, self.study.direction, is_over=is_over)
+            gone = discarded(trials, self.settings.keep, objective_of(self.study), is_over=is_over)
             for number in sorted(set(gone) - self._done):
                 trial = trials[number]
-                self.parent.discard_checkpoint(
-                    trial.user_attrs.get(RUN_ID), self._folder(trial), patterns, gone[number]
+                self.parent.delete_checkpoint(
+                    trial.user_attrs.get(TrialAttrs.RUN_ID),
+                    self._folder(trial),
+                    patterns,
+                    gone[number],
                 )
                 self._done.add(number)
 

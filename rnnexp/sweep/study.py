@@ -27,7 +27,6 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.samplers import BaseSampler
 
 from rnnexp.errors import ConfigError, SweepError
-from rnnexp.execution.current_trial import RUN_ID
 from rnnexp.execution.launching import Jobs, jobs_of
 from rnnexp.report.reporter import Reporter
 from rnnexp.search.enqueue import enqueued_params
@@ -35,18 +34,11 @@ from rnnexp.search.sampling import DistinctSampler, OtherSeeds
 from rnnexp.search.space import Space
 from rnnexp.storage.locks import locked
 from rnnexp.storage.mlflow_store import Tracker
-from rnnexp.storage.optuna_store import open_storage
-from rnnexp.storage.outbox import FILE as OUTBOX
+from rnnexp.storage.optuna_store import best_trial, open_storage
 from rnnexp.storage.outbox import deliver_all
-from rnnexp.storage.provenance import (
-    DIFF,
-    ENVIRONMENT,
-    GIT,
-    environment,
-    fact_tags,
-    git_of_application,
-)
+from rnnexp.storage.provenance import environment, git_of_application, objective_in, provenance_tags
 from rnnexp.storage.retry import retry_transient
+from rnnexp.storage.schema import VERSION, Artifacts, Files, Kind, StudyAttrs, Tags
 from rnnexp.storage.uris import absolute_uri
 from rnnexp.sweep import summary
 from rnnexp.sweep.audit import audit
@@ -55,7 +47,7 @@ from rnnexp.sweep.display import display_of
 from rnnexp.sweep.heartbeat import Owner
 from rnnexp.sweep.loop import Loop
 from rnnexp.sweep.preflight import preflight
-from rnnexp.sweep.resume import DEFINITION, FOLDER, SCRIPT, definition, study_to_resume, taken_name
+from rnnexp.sweep.resume import definition, study_to_resume, taken_name
 from rnnexp.sweep.retention import Retention
 from rnnexp.sweep.winner import Winner
 
@@ -98,12 +90,12 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
     tracker = Tracker(**settings.tracking)
     base = loader.load_sweep_config(config, list(space.fixed))
     study = _open_study(config, base, space)
-    folder = Path(study.user_attrs[FOLDER])
-    tags = {"study": settings.study_name, "folder": folder}
+    folder = Path(study.user_attrs[StudyAttrs.FOLDER])
+    tags = {Tags.STUDY: settings.study_name, Tags.FOLDER: folder}
     git = git_of_application()
     commit = git.state if git else None
-    study.set_user_attr(GIT, commit)
-    facts = fact_tags(base, settings.direction, commit)
+    study.set_user_attr(StudyAttrs.GIT, commit)
+    facts = provenance_tags(base, objective_in(base, settings.direction), commit)
     resumed = settings.resume is not None
     owner = Owner(study)
     if resumed:
@@ -112,18 +104,22 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
         tracker.run(
             settings.study_name,
             tags=facts | tags | _budget_tags(settings),
+            kind=Kind.STUDY,
             params=_params(settings, space),
             # A sweep that died may have had no time to note its run.
-            continued=study.user_attrs.get(RUN_ID) or (tracker.find(tags) if resumed else None),
-            outbox=folder / f"{owner.id}.{OUTBOX}",
+            continued=study.user_attrs.get(StudyAttrs.RUN_ID)
+            or (tracker.find(tags) if resumed else None),
+            outbox=folder / f"{owner.id}.{Files.OUTBOX}",
         ) as parent,
         owner,
     ):
-        retry_transient(study.set_user_attr)(RUN_ID, parent.id)
-        tracker.save_view(parent, settings.study_name, space.by_key, settings.direction)
-        parent.log_text(environment(commit), ENVIRONMENT)
+        retry_transient(study.set_user_attr)(StudyAttrs.RUN_ID, parent.id)
+        tracker.save_view(
+            parent, settings.study_name, space.by_key, objective_in(base, settings.direction)
+        )
+        parent.log_text(environment(commit), Artifacts.ENVIRONMENT)
         if git and git.dirty:
-            parent.log_text(git.diff, DIFF)
+            parent.log_text(git.diff, Artifacts.DIFF)
         if resumed:
             _reconcile(study, tracker)
         loop = Loop(
@@ -150,7 +146,7 @@ def _run_study(config: DictConfig, loader: ConfigLoader, space: Space, jobs: Job
         scores: dict[str, float] = {}
         published: list[tuple[str, str]] = []
         with locked(folder):  # or another sweep, with a better trial, deletes the checkpoint now
-            best = summary.best_trial(study)
+            best = best_trial(study)
             command = loop.overrides_of(best) if best else []
             if best and not is_unfinished:
                 best_config = loader.load_sweep_config(config, command)
@@ -197,7 +193,6 @@ def _deliver(folder: Path) -> None:
 def _params(settings: DictConfig, space: Space) -> dict[str, object]:
     searched = {f"search.{dimension.key}": str(dimension) for dimension in space.dimensions}
     return searched | {
-        "direction": settings.direction,
         "sampler": settings.sampler["_target_"],
         "pruner": settings.pruner["_target_"],
         "fixed": " ".join(space.fixed),
@@ -228,10 +223,12 @@ def _open_study(config: DictConfig, base: DictConfig, space: Space) -> optuna.St
         )
     except optuna.exceptions.DuplicatedStudyError:  # made by another sweep a moment ago
         raise ConfigError([taken_name(settings)]) from None
-    if DEFINITION not in study.user_attrs:
-        study.set_user_attr(SCRIPT, sys.argv[0])
-        study.set_user_attr(FOLDER, str(Path(config.hydra.sweep.dir).absolute()))
-        study.set_user_attr(DEFINITION, definition(base, space))
+    if StudyAttrs.DEFINITION not in study.user_attrs:
+        study.set_user_attr(StudyAttrs.SCHEMA, VERSION)
+        study.set_user_attr(StudyAttrs.OBJECTIVE, str(objective_in(base, settings.direction)))
+        study.set_user_attr(StudyAttrs.SCRIPT, sys.argv[0])
+        study.set_user_attr(StudyAttrs.FOLDER, str(Path(config.hydra.sweep.dir).absolute()))
+        study.set_user_attr(StudyAttrs.DEFINITION, definition(base, space))
     for setting in enqueued_params(settings, space)[0]:
         # A resume's command has them as well, and may have more.
         once = settings.resume is not None or not settings.repeat_seed

@@ -3,57 +3,31 @@
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from pathlib import Path
 
 import optuna
 from omegaconf import OmegaConf
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rnnexp.execution.current_trial import RUN_ID
 from rnnexp.result import Result, State
 from rnnexp.search.space import Space
-
-
-def ranked(trials: Iterable[FrozenTrial], direction: StudyDirection) -> list[FrozenTrial]:
-    """The completed trials, the best first; of equal ones the earlier, which SQL leaves open."""
-    sign = 1 if direction == StudyDirection.MINIMIZE else -1
-    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    return sorted(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
-
-
-def best_trial(study: optuna.Study) -> FrozenTrial | None:
-    """The completed trial with the best value; None if no trial completed."""
-    return next(iter(ranked(study.get_trials(deepcopy=False), study.direction)), None)
-
-
-def results(study: optuna.Study) -> list[Result]:
-    """What came out of the trials that have ended, in that order."""
-    ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
-    ended.sort(key=lambda trial: trial.datetime_complete or datetime.max)
-    return [Result(State[trial.state.name], trial.value, best_epoch(trial)) for trial in ended]
-
-
-def best_epoch(trial: FrozenTrial) -> int | None:
-    """The epoch of a trial's value, from 0; None if it has ended without one, or runs."""
-    result = Result.stored(trial.user_attrs)
-    return result.best_epoch if result else None
+from rnnexp.storage.optuna_store import best_epoch, best_trial
+from rnnexp.storage.schema import Files, Metrics, TrialAttrs
 
 
 def progress(study: optuna.Study) -> dict[str, float]:
     """Metrics of the study's run: trials by state, and the best of them."""
     states = [trial.state for trial in study.get_trials(deepcopy=False)]
     metrics: dict[str, float] = {
-        f"trials_{state.name.lower()}": states.count(state)
+        f"{Metrics.TRIALS}{state.name.lower()}": states.count(state)
         for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
     }
     if (best := best_trial(study)) and best.value is not None:
-        metrics |= {"best_value": best.value, "best_trial": best.number}
+        metrics |= {Metrics.BEST_VALUE: best.value, Metrics.BEST_TRIAL: best.number}
     return metrics
 
 
@@ -75,7 +49,7 @@ def write_results(best: FrozenTrial, space: Space, folder: Path) -> None:
     """Write ``optimization_results.yaml``, in the form of Hydra's own Optuna sweeper."""
     results = {"name": "optuna", "best_params": space.exact(best.params), "best_value": best.value}
     folder.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(OmegaConf.create(results), folder / "optimization_results.yaml")
+    OmegaConf.save(OmegaConf.create(results), folder / Files.RESULTS)
 
 
 def print_summary(
@@ -106,7 +80,7 @@ def print_summary(
         storage: Optuna's storage URL.
     """
     console = Console()
-    counts = {name.removeprefix("trials_"): int(n) for name, n in progress(study).items()}
+    counts = {name.removeprefix(Metrics.TRIALS): int(n) for name, n in progress(study).items()}
     ended = ", ".join(f"{counts[state]} {state}" for state in ("complete", "pruned", "fail"))
     console.print(f"\nStudy [bold]{escape(study.study_name)}[/]: {ended}")
     if stopped:
@@ -145,5 +119,5 @@ def _best_table(best: FrozenTrial, space: Space, scores: dict[str, float]) -> Ta
     )
     for name, score in scores.items():
         table.add_row(f"test {name}", f"{score:.4f}")
-    table.add_row("MLflow run", best.user_attrs.get(RUN_ID, "none"))
+    table.add_row("MLflow run", best.user_attrs.get(TrialAttrs.RUN_ID, "none"))
     return table

@@ -8,10 +8,10 @@ from omegaconf import DictConfig
 from optuna.trial import FrozenTrial
 
 from rnnexp.errors import one_line
-from rnnexp.execution.current_trial import RUN_ID
 from rnnexp.execution.launching import Jobs
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_store import Tracker
+from rnnexp.storage.schema import Metrics, TrialAttrs
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,9 @@ class Winner:
             return {}
         called = self.jobs.call(get_method(settings.evaluate), self.config, self._run_id)
         scores: dict[str, float] = called.result()
-        self.parent.log_batch(metrics={f"test_{name}": value for name, value in scores.items()})
+        self.parent.log_batch(
+            metrics={f"{Metrics.TEST}{name}": value for name, value in scores.items()}
+        )
         return scores
 
     def publish(self) -> list[tuple[str, str]]:
@@ -64,4 +66,4 @@ class Winner:
 
     @property
     def _run_id(self) -> str:
-        return str(self.trial.user_attrs[RUN_ID])
+        return str(self.trial.user_attrs[TrialAttrs.RUN_ID])

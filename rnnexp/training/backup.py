@@ -16,7 +16,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from rnnexp.execution.trial_task import BACKUP
+from rnnexp.atomic import atomic_write
+from rnnexp.storage.schema import Files
 from rnnexp.training.callbacks import epoch_metrics
 from rnnexp.training.model import restore, variables
 
@@ -58,7 +59,7 @@ class Backup(keras.callbacks.Callback):
 
     def __init__(self, folder: Path, callbacks: Mapping[str, keras.callbacks.Callback]) -> None:
         super().__init__()
-        self._file = folder / BACKUP
+        self._file = folder / Files.BACKUP
         self._callbacks = callbacks
         self._saved: Saved | None = None
         self.metrics: Epochs = {}
@@ -89,9 +90,7 @@ class Backup(keras.callbacks.Callback):
             callbacks={name: _state(callback) for name, callback in self._callbacks.items()},
             stopped=self.model.stop_training,
         )
-        new = self._file.with_suffix(".new")
-        new.write_bytes(pickle.dumps(saved))
-        new.replace(self._file)
+        atomic_write(self._file, pickle.dumps(saved))
 
 
 def _state(callback: keras.callbacks.Callback) -> dict[str, Any]:

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 from hydra.utils import to_absolute_path
 
 from rnnexp import keras_runtime
-from rnnexp.storage.checkpoint_deletion import CHECKPOINT, DELETED
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_store import Tracker
+from rnnexp.storage.schema import Artifacts, Tags
 from rnnexp.training.model import restore, variables
 
 if TYPE_CHECKING:
     import keras
 
-FOLDER = TAG = CHECKPOINT
 WEIGHTS = ".weights.h5"  # how Keras wants the names of files with weights alone to end
 
 
@@ -31,10 +30,10 @@ def log_checkpoints(run: Run, files: Mapping[int, str], best_epoch: int | None) 
     """
     there = {epoch: Path(file) for epoch, file in files.items() if Path(file).exists()}
     for file in sorted(set(there.values())):
-        run.log_file(file, FOLDER)
+        run.log_file(file, Artifacts.CHECKPOINT)
     if there:
         best = there[best_epoch if best_epoch in there else max(there)]
-        run.note(**{TAG: f"{FOLDER}/{best.name}"})
+        run.tag_later({Tags.CHECKPOINT: f"{Artifacts.CHECKPOINT}/{best.name}"})
 
 
 def load(model: "keras.Model", checkpoint: str, tracker: Tracker) -> None:
@@ -59,9 +58,9 @@ def load(model: "keras.Model", checkpoint: str, tracker: Tracker) -> None:
 
 def no_checkpoint(run_id: str, tracker: Tracker) -> str | None:
     """Why a run has no checkpoint; None if it has one."""
-    if tracker.tag(run_id, TAG) is not None:
+    if tracker.tag(run_id, Tags.CHECKPOINT) is not None:
         return None
-    reason = tracker.tag(run_id, DELETED)
+    reason = tracker.tag(run_id, Tags.CHECKPOINT_DELETED)
     return f"its checkpoint was deleted, by {reason}" if reason else "it has no checkpoint"
 
 
@@ -74,9 +73,9 @@ def _file_of(checkpoint: str, tracker: Tracker) -> Iterator[Path]:
         yield path
         return
     is_run = tracker.knows(checkpoint)
-    saved = tracker.tag(checkpoint, TAG) if is_run else None
+    saved = tracker.tag(checkpoint, Tags.CHECKPOINT) if is_run else None
     if saved is None:
-        if is_run and (reason := tracker.tag(checkpoint, DELETED)):
+        if is_run and (reason := tracker.tag(checkpoint, Tags.CHECKPOINT_DELETED)):
             raise ValueError(f"the checkpoint of this run was deleted, by {reason}")
         raise ValueError(f"neither a .keras file nor a run with a checkpoint in {tracker.uri}")
     with tempfile.TemporaryDirectory() as folder:

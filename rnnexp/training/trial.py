@@ -17,7 +17,8 @@ from rnnexp.objective import Objective
 from rnnexp.result import Result
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_store import Tracker
-from rnnexp.storage.provenance import DIFF, git_of_application
+from rnnexp.storage.provenance import git_of_application
+from rnnexp.storage.schema import Artifacts, Metrics, Tags
 from rnnexp.training.checkpoint import load, log_checkpoints, no_checkpoint
 from rnnexp.training.checks.config import check
 from rnnexp.training.fit import fit_arguments
@@ -59,13 +60,15 @@ def run(config: DictConfig) -> Result:
     git = git_of_application()
     with recorded(tracker, config, git=git.state if git else None) as mlflow_run:
         if git and git.dirty:
-            mlflow_run.log_text(git.diff, DIFF)
+            mlflow_run.log_text(git.diff, Artifacts.DIFF)
         result = _train(config, trial, mlflow_run)
         log_result(mlflow_run, result)
         if result.reason:
             log.error("the run has failed: %s", result.reason)
         scores = evaluate(config, mlflow_run.id)
-        mlflow_run.log_batch(metrics={f"test_{name}": score for name, score in scores.items()})
+        mlflow_run.log_batch(
+            metrics={f"{Metrics.TEST}{name}": score for name, score in scores.items()}
+        )
     print(", ".join(f"{name} {score:.4f}" for name, score in scores.items()))
     return result
 
@@ -105,7 +108,7 @@ def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
     keras_runtime.new_session()
     keras.utils.set_random_seed(config.seed)
     dataset = data.load(config.data)
-    mlflow_run.note(data=dataset.folder.name)
+    mlflow_run.tag_later({Tags.DATA: dataset.folder.name})
     model = build(config, dataset)
     callbacks = instantiate(config.get("callbacks") or {}, _convert_="all")
     backup = Backup(Path(HydraConfig.get().runtime.output_dir), callbacks)
@@ -123,7 +126,7 @@ def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
             backup.on_train_begin()  # what the callbacks have kept is still wanted
     elif config.checkpoint:
         load(model, config.checkpoint, _tracker(config))
-        mlflow_run.log_batch(tags={"continued_from": config.checkpoint})
+        mlflow_run.log_batch(tags={Tags.CONTINUED_FROM: config.checkpoint})
     try:
         if not done:
             own = [backup, log_epoch, report] if trial.run else [log_epoch, report]

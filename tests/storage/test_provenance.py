@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from rnnexp import __version__
 from rnnexp.storage.provenance import LARGEST_DIFF, environment, fact_tags, git_of
+from rnnexp.version import __version__
 from tests.conftest import ROOT, Command
 
 COMMIT = {"commit": "abc", "dirty": True}

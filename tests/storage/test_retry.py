@@ -7,7 +7,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, TEMPORARILY_UN
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import OperationalError
 
-from rnnexp.storage.retry import is_full, is_transient, wait_for_disk_space
+from rnnexp.storage.retry import is_disk_full, is_transient, wait_for_disk_space
 
 NO_SPACE = OSError(errno.ENOSPC, "No space left on device")
 
@@ -28,7 +28,7 @@ NO_SPACE = OSError(errno.ENOSPC, "No space left on device")
     ],
 )
 def test_which_problems_pass(error: Exception, does_pass: bool, full: bool) -> None:
-    assert (is_transient(error), is_full(error)) == (does_pass, full)
+    assert (is_transient(error), is_disk_full(error)) == (does_pass, full)
 
 
 def test_there_is_room(tmp_path: Path) -> None:

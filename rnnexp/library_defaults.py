@@ -1,0 +1,36 @@
+"""Defaults of TensorFlow, MLflow and other libraries that this project's entry points set.
+
+An application that imports rnnexp keeps its own settings: only entry points (a sweep, a job, a
+worker process, the command ``rnnexp``) call `set_library_defaults`.
+"""
+
+import logging
+import os
+
+# Environment variables, read by a library when it is imported or used; a user's own values stay.
+ENVIRONMENT = {
+    # TensorFlow: errors only, no notes on the processor.
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    # MLflow: no progress bar for each download.
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # MLflow would wait four minutes for an unreachable server; here writes are queued instead.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
+
+# Loggers that report each step of creating a SQLite store, of saving a model and of finding fonts.
+NOISY_LOGGERS = (
+    "alembic",
+    "matplotlib",
+    "mlflow.pyfunc",
+    "mlflow.store.db.utils",
+    "mlflow.system_metrics",
+)
+
+
+def set_library_defaults() -> None:
+    """Set the environment variables and the log levels that this project wants of its libraries."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    for name in NOISY_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,157 @@
+"""Every name under which this project stores something, with the version of the whole.
+
+Names in Optuna (user attributes of studies and trials), in MLflow (tags, metrics, params,
+artifacts, tags of models) and on disk (files of a trial and of a sweep). A name that ends in a dot,
+a colon or an underscore is a prefix. A test checks that no other module spells one of these names.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+# Raised when a stored name or its meaning changes. A study or a run of another version is refused.
+VERSION = 1
+
+
+class StudyAttrs:
+    """User attributes of a study in Optuna."""
+
+    SCHEMA = "schema_version"
+    RUN_ID = "mlflow_run_id"
+    DEFINITION = "definition"  # what must not change on resume, as texts by key
+    OBJECTIVE = "objective"  # as `str(Objective)`
+    FOLDER = "folder"  # Hydra's folder of the sweep
+    SCRIPT = "script"  # the application, as it was started
+    GIT = "git"  # the application's commit, as `Git.state`
+    HEARTBEAT = "heartbeat:"  # prefix, before a sweep's id
+
+
+class TrialAttrs:
+    """User attributes of a trial in Optuna."""
+
+    RUN_ID = "mlflow_run_id"
+    SWEEP = "sweep"  # id of the sweep that runs the trial
+    ATTEMPT = "attempt"  # the number of earlier attempts, if a process died
+    RESULT = "result"  # the `Result`, as JSON
+
+
+class Kind(StrEnum):
+    """What a run in MLflow is."""
+
+    STUDY = "study"
+    TRIAL = "trial"
+    RUN = "run"  # a single run, without a study
+    REPLAY = "replay"
+    CONFIRMATION = "confirmation"
+
+
+class Tags:
+    """Tags of a run in MLflow."""
+
+    SCHEMA = "rnnexp.schema"
+    VERSION = "rnnexp.version"
+    KIND = "rnnexp.kind"
+    STUDY = "study"
+    TRIAL = "trial"
+    STATE = "state"
+    REASON = "reason"
+    FOLDER = "folder"
+    OBJECTIVE = "objective"
+    SEED = "seed"
+    DATA = "data"  # fingerprint of the encoded data
+    ATTEMPT = "attempt"
+    COMMIT = "mlflow.source.git.commit"
+    DIRTY = "git.dirty"
+    CHECKPOINT = "checkpoint"  # path of the best checkpoint among the artifacts
+    CHECKPOINT_DELETED = "checkpoint_deleted"  # the rule by which the checkpoint was deleted
+    CONTINUED_FROM = "continued_from"
+    PRUNED = "pruned."  # prefix, before the fields of the pruner's verdict
+    BUDGET = "budget."  # prefix, before n_trials, timeout and patience
+    REPLAY_OF = "replay_of"
+    REPLAYED_BY = "replayed_by"
+    CONFIRMS = "confirms"  # id of the trial's run that was trained again
+    CONFIRM_TRIALS = "confirm.trials"
+    CONFIRM_SURVIVES = "confirm.survives"
+    CONFIRM_VERDICT = "confirm.verdict"
+
+
+class Metrics:
+    """Metrics of a run in MLflow, next to those that Keras names."""
+
+    BEST_VALUE = "best_value"
+    BEST_EPOCH = "best_epoch"
+    BEST_TRIAL = "best_trial"
+    EPOCHS = "epochs"
+    SECONDS = "seconds"  # of all attempts of a run together
+    LEARNING_RATE = "learning_rate"
+    TEST = "test_"  # prefix of metrics on the test part
+    TRIALS = "trials_"  # prefix, before a state in lower case
+    CONFIRM = "confirm."  # prefix of the three below
+    CONFIRM_MEAN = "confirm.mean"
+    CONFIRM_STD = "confirm.std"
+    CONFIRM_SEEDS = "confirm.seeds"
+    SYSTEM = "system/"  # prefix of MLflow's system metrics
+
+
+class Params:
+    """Params of a study's run in MLflow; those of a trial are the searched keys."""
+
+    SEARCH = "search."  # prefix, before a searched key
+    SAMPLER = "sampler"
+    PRUNER = "pruner"
+    FIXED = "fixed"
+
+
+class Artifacts:
+    """Artifacts of a run in MLflow."""
+
+    CONFIG = "config.yaml"
+    OVERRIDES = "overrides.yaml"
+    ENVIRONMENT = "environment.json"
+    DIFF = "uncommitted.diff"
+    TRACEBACK = "traceback.txt"
+    REPORT = "report.html"
+    CHECKPOINT = "checkpoint"  # folder
+
+
+class ModelTags:
+    """Tags of a logged model and of its registered version in MLflow."""
+
+    RUN = "run"
+    DATA = "data"
+    OBJECTIVE = "objective"
+    BEST_VALUE = "best_value"
+    STUDY = "study"
+    TRIAL = "trial"
+
+
+class Files:
+    """Files in the folder of a trial, or of a sweep."""
+
+    BACKUP = "backup.pkl"  # trial: what a retry goes on from
+    OUTBOX = "mlflow.outbox"  # trial, and sweep with its id and a dot before: queued writes
+    OUTPUT = "output.log"  # trial: what a worker and its libraries print
+    REPORT = "report"  # sweep: folder of the report
+    RESULTS = "optimization_results.yaml"  # sweep
+
+
+def version_problem(found: object) -> str | None:
+    """Return why a store of this schema version can't be read.
+
+    Args:
+        found: The version as it is stored, as a number or as text; None in a store that is not
+            this project's, on which this rule has nothing to say.
+
+    Returns:
+        Half a sentence, to follow the name of a study or a run; None if there is no problem.
+    """
+    if found is None or str(found) == str(VERSION):
+        return None
+    return (
+        f"has schema version {found}, but this rnnexp reads version {VERSION}: use the rnnexp "
+        "that wrote it, or start a new study"
+    )
+
+
+def run_problem(tags: Mapping[str, str]) -> str | None:
+    """Return why a run can't be read, by its tags; see `version_problem`."""
+    return version_problem(tags.get(Tags.SCHEMA))
