@@ -1,4 +1,4 @@
-"""``hydra/launcher=workers`` and ``in_process``: the shell of rnnexp/execution."""
+"""``hydra/launcher=workers`` and ``in_process``: plugins; their work is in rnnexp/execution/."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,8 +22,8 @@ class WorkersConf:
     """Warm worker processes.
 
     Attributes:
-        n_jobs: How many; by default the sweeper's ``n_jobs``, else one a core.
-        executor: The PEP 3148 executor, as ``_target_``.
+        n_jobs: The number of workers; by default the sweeper's ``n_jobs``, else one a core.
+        executor: The PEP 3148 executor, as ``_target_`` with its arguments.
     """
 
     _target_: str = "hydra_plugins.rnnexp.launcher.ExecutorLauncher"
@@ -39,7 +39,7 @@ class WorkersConf:
 
 @dataclass
 class InProcessConf:
-    """One job after the other in the sweep's own process: for tests and debugging."""
+    """One job after the other, in the sweep's own process: for tests and debugging."""
 
     _target_: str = "hydra_plugins.rnnexp.launcher.ExecutorLauncher"
     _recursive_: bool = False
@@ -54,7 +54,7 @@ for name, node in (("workers", WorkersConf), ("in_process", InProcessConf)):
 
 
 class ExecutorLauncher(Launcher):
-    """Runs jobs on an executor: each at once with ``submit``, or all with Hydra's ``launch``."""
+    """Runs jobs on an executor: one at once with ``submit``, or all with Hydra's ``launch``."""
 
     def __init__(self, n_jobs: int | None, executor: DictConfig) -> None:
         self.n_jobs = n_jobs
@@ -76,12 +76,12 @@ class ExecutorLauncher(Launcher):
             return [future.result() for future in futures]
 
     def submit(self, overrides: Sequence[str], number: int) -> "Future[JobReturn]":
-        """Run one job as soon as a worker is free; the workers stay until `jobs` is closed."""
+        """Run one job as soon as a worker is free; the workers live until `jobs` is closed."""
         return self.jobs.submit(overrides, number)
 
     @cached_property
     def jobs(self) -> "ExecutorJobs":
-        """The workers behind ``submit``, begun at its first use; a context manager."""
+        """The jobs behind ``submit``, whose workers start with the first job; a context manager."""
         return self._open()
 
     def _open(self) -> "ExecutorJobs":

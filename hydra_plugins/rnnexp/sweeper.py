@@ -1,4 +1,4 @@
-"""``hydra/sweeper=rnnexp``: the shell that Hydra discovers; the work is in rnnexp.sweep.study."""
+"""``hydra/sweeper=rnnexp``: the plugin that Hydra discovers; its work is in rnnexp/sweep/."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,46 +12,42 @@ from omegaconf import DictConfig
 
 @dataclass
 class SweeperConf:
-    """The sweeper's settings; the names are those of Hydra's own Optuna sweeper.
+    """Settings of the sweeper; the names are those of Hydra's own Optuna sweeper.
 
     Attributes:
-        sampler: An Optuna sampler, as ``_target_``.
-        pruner: An Optuna pruner, as ``_target_``.
+        sampler: An Optuna sampler, as ``_target_`` with its arguments.
+        pruner: An Optuna pruner, as ``_target_`` with its arguments.
         direction: ``minimize`` or ``maximize``.
         storage: Optuna's storage URL; a relative SQLite path begins where the command was started.
         study_name: Name of the study, new in its storage.
-        n_trials: How many trials to run; null if ``timeout`` or ``patience`` end the study.
+        n_trials: The number of trials; null if ``timeout`` or ``patience`` end the study.
         timeout: Seconds after which no further trial begins.
-        patience: The study ends after so many trials in a row that didn't improve the best.
-        min_delta: By how much a value has to be better to count as an improvement.
-        enqueue: Settings that are tried first: a list of values by searched key, where what is
-            left out is sampled, or of names of studies, for the best of each.
-        repeat_seed: Config key of a seed. By default a setting that was tried is drawn anew; with
-            a key it is run again with another seed there.
-        n_jobs: How many trials at once; null for one a core with this project's launchers,
-            and for one after the other with Hydra's.
-        retries: How often a trial whose process died is tried again, from its last epoch.
-        resume: The study to go on with: its name, or ``latest``. The rest of the command has to
-            be as it was, but for the budget, ``n_jobs`` and the like.
-        max_failure_rate: The sweep stops when, of the last 20 trials and not less than
-            5 of them, a larger share failed.
-        keep: How many of the best completed trials keep their checkpoints: a number, ``all``, or
-            ``none``, where the best one keeps its own until it was evaluated at the end.
-        checkpoints: What names of files in a trial's folder are checkpoints, such as ``*.keras``;
-            none, and nothing is deleted.
-        params: What is searched, by config key, in Hydra's sweep grammar.
-        when: What is searched beside, only where another searched key has some value: the same
-            by condition, which is ``KEY=VALUE`` or ``KEY=choice(VALUE, ...)``.
+        patience: The number of trials in a row, without an improvement of the best, after which
+            the study ends.
+        min_delta: The smallest improvement that does not count.
+        enqueue: Params that are tried first: a list of values by searched key, where missing keys
+            are sampled, or of names of studies, for the best params of each.
+        n_jobs: The number of trials that run at once; null for one a core with this project's
+            launchers, and for one after the other with Hydra's.
+        retries: How often a trial whose process died is retried, from its last epoch.
+        resume: The study to resume: its name, or ``latest``. The rest of the command has to be as
+            it was, but for the budget, ``n_jobs`` and the like.
+        max_failure_rate: The sweep stops when, of the last 20 trials and not less than 5 of them,
+            a larger share failed.
+        keep: How many of the best complete trials keep their checkpoints: a number, ``all``, or
+            ``none``, where the best trial keeps its own until it was evaluated at the end.
+        checkpoints: Which file names in a trial's folder are checkpoints, such as ``*.keras``;
+            nothing is deleted without any.
+        params: The search space: ranges by config key, in Hydra's sweep grammar.
+        when: The conditional part of the search space: ranges by config key, by condition, which
+            is ``KEY=VALUE`` or ``KEY=choice(VALUE, ...)``.
         tracking: MLflow's tracking URI and experiment, and whether its system metrics are logged.
-        check: Import path of a function that is given composed configs before trial 0 and
-            returns what is wrong with them, as a list of messages.
-        evaluate: Import path of a function that is given the best trial's config and MLflow
-            run id at the end and returns metrics for the study's run.
-        publish: Import path of a function that is given the same, the study's run id and
-            ``registered_model_name``, makes the best model ready to use, and returns what to say
-            in the summary, each with a command.
+        check: Import path of the function that checks composed configs before trial 0; see
+            rnnexp/execution/application.py for this and the two below.
+        evaluate: Import path of the function that evaluates the best trial on the test part.
+        publish: Import path of the function that makes the best model ready to use.
         registered_model_name: The name in MLflow's registry; null to register nothing. Studies
-            that share one compete for its champion.
+            that share a name compete for its champion.
     """
 
     _target_: str = "hydra_plugins.rnnexp.sweeper.RnnexpSweeper"
@@ -66,7 +62,6 @@ class SweeperConf:
     patience: int | None = None
     min_delta: float = 0.0
     enqueue: Any = None
-    repeat_seed: str | None = None
     n_jobs: int | None = None
     retries: int = 1
     resume: str | None = None
@@ -94,10 +89,10 @@ ConfigStore.instance().store(
 
 
 class RnnexpSweeper(Sweeper):
-    """Asks Optuna for trials, runs them with the launcher, tells Optuna what came out."""
+    """Runs a study: asks Optuna for trials, runs them with the launcher, stores their results."""
 
     def __init__(self, **settings: Any) -> None:  # noqa: ARG002
-        """Take the settings; the study reads them from the config."""
+        """Accept the settings, which `SweepSettings` reads from the config."""
         self.hydra_context = None
         self.config = None
         self.launcher = None
@@ -119,10 +114,14 @@ class RnnexpSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         if not (self.config and self.hydra_context and self.launcher):
             raise RuntimeError("Hydra calls setup before sweep")
-        from rnnexp.sweep.study import sweep
+        from rnnexp.execution.composer import Composer
+        from rnnexp.sweep.settings import SweepSettings
+        from rnnexp.sweep.study import run_sweep
 
+        settings = SweepSettings.of(self.config)
+        composer = Composer(self.hydra_context.config_loader, self.config)
         try:
-            sweep(self.config, self.hydra_context.config_loader, self.launcher, arguments)
+            run_sweep(settings, composer, self.launcher, arguments)
         except KeyboardInterrupt:
-            # All that is to be said has been; as a shell has it, and without a traceback.
+            # The summary has been printed; 130 is a shell's exit code of an interrupted command.
             raise SystemExit(130) from None

@@ -1,8 +1,7 @@
-"""Makes the files of ``sweeps/`` selectable: ``sweeps=NAME`` on the command line.
+"""The config group ``sweeps``: ``sweeps=NAME`` selects a file of the folder ``sweeps/``.
 
-The folder lies beside the application's config folder. It gets a config source of
-its own, since a search path to the folder above would offer every folder there
-(tests, results) as a config group.
+The folder is next to the application's config folder. It has a config source of its own, since a
+search path to the folder above would offer every folder there (tests, results) as a config group.
 """
 
 from pathlib import Path
@@ -18,7 +17,7 @@ SCHEME = "sweeps"
 
 
 class SweepsSource(ConfigSource):
-    """One folder of YAML files, offered as the group ``sweeps``."""
+    """A folder of YAML files as the config group ``sweeps``."""
 
     @staticmethod
     def scheme() -> str:
@@ -57,7 +56,7 @@ class SweepsSource(ConfigSource):
 
 
 class SweepsSearchPath(SearchPathPlugin):
-    """Adds ``sweeps/`` beside the application's config folder, where there is one."""
+    """Adds ``sweeps/`` next to the application's config folder, where there is such a folder."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         for element in search_path.get_path():

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeGuard
 
 from rnnexp.errors import NotFoundError
-from rnnexp.formatting import format_column
+from rnnexp.formatting import did_you_mean, format_column
 from rnnexp.result import State
-from rnnexp.search.config_keys import did_you_mean
 from rnnexp.search.space import SHORT_NAMES
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial
 from rnnexp.errors import one_line
 from rnnexp.report.files import HTML, log_report, write_report
 from rnnexp.report.snapshot import snapshot_of
+from rnnexp.result import Result
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_store import Tracker
 from rnnexp.storage.optuna_store import best_trial
@@ -61,11 +62,20 @@ class Reporter:
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True)
 
-    def __enter__(self) -> "Reporter":
-        self._thread.start()
-        return self
+    interval: float | None = None
 
-    def __exit__(self, *error: object) -> None:
+    def on_start(self) -> None:
+        """Begin to write reports."""
+        self._thread.start()
+
+    def on_idle(self) -> None:
+        """Do nothing: the thread writes reports."""
+
+    def on_trial_end(self, number: int, result: Result) -> None:
+        """Do nothing: the thread writes reports."""
+
+    def on_end(self) -> None:
+        """End the thread."""
         self._end.set()
         self._thread.join()
 

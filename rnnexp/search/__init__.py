@@ -1,1 +1,1 @@
-"""What is searched: Hydra's grammar as Optuna's distributions, conditions, known settings."""
+"""The search space: Hydra's grammar as Optuna's distributions, conditions, sampling."""

@@ -1,21 +1,23 @@
-"""Parameters that exist only under a choice: ``hydra.sweeper.when``.
+"""Conditional parameters, which are searched only under a choice: ``hydra.sweeper.when``.
 
     when:
       model=choice(lstm, gru):
         model.dropout: interval(0.0, 0.5)
 
-A parent that is searched makes its parameters conditional. One that is not has the same value in
-every trial, which decides at once: they are always there, or never.
+A parent that is searched makes its parameters conditional. A parent that is not searched has the
+same value in every trial, which decides before trial 0: its parameters are always searched, or
+never.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from hydra.core.config_loader import ConfigLoader
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig
 from optuna.distributions import FloatDistribution
 
-from rnnexp.search.config_keys import did_you_mean, value_of
+from rnnexp.formatting import did_you_mean
+from rnnexp.search.config_keys import value_of
 from rnnexp.search.dimension import Condition, Dimension
 from rnnexp.search.space import Space, parse, read_condition
 
@@ -23,7 +25,7 @@ WHEN = "hydra.sweeper.when"
 
 
 def as_overrides(where: str, block: Mapping[str, object]) -> tuple[list[str], list[str]]:
-    """Ranges by key as overrides, and what of them is none.
+    """Return values and ranges by key as overrides, and the problems of those that can't be.
 
     Args:
         where: The block's place in the config, for messages.
@@ -31,7 +33,7 @@ def as_overrides(where: str, block: Mapping[str, object]) -> tuple[list[str], li
     """
     overrides, problems = [], []
     for key, value in block.items():
-        if isinstance(value, DictConfig | ListConfig):
+        if isinstance(value, dict | list):
             problems.append(
                 f"{where}.{key}={value}: must be one value or range in Hydra's "
                 "grammar, under the whole key, such as 'model.units: choice(32, 64)'"
@@ -43,25 +45,25 @@ def as_overrides(where: str, block: Mapping[str, object]) -> tuple[list[str], li
 
 @dataclass
 class _Block:
-    """A condition and what is searched under it, as far as it can be read."""
+    """A condition and the dimensions under it, as far as they can be read."""
 
     where: str
     condition: Condition | None = None
     dimensions: tuple[Dimension, ...] = ()
-    keys: frozenset[str] = frozenset()  # also of what can't be read
+    keys: frozenset[str] = frozenset()  # including those that can't be read
     problems: list[str] = field(default_factory=list)
 
 
 @dataclass
 class _Known:
-    """What is known of the keys that a condition may name."""
+    """The keys that a condition may name, as far as they have been read."""
 
     searched: dict[str, Dimension]
-    offered: dict[str, Dimension]  # by the file, whatever the command line gives
+    offered: dict[str, Dimension]  # by the sweep's file, whatever the command line gives
     commanded: set[str]  # given on the command line
     taken: set[str]  # searched or fixed so far
     base: DictConfig | None
-    never: set[str] = field(default_factory=set)  # whose own condition fails, or can't be read
+    never: set[str] = field(default_factory=set)  # their own condition fails, or can't be read
 
 
 def with_conditions(
@@ -73,18 +75,18 @@ def with_conditions(
     base: DictConfig | None = None,
     loader: ConfigLoader | None = None,
 ) -> tuple[Space, list[str]]:
-    """A space with the dimensions of ``hydra.sweeper.when``.
+    """Add the dimensions of ``hydra.sweeper.when`` to a space.
 
     Args:
-        space: What ``params`` and ``arguments`` search and fix.
+        space: The space of ``params`` and ``arguments``.
         when: Ranges by config key, by condition.
         params: Overrides of the sweep's file.
-        arguments: Overrides of the command line; they win over ``when``.
+        arguments: Overrides of the command line, which win over ``when``.
         base: The composed config of a trial with nothing searched; None if it can't be composed.
-        loader: Needed to expand ``glob(...)``.
+        loader: Hydra's config loader, needed to expand ``glob(...)``.
 
     Returns:
-        The space with all that could be read, and a message for each thing that could not.
+        The space with all dimensions that can be read, and a message for each problem.
     """
     blocks = [_block(str(text), block, loader) for text, block in (when or {}).items()]
     from_file = {d.key: d for block in blocks for d in block.dimensions}
@@ -120,7 +122,7 @@ def _block(text: str, block: object, loader: ConfigLoader | None) -> _Block:
     read.keys = frozenset(str(key).lstrip("+~") for key in block)
     overrides, problems = as_overrides(read.where, block)
     space, unread = parse(overrides, loader)
-    # A plain value is the only choice, so that it is set, and logged, where it applies.
+    # A plain value becomes the only choice, so that it is set, and logged, where it applies.
     only, unread_too = parse([_only_choice(text) for text in space.fixed], loader)
     read.dimensions = (*space.dimensions, *only.dimensions)
     read.problems += [*problems, *unread, *unread_too]
@@ -133,7 +135,7 @@ def _only_choice(override: str) -> str:
 
 
 def _add(block: _Block, known: _Known, to_come: set[str]) -> None:
-    """Add a block's dimensions to what is searched, or its problems to the block."""
+    """Add a block's dimensions to the searched keys, or its problems to the block."""
     try:
         settled = _settled(block.condition, known, to_come) if block.condition else False
     except ValueError as error:
@@ -145,21 +147,21 @@ def _add(block: _Block, known: _Known, to_come: set[str]) -> None:
         if dimension.key in known.commanded:
             continue
         if dimension.key in known.taken:
-            block.problems.append(f"{block.where}: {dimension.key} is given elsewhere as well")
+            block.problems.append(f"{block.where}: {dimension.key} is given elsewhere, too")
         elif settled:
             known.searched[dimension.key] = replace(dimension, condition=condition)
         known.taken.add(dimension.key)
 
 
 def _settled(condition: Condition, known: _Known, to_come: set[str]) -> Condition | bool:
-    """The condition, if it depends on what a trial draws; else whether it holds."""
+    """Return the condition, if it depends on a trial's params; else whether it holds."""
     key = condition.key
     parent, offered = known.searched.get(key), known.offered.get(key)
     if key in to_come:
         raise ValueError(f"{key} is searched further below; its block must come before this one")
     _check_values(condition, [d for d in (parent, offered) if d])
     if parent:
-        # The command line may have left out some of the file's choices.
+        # The command line may leave out some of the file's choices.
         values = tuple(value for value in condition.values if parent.holds(value))
         return bool(values) and replace(condition, values=values)
     if key in known.never or known.base is None:

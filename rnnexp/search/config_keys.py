@@ -1,15 +1,14 @@
-"""What a composed config has under a key."""
-
-import difflib
+"""Keys of a composed config: their values, and messages on unknown keys."""
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.errors import one_line
+from rnnexp.formatting import did_you_mean
 
 
 def unknown_key(config: DictConfig, key: str) -> str | None:
-    """What to say if the config has no such key: where it ends, and what there is instead."""
+    """Return the message on a key that the config does not have; None if it has the key."""
     node: object = config
     path = ""
     for name in key.split("."):
@@ -18,22 +17,16 @@ def unknown_key(config: DictConfig, key: str) -> str | None:
         if name not in node:
             keys = [str(known) for known in node if known != "hydra"]
             near = did_you_mean(name, keys)
-            return f"{key} is not in the config: {path or 'it'} has {', '.join(keys)}{near}"
+            return f"{key} is not in the config: {path or 'the config'} has {', '.join(keys)}{near}"
         node, path = node._get_node(name), f"{path}.{name}".lstrip(".")
     return None
 
 
-def did_you_mean(name: str, known: list[str]) -> str:
-    """The end of a message on an unknown name: the nearest that is known; empty if none is near."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
 def value_of(config: DictConfig, key: str) -> object:
-    """The value of a key, or the choice of a group.
+    """Return the value of a key, or the choice of a group.
 
     Raises:
-        ValueError: If there is no such key, or more than one value under it.
+        ValueError: If there is no such key, or if the key has keys below it.
     """
     choices = config.hydra.runtime.choices
     if key in choices:
@@ -45,5 +38,5 @@ def value_of(config: DictConfig, key: str) -> object:
     except OmegaConfBaseException as error:
         raise ValueError(one_line(error)) from error
     if OmegaConf.is_config(value):
-        raise ValueError(f"{key} is not one value, but has {', '.join(map(str, value))}")
+        raise ValueError(f"{key} is not one value, it has {', '.join(map(str, value))}")
     return value

@@ -1,4 +1,4 @@
-"""What one searched key is: what its values are drawn from, and when it is there at all."""
+"""One searched key: the distribution of its values, and the condition under which it applies."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,25 +13,26 @@ from optuna.distributions import (
 )
 
 Value = str | int | float | bool | None
+Params = dict[str, Value]  # a point of the space: values by searched key
 
 
 @dataclass(frozen=True)
 class Condition:
-    """When a dimension is there: while its parent has one of some values.
+    """The condition of a dimension: its parent has one of some values.
 
     Attributes:
         key: The parent's config key or group.
-        values: The parent's values under which it is there.
-        grammar: How it was given, in Hydra's grammar.
+        values: The parent's values under which the dimension is searched.
+        grammar: The condition as it was given, in Hydra's grammar.
     """
 
     key: str
     values: tuple[Value, ...]
     grammar: str
 
-    def holds(self, setting: Mapping[str, Value]) -> bool:
-        """Whether the parent is in this setting, with one of the values."""
-        return self.key in setting and setting[self.key] in self.values
+    def holds(self, params: Mapping[str, Value]) -> bool:
+        """Return whether the parent has one of the values in these params."""
+        return self.key in params and params[self.key] in self.values
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,10 @@ class Dimension:
     Attributes:
         key: The config key or group.
         prefix: ``+`` or ``++`` if it was given one, else empty.
-        distribution: What its values are drawn from.
-        grammar: How it was given, in Hydra's grammar.
-        texts: For a categorical, how each choice is written in an override.
-        condition: When it is there; None if always.
+        distribution: The distribution that values are drawn from.
+        grammar: The range or choice as it was given, in Hydra's grammar.
+        texts: Of a categorical, each choice as it is written in an override.
+        condition: When the key is searched; None for always.
     """
 
     key: str
@@ -55,15 +56,15 @@ class Dimension:
     condition: Condition | None = None
 
     def __str__(self) -> str:
-        """How it is searched: ``interval(0.0, 0.5) when model=lstm``."""
+        """Describe how the key is searched: ``interval(0.0, 0.5) when model=lstm``."""
         return f"{self.grammar} when {self.condition.grammar}" if self.condition else self.grammar
 
-    def applies(self, setting: Mapping[str, Value]) -> bool:
-        """Whether it is there in a setting, of which its parent's value is known if it has one."""
-        return self.condition is None or self.condition.holds(setting)
+    def applies(self, params: Mapping[str, Value]) -> bool:
+        """Return whether the key is searched, given params that have its parent's value."""
+        return self.condition is None or self.condition.holds(params)
 
     def exact(self, value: Value) -> Value:
-        """``value`` without the error that Optuna adds: it takes 0.1 + 2 * 0.1 for 0.3."""
+        """Return a value without the rounding error of Optuna, where 0.1 + 2 * 0.1 is not 0.3."""
         distribution = self.distribution
         if not isinstance(distribution, FloatDistribution) or not distribution.step:
             return value
@@ -74,17 +75,17 @@ class Dimension:
         return float(Decimal(str(low)) + steps * Decimal(str(step)))
 
     def text(self, value: Value) -> str:
-        """``value`` as written in an override, exact to the last digit."""
+        """Return a value as it is written in an override, exact to the last digit."""
         if isinstance(self.distribution, CategoricalDistribution):
             return self.texts[value]
         return str(self.exact(value))
 
     def override(self, value: Value) -> str:
-        """The override that sets this key to ``value``."""
+        """Return the override that sets the key to a value."""
         return f"{self.prefix}{self.key}={self.text(value)}"
 
     def values(self) -> Sequence[Value] | None:
-        """All values, as Optuna has them; None if they can't be counted."""
+        """Return all values, as Optuna has them; None if they can't be counted."""
         distribution = self.distribution
         if isinstance(distribution, CategoricalDistribution):
             return distribution.choices
@@ -96,7 +97,7 @@ class Dimension:
         return None
 
     def holds(self, value: object) -> bool:
-        """Whether ``value`` is one of those searched."""
+        """Return whether a value is one of the searched values."""
         distribution, values = self.distribution, self.values()
         if isinstance(distribution, FloatDistribution):
             if isinstance(value, bool) or not isinstance(value, int | float):
@@ -108,7 +109,7 @@ class Dimension:
         return values is not None and value in values and not is_bool
 
     def probes(self) -> list[Value]:
-        """The values that stand for all: every choice, or both ends of a range."""
+        """Return values that represent all others: every choice, or both ends of a range."""
         if isinstance(self.distribution, CategoricalDistribution):
             return list(self.distribution.choices)
         if isinstance(self.distribution, IntDistribution | FloatDistribution):

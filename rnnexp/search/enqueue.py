@@ -1,75 +1,69 @@
-"""Settings that are known already and tried first: ``hydra.sweeper.enqueue``."""
+"""Params that a study tries first: ``hydra.sweeper.enqueue``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import optuna
-from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from rnnexp.search.dimension import Value
+from rnnexp.search.dimension import Params, Value
 from rnnexp.search.space import Space
 from rnnexp.storage.optuna_store import open_storage, study_names, unknown_study
-from rnnexp.storage.uris import absolute_uri
-
-Setting = dict[str, Value]
 
 
-def enqueued_params(settings: DictConfig, space: Space) -> tuple[list[Setting], list[str]]:
-    """The settings to try first, and what is wrong with them.
+def enqueued_params(
+    items: Sequence[Mapping[str, Value] | str], storage: str, space: Space
+) -> tuple[list[Params], list[str]]:
+    """Return the params to try first, and their problems.
 
     Args:
-        settings: ``hydra.sweeper``. Each item of ``enqueue`` is values by searched key, of
-            which some may be missing, or the name of a study in the same storage, which
-            stands for its best trial; one item needs no list.
-        space: What is searched.
+        items: Values by searched key, of which some may be missing; or the name of a study in the
+            same storage, for the params of its best trial.
+        storage: Optuna's storage URL, absolute.
+        space: The search space.
     """
-    given = settings.enqueue
-    items = list(given) if isinstance(given, ListConfig) else [] if given is None else [given]
-    known: list[Setting] = []
+    enqueued: list[Params] = []
     problems: list[str] = []
     for item in items:
         where = f"hydra.sweeper.enqueue: {item}"
-        if isinstance(item, DictConfig):
-            values = OmegaConf.to_container(item, resolve=True)
-            setting = {str(k): v for k, v in values.items()} if isinstance(values, dict) else {}
-            found = _problems(setting, space)
+        if isinstance(item, Mapping):
+            params = {str(key): value for key, value in item.items()}
+            found = _problems(params, space)
         else:
-            setting, found = _best_of(str(item), settings, space)
-        known.append(setting)
+            params, found = _best_of(str(item), storage, space)
+        enqueued.append(params)
         problems += [f"{where}: {problem}" for problem in found]
-    return known, problems
+    return enqueued, problems
 
 
-def _best_of(name: str, settings: DictConfig, space: Space) -> tuple[Setting, list[str]]:
-    url = absolute_uri(settings.storage)
+def _best_of(name: str, storage: str, space: Space) -> tuple[Params, list[str]]:
     try:
-        names = study_names(url)
-    except Exception:  # what is wrong with the storage is told by itself
+        names = study_names(storage)
+    except Exception:  # the check of the storage reports what is wrong
         return {}, []
     if name not in names:
-        return {}, [unknown_study(name, names, url)]
+        return {}, [unknown_study(name, names, storage)]
     try:
-        best = optuna.load_study(study_name=name, storage=open_storage(url)).best_trial
+        best = optuna.load_study(study_name=name, storage=open_storage(storage)).best_trial
     except ValueError:
         return {}, ["no trial of that study completed"]
-    # What was searched there but is fixed here stays as it is here.
-    # What was always searched there may have a condition here.
-    setting = space.only_applying(best.params)
-    if not setting:
-        return {}, ["that study searched nothing of what is searched here"]
-    return setting, _problems(setting, space)
+    # Keys that were searched there but are fixed here keep their value here; keys that were always
+    # searched there may have a condition here.
+    params = space.only_applying(best.params)
+    if not params:
+        return {}, ["that study searched none of the keys that are searched here"]
+    return params, _problems(params, space)
 
 
-def _problems(setting: Mapping[str, Value], space: Space) -> list[str]:
+def _problems(params: Mapping[str, Value], space: Space) -> list[str]:
     problems = []
-    for key, value in setting.items():
+    for key, value in params.items():
         dimension = space.by_key.get(key)
         if not dimension:
             problems.append(f"{key} is not searched; searched are {', '.join(space.by_key)}")
         elif not dimension.holds(value):
             problems.append(f"{key}={value} is outside of {dimension.grammar}")
-        elif dimension.condition and not dimension.condition.holds(setting):
+        elif dimension.condition and not dimension.condition.holds(params):
             parent = dimension.condition.key
-            is_given = parent in setting
-            but = f"not when {parent}={setting[parent]}" if is_given else f"give {parent} too"
+            is_given = parent in params
+            but = f"not when {parent}={params[parent]}" if is_given else f"give {parent} too"
             problems.append(f"{key} is searched when {dimension.condition.grammar}; {but}")
     return problems

@@ -1,7 +1,6 @@
-"""Settings that come up again: drawn anew, or repeated with another seed."""
+"""Sampling of trials: draw params by conditions, and draw again what was tried before."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -15,31 +14,33 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from rnnexp.search.dimension import Value
+from rnnexp.search.dimension import Params
 from rnnexp.search.space import Space
 
-Setting = dict[str, Value]
-
-ATTEMPTS = 20  # at least 1
-FEW = 100_000  # so many settings are looked through in well under a second
+ATTEMPTS = 20  # draws of the sampler, at least 1
+LISTABLE = 100_000  # points that are listed in well under a second
 
 
 def ask(study: optuna.Study, space: Space) -> Trial:
-    """A new trial, with a value of every dimension that applies to it, and of no other."""
+    """Begin a new trial, with a value of every dimension that applies, and of no other.
+
+    Returns:
+        The trial.
+    """
     trial = study.ask()
     complete(trial, space)
     return trial
 
 
 def complete(trial: Trial, space: Space) -> None:
-    """Draw what a trial lacks: all of a new one, the rest of one whose sweep died as it began."""
+    """Draw the params that a trial lacks; a trial whose sweep died early may lack some."""
     for dimension in space.dimensions:
         if dimension.applies(trial.params):
             _suggest(trial, dimension.key, dimension.distribution)
 
 
 def _suggest(trial: Trial, key: str, distribution: BaseDistribution) -> None:
-    # `Study.ask` takes distributions, but all at once: a condition could not be looked at.
+    # `Study.ask` takes all distributions at once, before any condition can be evaluated.
     match distribution:
         case CategoricalDistribution(choices=choices):
             trial.suggest_categorical(key, choices)
@@ -50,14 +51,14 @@ def _suggest(trial: Trial, key: str, distribution: BaseDistribution) -> None:
 
 
 class DistinctSampler(BaseSampler):
-    """Lets a sampler draw again while it comes up with a setting that the study has already.
+    """Lets a sampler draw again while it draws params that the study has already tried.
 
-    If it insists, any setting that is left will do.
+    If the sampler still draws tried params after some attempts, untried params are drawn at random.
 
     Args:
         sampler: The sampler that draws.
-        space: What is searched.
-        seed: Of the choice among what is left.
+        space: The search space.
+        seed: Seed of the draw among untried params.
     """
 
     def __init__(self, sampler: BaseSampler, space: Space, seed: int = 0) -> None:
@@ -71,7 +72,7 @@ class DistinctSampler(BaseSampler):
         study: optuna.Study,  # noqa: ARG002
         trial: FrozenTrial,  # noqa: ARG002
     ) -> dict[str, BaseDistribution]:
-        """All that is searched, so that a setting can be judged as a whole."""
+        """Return the whole search space, so that params can be compared as a whole."""
         return {k: d for k, d in self._space.distributions.items() if not d.single()}
 
     def sample_relative(
@@ -80,40 +81,40 @@ class DistinctSampler(BaseSampler):
         trial: FrozenTrial,
         search_space: dict[str, BaseDistribution],
     ) -> dict[str, Any]:
-        """A setting that is new, if there is one."""
-        setting = self._new_setting(study, trial)
-        return {key: value for key, value in setting.items() if key in search_space}
+        """Draw params that were not tried, if there are any left."""
+        params = self._untried(study, trial)
+        return {key: value for key, value in params.items() if key in search_space}
 
-    def _new_setting(self, study: optuna.Study, trial: FrozenTrial) -> Setting:
-        tried = {frozenset(params.items()) for params in settings_of(study, trial.number)}
-        enqueued: Setting = trial.system_attrs.get("fixed_params", {}) | trial.params
+    def _untried(self, study: optuna.Study, trial: FrozenTrial) -> Params:
+        tried = {frozenset(params.items()) for params in tried_params(study, trial.number)}
+        enqueued: Params = trial.system_attrs.get("fixed_params", {}) | trial.params
         for _ in range(ATTEMPTS):
             drawn = self._draw(self._sampler, study, trial, enqueued)
             if frozenset(drawn.items()) not in tried:
                 return drawn
-        if self._space.size is None or self._space.size > FEW:
+        if self._space.size is None or self._space.size > LISTABLE:
             return self._draw(self._uniform, study, trial, enqueued)
-        settings = self._space.settings(enqueued)
-        left = [setting for setting in settings if frozenset(setting.items()) not in tried]
-        return self._random.choice(left) if left else drawn
+        points = self._space.points(enqueued)
+        untried = [params for params in points if frozenset(params.items()) not in tried]
+        return self._random.choice(untried) if untried else drawn
 
     def _draw(
-        self, sampler: BaseSampler, study: optuna.Study, trial: FrozenTrial, enqueued: Setting
-    ) -> Setting:
-        """A whole setting, with what can have one value only."""
+        self, sampler: BaseSampler, study: optuna.Study, trial: FrozenTrial, enqueued: Params
+    ) -> Params:
+        """Draw params of all dimensions that apply, including those with a single value."""
         together = sampler.infer_relative_search_space(study, trial)
         given = sampler.sample_relative(study, trial, together) | enqueued
-        setting: Setting = {}
+        params: Params = {}
         for d in self._space.dimensions:
-            if not d.applies(setting):
+            if not d.applies(params):
                 continue
             if d.key in given:
-                setting[d.key] = given[d.key]
+                params[d.key] = given[d.key]
             elif d.distribution.single():
-                setting[d.key] = d.probes()[0]
+                params[d.key] = d.probes()[0]
             else:
-                setting[d.key] = sampler.sample_independent(study, trial, d.key, d.distribution)
-        return setting
+                params[d.key] = sampler.sample_independent(study, trial, d.key, d.distribution)
+        return params
 
     def sample_independent(
         self,
@@ -122,15 +123,15 @@ class DistinctSampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """Leave it to the sampler."""
+        """Call the wrapped sampler."""
         return self._sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def reseed_rng(self) -> None:
-        """Leave it to the sampler."""
+        """Call the wrapped sampler."""
         self._sampler.reseed_rng()
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """Leave it to the sampler."""
+        """Call the wrapped sampler."""
         self._sampler.before_trial(study, trial)
 
     def after_trial(
@@ -140,29 +141,17 @@ class DistinctSampler(BaseSampler):
         state: TrialState,
         values: Any,
     ) -> None:
-        """Leave it to the sampler."""
+        """Call the wrapped sampler."""
         self._sampler.after_trial(study, trial, state, values)
 
 
-@dataclass(frozen=True)
-class OtherSeeds:
-    """How a setting that comes up again is told from the first.
+def tried_params(study: optuna.Study, before: int | None = None) -> Iterator[Params]:
+    """Yield the params of a study's trials, whatever their state is.
 
-    Attributes:
-        key: Config key of the seed.
-        first: The seed of every setting's first trial.
+    Args:
+        study: The study.
+        before: The number of the first trial to leave out; None for all trials.
     """
-
-    key: str
-    first: int
-
-    def override(self, repeat: int) -> str:
-        """For the first repeat (1), and so on, one more than for the one before."""
-        return f"{self.key}={self.first + repeat}"
-
-
-def settings_of(study: optuna.Study, before: int | None = None) -> Iterator[dict[str, Value]]:
-    """The settings of a study's trials, whatever became of them; of those before a number."""
     for trial in study.get_trials(deepcopy=False):
         if before is None or trial.number < before:
             yield trial.params

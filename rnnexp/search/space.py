@@ -11,8 +11,8 @@
 | ``a=tag(log,interval(...))``     | the same, sampled by its logarithm                  |
 | anything else                    | not searched: the same for every trial              |
 
-Grammar: https://hydra.cc/docs/advanced/override_grammar/extended/. The readings of it
-are those of Hydra's own Optuna sweeper.
+Grammar: https://hydra.cc/docs/advanced/override_grammar/extended/. Hydra's own Optuna sweeper reads
+the grammar in the same way.
 """
 
 import math
@@ -40,18 +40,18 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from rnnexp.search.dimension import Condition, Dimension, Value
+from rnnexp.search.dimension import Condition, Dimension, Params, Value
 
 SHORT_NAMES = {"learning_rate": "lr", "embedding_size": "embedding", "batch_size": "batch"}
 
 
 @dataclass(frozen=True)
 class Space:
-    """What a study searches, and what it sets for every trial.
+    """The searched keys of a study, and the overrides that are the same for every trial.
 
     Attributes:
-        dimensions: The searched keys, in the order in which they are drawn: those that are
-            always there, then those with a condition, each after its parent.
+        dimensions: The searched keys, in the order in which they are drawn: those without a
+            condition, then those with a condition, each after its parent.
         fixed: Overrides that are the same for every trial.
     """
 
@@ -65,13 +65,13 @@ class Space:
 
     @property
     def size(self) -> int | None:
-        """How many settings there are; None if they can't be counted."""
+        """The number of points; None if they can't be counted."""
         if any(dimension.values() is None for dimension in self.dimensions):
             return None
         return math.prod(self._size(d) for d in self.dimensions if not d.condition)
 
     def _size(self, dimension: Dimension) -> int:
-        """How many settings there are of a dimension and of those that depend on it."""
+        """Return the number of points of a dimension and of those that depend on it."""
         below = [
             (child, child.condition)
             for child in self.dimensions
@@ -88,43 +88,45 @@ class Space:
         )
 
     def holds(self, params: Mapping[str, Value]) -> bool:
-        """Whether these are values of every dimension that applies, and of no other."""
+        """Return whether params have a value of every dimension that applies, and no other."""
         return all(
             d.key in params and d.holds(params[d.key]) if d.applies(params) else d.key not in params
             for d in self.dimensions
         )
 
-    def settings(self, given: Mapping[str, Value] | None = None) -> list[dict[str, Value]]:
-        """Every setting of a space that can be counted, where some values may be given."""
-        found: list[dict[str, Value]] = [{}]
+    def points(self, given: Mapping[str, Value] | None = None) -> list[Params]:
+        """Return all points of a space that can be counted.
+
+        Args:
+            given: Values of some keys, which all points then have.
+        """
+        found: list[Params] = [{}]
         for d in self.dimensions:
             values = [given[d.key]] if given and d.key in given else d.values() or []
             found = [
                 extended
-                for setting in found
+                for params in found
                 for extended in (
-                    [setting | {d.key: value} for value in values]
-                    if d.applies(setting)
-                    else [setting]
+                    [params | {d.key: value} for value in values] if d.applies(params) else [params]
                 )
             ]
         return found
 
-    def only_applying(self, values: Mapping[str, Value]) -> dict[str, Value]:
-        """What of some values can be set together: a value without its parent's is left out."""
-        kept: dict[str, Value] = {}
+    def only_applying(self, values: Mapping[str, Value]) -> Params:
+        """Return the values that apply together, without those whose condition does not hold."""
+        kept: Params = {}
         for d in self.dimensions:
             if d.key in values and d.applies(kept):
                 kept[d.key] = values[d.key]
         return kept
 
-    def around(self, key: str, value: Value, usual: Mapping[str, Value]) -> dict[str, Value]:
-        """The usual values, but for those that have to be others so that one can be set.
+    def around(self, key: str, value: Value, usual: Mapping[str, Value]) -> Params:
+        """Return the usual values, changed so that one key can have a value.
 
         Args:
-            key: What is set.
-            value: Its value.
-            usual: Values by key; what is not there stays unset, but for parents of ``key``.
+            key: The key.
+            value: The key's value.
+            usual: Values by key; other keys stay unset, but for the parents of ``key``.
         """
         wanted = dict(usual) | {key: value}
         while condition := self.by_key[key].condition:
@@ -135,25 +137,25 @@ class Space:
 
     @property
     def distributions(self) -> dict[str, BaseDistribution]:
-        """What the values of each key are drawn from."""
+        """The distribution of each key."""
         return {dimension.key: dimension.distribution for dimension in self.dimensions}
 
     def texts(self, params: Mapping[str, Value]) -> dict[str, str]:
-        """Searched values, by key, as written in overrides."""
+        """Return params as texts, as they are written in overrides."""
         return {d.key: d.text(params[d.key]) for d in self.dimensions if d.key in params}
 
-    def exact(self, params: Mapping[str, Value]) -> dict[str, Value]:
-        """Searched values, by key, as a trial gets them."""
+    def exact(self, params: Mapping[str, Value]) -> Params:
+        """Return params without Optuna's rounding errors, as a trial gets them."""
         return {d.key: d.exact(params[d.key]) for d in self.dimensions if d.key in params}
 
     def overrides(self, params: Mapping[str, Value]) -> list[str]:
-        """The overrides of the trial with these searched values."""
+        """Return the overrides of the trial with these params."""
         applying = (d for d in self.dimensions if d.applies(params))
         return [*self.fixed, *(d.override(params[d.key]) for d in applying)]
 
 
 def short_name(params: Mapping[str, object]) -> str:
-    """A setting in short, for people: ``lr=0.0031 units=64``; empty if nothing was searched."""
+    """Return params in short, for people: ``lr=0.0031 units=64``; empty if there are none."""
     parts = []
     for key, value in params.items():
         short = f"{value:.3g}" if isinstance(value, float) else str(value)
@@ -162,7 +164,7 @@ def short_name(params: Mapping[str, object]) -> str:
 
 
 def short_key(key: str) -> str:
-    """The last part of a config key, as people call it: ``lr``; of a ``_target_``, its parent's."""
+    """Return the last part of a config key, or its usual short name: ``units``, ``lr``."""
     name = key.removesuffix("._target_").rpartition(".")[2]
     return SHORT_NAMES.get(name, name)
 
@@ -174,10 +176,10 @@ def parse(
 
     Args:
         arguments: Overrides in Hydra's grammar; of two for one key the later counts.
-        config_loader: Needed to expand ``glob(...)`` over the options of a group.
+        config_loader: Hydra's config loader, needed to expand ``glob(...)`` over a group.
 
     Returns:
-        The space of all that could be read, and a message for each override that could not.
+        The space of all overrides that can be read, and a message for each that can't.
     """
     parser = OverridesParser.create(config_loader)
     dimensions: dict[str, Dimension] = {}
@@ -203,10 +205,10 @@ def read_condition(grammar: str, config_loader: ConfigLoader | None = None) -> C
 
     Args:
         grammar: The parent and its values, as in an override.
-        config_loader: Needed to expand ``glob(...)``.
+        config_loader: Hydra's config loader, needed to expand ``glob(...)``.
 
     Raises:
-        ValueError: If it can't be read.
+        ValueError: If the condition can't be read.
     """
     try:
         override = OverridesParser.create(config_loader).parse_override(grammar)
@@ -253,13 +255,13 @@ def _choices(override: Override) -> dict[Value, str]:
 
 
 def _choice(element: Any) -> tuple[Value, str]:
-    """A choice as a value for Optuna, and as written in an override."""
+    """Return a choice as a value for Optuna, and as it is written in an override."""
     if isinstance(element, QuotedString):
         element = element.text
     text = str(Transformer.str(element))
     if not isinstance(element, str):
         return (element if isinstance(element, Value) else text), text
-    # Hydra has taken the quotes off; they are still needed where it reads another value without.
+    # Hydra has removed the quotes; an override needs them where the plain text is another value.
     try:
         as_is = OverridesParser.create().parse_override(f"key={text}").value()
     except HydraException:
@@ -288,7 +290,7 @@ def _range(sweep: RangeSweep) -> BaseDistribution:
         raise ValueError("a range must have a start and an end")
     if step == 0:
         raise ValueError("a range can't have the step 0")
-    # As decimals, since 0.9 is more than 3 * 0.3 in floats: the end would be included.
+    # As decimals: in floats 0.9 is more than 3 * 0.3, and the end would be included.
     first, end, width = (Decimal(str(number)) for number in (start, stop, step))
     count = math.ceil((end - first) / width)
     if count < 1:

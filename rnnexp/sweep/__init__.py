@@ -1,1 +1,1 @@
-"""A study from its first check to its summary: ask, submit, tell; budget, resume, retention."""
+"""A sweep from its settings to its outcome: preflight, loop, ledger, finalize, summary."""

@@ -1,4 +1,4 @@
-"""Do Optuna, MLflow and the folders tell the same of a study? And what would mend it."""
+"""Audit of a study: where Optuna, MLflow and the folders differ, and how to repair it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rnnexp.storage.outbox import deliver_all
 from rnnexp.storage.schema import Artifacts, Files, Kind, Metrics, StudyAttrs, Tags, TrialAttrs
-from rnnexp.sweep.heartbeat import stale_trials, sweeps_alive
+from rnnexp.sweep.heartbeat import live_sweeps, stale_trials
 
-ENDS = {
+STATUS = {
     TrialState.COMPLETE: "FINISHED",
     TrialState.PRUNED: "KILLED",
     TrialState.FAIL: "FAILED",
@@ -24,11 +24,11 @@ ENDS = {
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that doesn't fit.
+    """One difference between the stores.
 
     Attributes:
-        text: What it is.
-        repair: What mends it; None if only a person can, or a resume.
+        text: The difference, for people.
+        repair: Repairs the difference; None if only a person or a resume can.
     """
 
     text: str
@@ -36,41 +36,46 @@ class Difference:
 
 
 def audit(study: optuna.Study, client: MlflowClient) -> list[Difference]:
-    """Every difference; nothing is changed."""
+    """Return every difference; nothing is changed.
+
+    Args:
+        study: The study in Optuna.
+        client: MLflow's client of the store that has the study's runs.
+    """
     if StudyAttrs.FOLDER not in study.user_attrs:
-        return [Difference("the study has no folder: its sweep died as it began")]
+        return [Difference("the study has no folder: its sweep died early")]
     return [*_of_study(study, client), *_of_trials(study, client)]
 
 
 def _of_study(study: optuna.Study, client: MlflowClient) -> Iterator[Difference]:
     folder = Path(study.user_attrs[StudyAttrs.FOLDER])
-    noted = study.user_attrs.get(StudyAttrs.RUN_ID)
-    experiments = [client.get_run(noted)] if noted else client.search_experiments()
-    # Name and folder may have quotes, which a query can't.
+    stored = study.user_attrs.get(StudyAttrs.RUN_ID)
+    experiments = [client.get_run(stored)] if stored else client.search_experiments()
+    # Compared here, since the name and the folder may have quotes, which a query can't.
     for run in _search(client, experiments, f"tags.`{Tags.KIND}` = '{Kind.STUDY}'"):
         tags, run_id = run.data.tags, run.info.run_id
         if (tags.get(Tags.STUDY), tags.get(Tags.FOLDER)) != (study.study_name, str(folder)):
             continue
-        if noted is None:
-            noted = run_id
+        if stored is None:
+            stored = run_id
             yield Difference(
-                f"the study's run {run_id} is not noted in Optuna",
+                f"the study's run {run_id} is not stored in Optuna",
                 partial(study.set_user_attr, StudyAttrs.RUN_ID, run_id),
             )
-        if run_id != noted:
+        if run_id != stored:
             yield Difference(
                 f"the study has a second run in MLflow, {run_id}",
                 partial(client.delete_run, run_id),
             )
-        elif run.info.status == "RUNNING" and not sweeps_alive(study):
+        elif run.info.status == "RUNNING" and not live_sweeps(study):
             yield Difference(
-                "no sweep of the study is alive, its run is RUNNING in MLflow",
+                "no sweep of the study is alive, but its run is RUNNING in MLflow",
                 partial(client.set_terminated, run_id, "KILLED"),
             )
-    if noted is None:
-        yield Difference("the study has no run in MLflow: its sweep died as it began")
-    if list(folder.glob("*" + Files.OUTBOX)) and not sweeps_alive(study):
-        yield Difference("the study has writes that wait for MLflow", partial(deliver_all, folder))
+    if stored is None:
+        yield Difference("the study has no run in MLflow: its sweep died early")
+    if list(folder.glob("*" + Files.OUTBOX)) and not live_sweeps(study):
+        yield Difference("the study has queued writes to MLflow", partial(deliver_all, folder))
 
 
 def _of_trials(study: optuna.Study, client: MlflowClient) -> Iterator[Difference]:
@@ -81,11 +86,15 @@ def _of_trials(study: optuna.Study, client: MlflowClient) -> Iterator[Difference
         for run in _search(client, [client.get_run(parent)], query):
             runs.setdefault(int(run.data.tags[Tags.TRIAL]), []).append(run)
     folder = Path(study.user_attrs[StudyAttrs.FOLDER])
-    dead = set(stale_trials(study))
+    stale = set(stale_trials(study))
     for trial in study.get_trials(deepcopy=False):
-        if trial.state != TrialState.WAITING:
-            mine = runs.get(trial.number, [])
-            yield from _of_trial(trial, mine, folder / str(trial.number), client, dead)
+        if trial.number in stale:
+            yield Difference(
+                f"trial {trial.number} is running, but its sweep is dead: a resume retries it"
+            )
+        elif trial.state.is_finished():
+            yield from _files(trial, folder / str(trial.number))
+            yield from _of_trial(trial, runs.get(trial.number, []), client)
 
 
 def _search(client: MlflowClient, of: Sequence[Run | Experiment], query: str) -> Iterator[Run]:
@@ -99,43 +108,36 @@ def _search(client: MlflowClient, of: Sequence[Run | Experiment], query: str) ->
             return
 
 
-def _of_trial(
-    trial: FrozenTrial, runs: Sequence[Run], folder: Path, client: MlflowClient, dead: set[int]
-) -> Iterator[Difference]:
+def _files(trial: FrozenTrial, folder: Path) -> Iterator[Difference]:
     name = f"trial {trial.number}"
-    if trial.number in dead:
-        yield Difference(f"{name} is running, but its sweep is dead: resume takes it up again")
-        return
-    if not trial.state.is_finished():
-        return
-    yield from _files(name, folder)
-    # One that died may have had no time to note its run.
-    mine = [
-        run for run in runs if run.info.run_id == trial.user_attrs.get(TrialAttrs.RUN_ID)
-    ] or runs[:1]
+    if (folder / Files.OUTBOX).exists():
+        yield Difference(f"{name} has queued writes to MLflow", partial(deliver_all, folder))
+    backup = folder / Files.BACKUP
+    if backup.exists():
+        remove = partial(backup.unlink, missing_ok=True)
+        yield Difference(f"{name} has ended, but its backup is there", remove)
+
+
+def _of_trial(
+    trial: FrozenTrial, runs: Sequence[Run], client: MlflowClient
+) -> Iterator[Difference]:
+    name, stored = f"trial {trial.number}", trial.user_attrs.get(TrialAttrs.RUN_ID)
+    # A trial whose process died may have had no time to store the id of its run.
+    own = next((run for run in runs if run.info.run_id == stored), runs[0] if runs else None)
     for run in runs:
-        if run not in mine:
+        if run is not own:
             yield Difference(
                 f"{name} has a second run in MLflow, {run.info.run_id}",
                 partial(client.delete_run, run.info.run_id),
             )
-    if not mine:
-        if trial.state != TrialState.FAIL:  # one that failed may never have begun
-            yield Difference(f"{name} is {trial.state.name}, but has no run in MLflow")
-        return
-    yield from _run(name, trial, mine[0], client)
-
-
-def _files(name: str, folder: Path) -> Iterator[Difference]:
-    if (folder / Files.OUTBOX).exists():
-        yield Difference(f"{name} has writes that wait for MLflow", partial(deliver_all, folder))
-    if (folder / Files.BACKUP).exists():
-        forget = partial((folder / Files.BACKUP).unlink, missing_ok=True)
-        yield Difference(f"{name} has ended, but its backup is there", forget)
+    if own:
+        yield from _run(name, trial, own, client)
+    elif trial.state != TrialState.FAIL:  # a failed trial may never have had a run
+        yield Difference(f"{name} is {trial.state.name}, but has no run in MLflow")
 
 
 def _run(name: str, trial: FrozenTrial, run: Run, client: MlflowClient) -> Iterator[Difference]:
-    run_id, expected = run.info.run_id, ENDS[trial.state]
+    run_id, expected = run.info.run_id, STATUS[trial.state]
     if run.info.status != expected:
         yield Difference(
             f"{name} is {trial.state.name} in Optuna, its run is {run.info.status} in MLflow",
@@ -143,15 +145,14 @@ def _run(name: str, trial: FrozenTrial, run: Run, client: MlflowClient) -> Itera
         )
     if (state := run.data.tags.get(Tags.STATE)) != trial.state.name:
         yield Difference(
-            f"{name} is {trial.state.name} in Optuna, its run's tag says {state}",
+            f"{name} is {trial.state.name} in Optuna, the tag of its run is {state}",
             partial(client.set_tag, run_id, Tags.STATE, trial.state.name),
         )
     saved = run.data.tags.get(Tags.CHECKPOINT)
-    if saved and saved not in {
-        item.path for item in client.list_artifacts(run_id, Artifacts.CHECKPOINT)
-    }:
+    files = client.list_artifacts(run_id, Artifacts.CHECKPOINT) if saved else []
+    if saved and saved not in {file.path for file in files}:
         yield Difference(
-            f"{name} has no {saved} among its run's artifacts, which its tag names",
+            f"{name} has no {saved} among its run's artifacts, which the run's tag names",
             partial(client.delete_tag, run_id, Tags.CHECKPOINT),
         )
     value = run.data.metrics.get(Metrics.BEST_VALUE)

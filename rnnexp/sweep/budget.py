@@ -1,11 +1,13 @@
-"""When a study has had enough: trials, wall time, or patience with the best."""
+"""Budget of a study: the number of trials, wall time, patience with the best, failed trials."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from rnnexp.objective import Objective
 from rnnexp.result import Result, State
+
+FAILURE_WINDOW = 20  # the last trials that `too_many_failed` looks at
+MIN_FAILURES = 5  # the number of failed trials that it takes
 
 
 @dataclass(frozen=True)
@@ -13,47 +15,54 @@ class Budget:
     """What a study may spend.
 
     Attributes:
-        n_trials: How many trials end; None for no limit.
+        objective: What the study optimizes.
+        n_trials: The number of trials; None for no limit.
         timeout: Seconds after which no further trial begins; None for no limit.
-        patience: The study stops after so many trials in a row that didn't improve the best;
-            None for no such limit. EarlyStopping's rule, with trials in place of epochs.
-        min_delta: By how much a value has to be better to count as an improvement.
-        direction: ``minimize`` or ``maximize``.
+        patience: The number of trials in a row, without an improvement of the best, after which
+            the study stops; None for no limit. The rule is EarlyStopping's, with trials in place
+            of epochs.
+        min_delta: The smallest improvement that does not count.
     """
 
-    n_trials: int | None
-    timeout: float | None
-    patience: int | None
-    min_delta: float
-    direction: Literal["minimize", "maximize"]
+    objective: Objective
+    n_trials: int | None = None
+    timeout: float | None = None
+    patience: int | None = None
+    min_delta: float = 0.0
 
     def spent(self, ended: Sequence[Result], running: int, seconds: float) -> str | None:
-        """Why no further trial may begin; None if one may.
+        """Return why no further trial may begin; None if one may.
 
         Args:
-            ended: What came out of the trials that have ended, in that order.
-            running: How many trials are running.
+            ended: The results of the trials that have ended, in the order in which they ended.
+            running: The number of running trials.
             seconds: How long the study has run.
         """
         if self.n_trials is not None and len(ended) + running >= self.n_trials:
-            return f"n_trials={self.n_trials} is reached"
+            return f"all {self.n_trials} trials have run (n_trials={self.n_trials})"
         if self.timeout is not None and seconds >= self.timeout:
-            return f"timeout={self.timeout:g} seconds are over"
+            return f"{self.timeout:g} seconds have passed (timeout={self.timeout:g})"
         if self.patience is not None and self._since_best(ended) >= self.patience:
-            least = f" by {self.min_delta:g}" if self.min_delta else ""
-            return f"patience={self.patience}: so many trials did not improve the best{least}"
+            least = f" of at least {self.min_delta:g}" if self.min_delta else ""
+            last = (
+                f"in the last {self.patience} trials" if self.patience > 1 else "in the last trial"
+            )
+            return f"no improvement{least} {last} (patience={self.patience})"
         return None
 
     def seconds_left(
         self, ended: int, running: int, seconds: float, before: int = 0
     ) -> float | None:
-        """How long the study will still take, by its speed so far; None if that can't be told.
+        """Estimate how long the study will still take, by its speed so far.
 
         Args:
-            ended: How many trials have ended.
-            running: How many trials are running; they are halfway, on average.
-            seconds: How long the study has run.
-            before: How many trials had ended before that, if it was resumed.
+            ended: The number of trials that have ended.
+            running: The number of running trials, which are halfway on average.
+            seconds: How long the sweep has run.
+            before: The number of trials that had ended before this sweep, if it resumes a study.
+
+        Returns:
+            Seconds; None if there is nothing to estimate by.
         """
         by_trials = None
         done = ended - before + running / 2
@@ -64,13 +73,30 @@ class Budget:
         return min(known, default=None)
 
     def _since_best(self, ended: Sequence[Result]) -> int:
-        objective = Objective.of_direction(self.direction)
         best: float | None = None
         since = 0
         for result in ended:
             value = result.value if result.state == State.COMPLETE else None
-            if value is not None and objective.is_better(value, best, self.min_delta):
+            if value is not None and self.objective.is_better(value, best, self.min_delta):
                 best, since = value, 0
             elif best is not None:
                 since += 1
         return since
+
+
+def too_many_failed(ended: Sequence[State], max_failure_rate: float) -> str:
+    """Return why a sweep should stop because of its failed trials; empty if it should go on.
+
+    Args:
+        ended: The states of the sweep's trials, in the order in which they ended.
+        max_failure_rate: The largest share of failed trials among the last 20, and not less than 5
+            of them, that is accepted.
+    """
+    recent = ended[-FAILURE_WINDOW:]
+    failures = recent.count(State.FAIL)
+    if failures < MIN_FAILURES or failures / len(recent) <= max_failure_rate:
+        return ""
+    return (
+        f"stopped after {len(ended)} trials: {failures} of the last {len(recent)} failed, more "
+        f"than max_failure_rate={max_failure_rate}; the traceback of each is in its MLflow run"
+    )

@@ -1,11 +1,10 @@
-"""What a sweep shows while it runs: one live picture on a terminal, else a line a trial."""
+"""Display of a running sweep: a live table on a terminal, else a log line for each trial."""
 
 import logging
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any, Protocol, Self
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -16,72 +15,66 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from rnnexp.formatting import format_seconds
-from rnnexp.result import Result
+from rnnexp.result import Result, State
 from rnnexp.search.space import short_name
 from rnnexp.storage.optuna_store import best_epoch, best_trial, results
-from rnnexp.sweep import summary
 from rnnexp.sweep.budget import Budget
+from rnnexp.sweep.callbacks import LoopCallback
 
 log = logging.getLogger(__name__)
 
 REFRESH = 0.5  # seconds
 
 
-class Display(Protocol):
-    """Shows a sweep; a context manager, for as long as trials run."""
-
-    every: float | None
-    """Seconds after which `show` wants to be called again; None if never."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *error: object) -> None: ...
-
-    def show(self) -> None:
-        """Show how the study stands now."""
-
-    def ended(self, number: int, result: Result) -> None:
-        """A trial has ended."""
-
-
-def display_of(study: optuna.Study, budget: Budget) -> Display:
-    """A live display if the output is a terminal, else lines in the log."""
+def display_of(study: optuna.Study, budget: Budget) -> LoopCallback:
+    """Return a live display if the output is a terminal, else a display of log lines."""
     console = Console(file=sys.stdout)  # this very stream: a trial in this process redirects it
-    return LiveDisplay(study, budget, console) if console.is_terminal else Lines(study)
+    return LiveDisplay(study, budget, console) if console.is_terminal else LogDisplay(study)
 
 
-class Lines:
-    """A line of the log for every trial that ends."""
+class LogDisplay(LoopCallback):
+    """A log line for every trial that ends.
 
-    every: float | None = None
+    Args:
+        study: The study.
+    """
 
     def __init__(self, study: optuna.Study) -> None:
         self._study = study
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Nothing to end."""
-
-    def show(self) -> None:
-        """Nothing to show between trials."""
-
-    def ended(self, number: int, result: Result) -> None:
-        """Tell how it ended."""
-        log.info(summary.trial_line(self._study, number, result))
+    def on_trial_end(self, number: int, result: Result) -> None:
+        """Log how the trial ended, and the best trial so far."""
+        log.info(trial_line(number, result, best_trial(self._study)))
 
 
-class LiveDisplay:
-    """Trials that run and have ended, the best of them, and the time left, drawn in place.
+def trial_line(number: int, result: Result, best: FrozenTrial | None) -> str:
+    """Return the log line of a trial that has ended.
 
     Args:
-        study: The study that is shown.
-        budget: What it may spend.
+        number: The trial's number.
+        result: The trial's result.
+        best: The best trial of the study; None if no trial is complete.
+    """
+    line = f"trial {number} {result.state}"
+    if result.state == State.COMPLETE:
+        line += f": {result.value:.4f}"
+        if result.best_epoch is not None:
+            line += f" at epoch {result.best_epoch}"
+    elif result.reason:
+        line += f": {result.reason}"
+    return line if best is None else f"{line} (best: {best.value:.4f}, trial {best.number})"
+
+
+class LiveDisplay(LoopCallback):
+    """A live table of the running trials, the best trial and the time left.
+
+    Args:
+        study: The study.
+        budget: What the study may spend.
         console: The terminal.
     """
 
-    every: float | None = REFRESH
+    interval: float | None = REFRESH
 
     def __init__(self, study: optuna.Study, budget: Budget, console: Console) -> None:
         self._study = study
@@ -91,33 +84,33 @@ class LiveDisplay:
         self._live = Live(console=console, auto_refresh=False)
         self._stack = ExitStack()
 
-    def __enter__(self) -> Self:
+    def on_start(self) -> None:
+        """Begin to draw."""
         self._stack.enter_context(self._live)
-        # Hydra's log has the stream of before; through the live display its lines stay above it.
+        # Hydra's log handlers write to the old stream; the live display's keeps lines above it.
         for handler in logging.getLogger().handlers:
             if isinstance(handler, logging.StreamHandler) and not isinstance(
                 handler, logging.FileHandler
             ):
                 self._stack.callback(handler.setStream, handler.stream)
                 handler.setStream(sys.stdout)
-        self.show()
-        return self
+        self.on_idle()
 
-    def __exit__(self, *error: Any) -> None:
-        self.show()
-        self._stack.__exit__(*error)
+    def on_end(self) -> None:
+        """Draw the last state, and leave it on the terminal."""
+        with self._stack:
+            self.on_idle()
 
-    def ended(self, number: int, result: Result) -> None:  # noqa: ARG002
-        """Draw it again."""
-        self.show()
+    def on_trial_end(self, number: int, result: Result) -> None:  # noqa: ARG002
+        """Draw the table again."""
+        self.on_idle()
 
-    def show(self) -> None:
-        """Draw the study as its storage has it."""
+    def on_idle(self) -> None:
+        """Draw the table with the study's stored trials."""
         seconds = time.monotonic() - self._began
         trials = self._study.get_trials(deepcopy=False)
-        best = best_trial(self._study)
-        picture = draw(trials, best, self._budget, seconds, self._before)
-        self._live.update(picture, refresh=True)
+        table = draw(trials, best_trial(self._study), self._budget, seconds, self._before)
+        self._live.update(table, refresh=True)
 
 
 def draw(
@@ -127,14 +120,14 @@ def draw(
     seconds: float,
     before: int = 0,
 ) -> RenderableType:
-    """The picture of a study.
+    """Return the table of a study.
 
     Args:
-        trials: All of its trials.
-        best: The best of them.
+        trials: All trials of the study.
+        best: The best trial; None if no trial is complete.
         budget: What the study may spend.
-        seconds: How long it has run.
-        before: How many trials had ended before that.
+        seconds: How long the sweep has run.
+        before: The number of trials that had ended before this sweep.
     """
     states = [trial.state for trial in trials]
     complete, pruned, failed = (
@@ -152,12 +145,11 @@ def draw(
         f"[green]{complete} complete[/]",
         f"[yellow]{pruned} pruned[/]",
         f"[red]{failed} failed[/]" if failed else "[dim]0 failed[/]",
-        f"{format_seconds(seconds)}"
-        + ("" if left is None else f", about {format_seconds(left)} left"),
+        format_seconds(seconds) + ("" if left is None else f", about {format_seconds(left)} left"),
     )
     rows = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("", "trial", "epoch", "value", "setting"):
-        rows.add_column(title, justify="right" if title in ("trial", "epoch", "value") else "left")
+    for title in ("", "trial", "epoch", "value", "params"):
+        rows.add_column(title, justify="left" if title in ("", "params") else "right")
     if best:
         rows.add_row("[bold]best[/]", *_cells(best, best_epoch(best)))
     for trial in running:

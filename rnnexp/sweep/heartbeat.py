@@ -1,8 +1,8 @@
-"""Whose trial is it? The sweep that runs a trial signs it, and shows that it is alive.
+"""Heartbeat of a sweep: which sweeps of a study are alive, and which trials are stale.
 
-Optuna's heartbeat covers trials of its own `optimize` only. A sweep writes who it is (machine,
-process) and the time, every few seconds, to the study; a trial has the sweep's id. A trial
-whose sweep is dead may be taken up by another.
+Optuna's heartbeat covers the trials of its own `optimize` only. A sweep writes its machine, its
+process and the time to the study every few seconds; a trial has the id of the sweep that runs it.
+Another sweep may take over a stale trial: one that is running, but whose sweep is dead.
 """
 
 import logging
@@ -11,115 +11,120 @@ import socket
 import threading
 import time
 import uuid
-from typing import Any
+from typing import Any, Self
 
 import optuna
 import psutil
 
 from rnnexp.errors import one_line
 from rnnexp.storage.retry import is_transient, retry_transient
+from rnnexp.storage.schema import StudyAttrs, TrialAttrs
 
 log = logging.getLogger(__name__)
 
-EVERY = 10.0  # seconds between two signs of life
-SILENCE = 60.0  # so long without one, a sweep on another machine is taken for dead
-from rnnexp.storage.schema import StudyAttrs, TrialAttrs
-
-OWNER = TrialAttrs.SWEEP
-SWEEP = StudyAttrs.HEARTBEAT
+INTERVAL = 10.0  # seconds between two heartbeats
+GRACE_PERIOD = 60.0  # seconds without one, after which a sweep on another machine counts as dead
 
 
-class Owner:
-    """This sweep, as others see it; a context manager for as long as it lives.
+class Heartbeat:
+    """The heartbeat of this sweep; a context manager for as long as the sweep is alive.
 
     Args:
-        study: The study that it works on.
+        study: The study that the sweep works on.
+
+    Attributes:
+        sweep_id: The sweep's id, with which it signs trials.
     """
 
     def __init__(self, study: optuna.Study) -> None:
-        self.id = uuid.uuid4().hex[:12]
+        self.sweep_id = uuid.uuid4().hex[:12]
         self._study = study
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._live, daemon=True)
+        self._thread = threading.Thread(target=self._beat_on, daemon=True)
 
-    def __enter__(self) -> "Owner":
-        retry_transient(self._sign)(alive=True)
+    def __enter__(self) -> Self:
+        retry_transient(self._write)(is_alive=True)
         self._thread.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._end.set()
         self._thread.join()
-        self._try_to_sign(alive=False)  # its process may live on
+        self._try_to_write(is_alive=False)  # the process may live on
 
     def is_alone(self) -> bool:
-        """Whether no other sweep works on the study."""
-        return sweeps_alive(self._study) <= {self.id}
+        """Return whether no other sweep works on the study."""
+        return live_sweeps(self._study) <= {self.sweep_id}
 
-    def _live(self) -> None:
-        while not self._end.wait(EVERY):
-            self._try_to_sign(alive=True)
+    def _beat_on(self) -> None:
+        while not self._end.wait(INTERVAL):
+            self._try_to_write(is_alive=True)
 
-    def _try_to_sign(self, *, alive: bool) -> None:
+    def _try_to_write(self, *, is_alive: bool) -> None:
         try:
-            self._sign(alive=alive)
+            self._write(is_alive=is_alive)
         except Exception as error:
             if not is_transient(error):
                 raise
-            # The next one may get through.
-            log.warning("no sign of life was written: %s", one_line(error.__cause__ or error))
+            # The next heartbeat may succeed.
+            log.warning("a heartbeat was not written: %s", one_line(error.__cause__ or error))
 
-    def _sign(self, *, alive: bool) -> None:
-        sign = _me() | {"time": time.time()} if alive else None
-        self._study.set_user_attr(SWEEP + self.id, sign)
+    def _write(self, *, is_alive: bool) -> None:
+        beat = _this_process() | {"time": time.time()} if is_alive else None
+        self._study.set_user_attr(f"{StudyAttrs.HEARTBEAT}{self.sweep_id}", beat)
 
 
-def is_alive(sign: dict[str, Any] | None, now: float) -> bool:
-    """Whether a sweep is alive, by what it last wrote.
+def is_alive(beat: dict[str, Any] | None, now: float) -> bool:
+    """Return whether a sweep is alive, by its last heartbeat.
 
     Args:
-        sign: What it wrote; None if it wrote nothing, or that it has ended.
+        beat: The last heartbeat; None if there is none, or if the sweep has ended.
         now: Seconds since the epoch.
     """
-    if sign is None:
+    if beat is None:
         return False
-    me = _me()
-    if (sign["host"], sign["boot"]) == (me["host"], me["boot"]):
-        return bool(sign["started"] == _started(sign["pid"]))
-    return bool(now - sign["time"] < SILENCE)
+    this = _this_process()
+    if (beat["host"], beat["boot"]) == (this["host"], this["boot"]):
+        return bool(beat["started"] == _start_time(beat["pid"]))
+    return bool(now - beat["time"] < GRACE_PERIOD)
 
 
-def sweeps_alive(study: optuna.Study) -> set[str]:
-    """Ids of the sweeps that work on a study."""
+def live_sweeps(study: optuna.Study) -> set[str]:
+    """Return the ids of the sweeps that work on a study."""
     now = time.time()
+    prefix = StudyAttrs.HEARTBEAT
     return {
-        key.removeprefix(SWEEP)
-        for key, sign in study.user_attrs.items()
-        if key.startswith(SWEEP) and is_alive(sign, now)
+        key.removeprefix(prefix)
+        for key, beat in study.user_attrs.items()
+        if key.startswith(prefix) and is_alive(beat, now)
     }
 
 
 def stale_trials(study: optuna.Study) -> list[int]:
-    """Numbers of the trials that are running, but whose sweep is dead."""
-    alive = sweeps_alive(study)
+    """Return the numbers of the trials that are running, but whose sweep is dead."""
+    alive = live_sweeps(study)
     return [
         trial.number
         for trial in study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING])
-        if trial.user_attrs.get(OWNER) not in alive
+        if trial.user_attrs.get(TrialAttrs.SWEEP) not in alive
     ]
 
 
-def _me() -> dict[str, Any]:
+def _this_process() -> dict[str, Any]:
     return {
         "host": socket.gethostname(),
         "boot": psutil.boot_time(),
         "pid": os.getpid(),
-        "started": _started(os.getpid()),
+        "started": _start_time(os.getpid()),
     }
 
 
-def _started(pid: int) -> float | None:
-    """When a process of this machine began, which tells it from a later one; None if it ended."""
+def _start_time(pid: int) -> float | None:
+    """Return when a process of this machine began, which distinguishes it from a later process.
+
+    Returns:
+        Seconds since the epoch; None if the process has ended.
+    """
     try:
         process = psutil.Process(pid)
         return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()

@@ -1,74 +1,67 @@
-"""Going on with a study: ``hydra.sweeper.resume``."""
+"""Resuming a study: ``hydra.sweeper.resume``."""
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
-from typing import Any
+from collections.abc import Mapping
 
 import optuna
-from omegaconf import DictConfig, OmegaConf
 
-from rnnexp.search.space import Space
-from rnnexp.storage.optuna_store import open_storage, study_names, unknown_study
-from rnnexp.storage.uris import absolute_uri
-
-LATEST = "latest"
+from rnnexp.search.definition import differences
+from rnnexp.storage.optuna_store import open_storage, study_names, study_problem, unknown_study
+from rnnexp.storage.schema import StudyAttrs
+from rnnexp.sweep.settings import SweepSettings
 
 
-def study_to_resume(settings: DictConfig) -> tuple[str | None, list[str]]:
-    """The study to go on with, or why there is none.
+def study_to_resume(settings: SweepSettings) -> tuple[optuna.Study | None, list[str]]:
+    """Load the study to resume.
 
-    Args:
-        settings: ``hydra.sweeper``; ``resume`` is a name, or ``latest``.
+    Returns:
+        The study, and why it can't be resumed; None and no problem if none is to be resumed.
     """
-    url = absolute_uri(settings.storage)
+    if settings.resume is None:
+        return None, []
+    name, url = settings.study_name, settings.storage
     try:
         names = study_names(url)
-    except Exception:  # what is wrong with the storage is told by itself
+    except Exception:  # the check of the storage reports what is wrong
         return None, []
-    if settings.resume == LATEST and names:
-        summaries = optuna.get_all_study_summaries(open_storage(url), include_best_trial=False)
-        newest = max(summaries, key=lambda summary: summary.datetime_start or datetime.min)
-        return newest.study_name, []
-    if settings.resume in names:
-        return str(settings.resume), []
-    return None, [f"hydra.sweeper.resume: {unknown_study(str(settings.resume), names, url)}"]
+    if name not in names:
+        return None, [f"hydra.sweeper.resume: {unknown_study(name, names, url)}"]
+    study = optuna.load_study(study_name=name, storage=open_storage(url))
+    if problem := study_problem(study):
+        return None, [f"hydra.sweeper.resume: {problem}"]
+    return study, []
 
 
-def taken_name(settings: DictConfig) -> str:
-    """What to say if a new study has the name of another."""
-    return (
-        f"hydra.sweeper.study_name={settings.study_name}: there is such a study in "
-        f"{absolute_uri(settings.storage)} already; go on with it by "
-        f"hydra.sweeper.resume={settings.study_name}, give another name, or leave the name out "
-        "for one with the time in it"
-    )
-
-
-def definition(config: DictConfig, space: Space) -> dict[str, str]:
-    """What makes a study the same: what is searched, and the config that all trials share.
+def resume_problems(
+    settings: SweepSettings, study: optuna.Study, definition: Mapping[str, str]
+) -> list[str]:
+    """Return why a study can't go on with these settings; empty if it can.
 
     Args:
-        config: The composed config of a trial, with nothing searched.
-        space: What is searched.
+        settings: The settings of the sweep that resumes.
+        study: The study to resume.
+        definition: The definition that the study would have now.
     """
-    searched = {f"search of {dim.key}": str(dim) for dim in space.dimensions}
-    whole = OmegaConf.to_container(config, resolve=False)
-    fixed = dict(_flat({k: v for k, v in whole.items() if k != "hydra"}))  # type: ignore[union-attr]
-    return searched | {k: v for k, v in fixed.items() if k not in space.by_key}
+    where = f"hydra.sweeper.resume={study.study_name}"
+    # A study without a definition has no trials either: its sweep died early.
+    found = differences(study.user_attrs.get(StudyAttrs.DEFINITION, definition), definition)
+    before = study.direction.name.lower()
+    if before != settings.direction:
+        found.append(f"direction was {before}, now it is {settings.direction}")
+    problems = [f"{where}: the study is another one: {text}" for text in found]
+    tracker = settings.tracker()
+    run_id = study.user_attrs.get(StudyAttrs.RUN_ID)
+    if run_id and not tracker.problems() and not tracker.knows(run_id):
+        problems.append(
+            f"{where}: its run {run_id} is not in {tracker.uri}; give the tracking.uri that the "
+            "study began with"
+        )
+    return problems
 
 
-def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Where two definitions differ, for people."""
-    return [
-        f"{key} was {before.get(key, 'not there')}, now it is {now.get(key, 'not there')}"
-        for key in {**before, **now}
-        if before.get(key) != now.get(key)
-    ]
-
-
-def _flat(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(node, dict) and node:
-        for key, value in node.items():
-            yield from _flat(value, f"{path}.{key}".lstrip("."))
-    else:
-        yield path, str(node)
+def taken_name(settings: SweepSettings) -> str:
+    """Return the message on a new study whose name is taken."""
+    return (
+        f"hydra.sweeper.study_name={settings.study_name}: there is such a study in "
+        f"{settings.storage} already; resume it with hydra.sweeper.resume={settings.study_name}, "
+        "give another name, or leave the name out for a name with the time in it"
+    )

@@ -1,113 +1,124 @@
-"""Which trials keep their checkpoints: those of the best few, while the sweep runs and after it."""
+"""Retention of checkpoints: the best few trials keep theirs, during the sweep and after it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import optuna
-from omegaconf import DictConfig
 from optuna.trial import FrozenTrial, TrialState
 
 from rnnexp.objective import Objective
+from rnnexp.ranges import COUNT
+from rnnexp.result import Result
 from rnnexp.storage.checkpoint_deletion import checkpoint_files
 from rnnexp.storage.locks import locked
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.optuna_store import objective_of, ranked
 from rnnexp.storage.schema import TrialAttrs
+from rnnexp.sweep.callbacks import LoopCallback
 
 ALL, NONE = "all", "none"
 Keep = int | str
 
 
 def keep_problems(keep: object) -> list[str]:
-    """What is wrong with ``hydra.sweeper.keep``; empty if nothing."""
-    if keep in (ALL, NONE) or (type(keep) is int and keep >= 1):
+    """Return what is wrong with ``hydra.sweeper.keep``; empty if nothing is wrong."""
+    if keep in (ALL, NONE):
         return []
-    return [f"hydra.sweeper.keep={keep}: must be a whole number, at least 1, or all, or none"]
+    return COUNT.problems("hydra.sweeper.keep", keep, ", or all, or none")
 
 
-def discarded(
+def trials_to_clear(
     trials: Sequence[FrozenTrial], keep: Keep, objective: Objective, *, is_over: bool = False
 ) -> dict[int, str]:
-    """Numbers of the trials whose checkpoints go, each with the rule that says so.
+    """Return the trials whose checkpoints are deleted.
 
-    A trial that is running, or interrupted and can be resumed, keeps what it has. What goes once
-    would always go: trials that are yet to come can't make a trial better.
+    A trial that is running, or was interrupted and can be resumed, keeps its checkpoint. A deletion
+    is never regretted: trials that are yet to come can't make a trial better.
 
     Args:
         trials: All trials of a study.
-        keep: How many of the best completed trials keep theirs; ``all`` keeps every trial's, also
-            those of pruned and failed ones; with ``none`` the best one keeps its own until the
-            study is over, as it is evaluated then.
-        objective: What is better.
+        keep: How many of the best complete trials keep their checkpoints; with ``all`` every trial
+            keeps its own, also pruned and failed trials; with ``none`` the best trial keeps its
+            own until the study is over, since the best trial is evaluated then.
+        objective: What the study optimizes.
         is_over: Whether the study has ended, and its best trial was evaluated.
+
+    Returns:
+        The rule that says so, by the number of the trial.
     """
     if keep == ALL:
         return {}
     rule = f"hydra.sweeper.keep={keep}: "
-    gone = {}
+    cleared = {}
     for trial in trials:
         if trial.state in (TrialState.PRUNED, TrialState.FAIL):
             how = "was pruned" if trial.state == TrialState.PRUNED else "failed"
-            gone[trial.number] = f"{rule}only trials that completed can keep theirs, this one {how}"
+            cleared[trial.number] = f"{rule}only complete trials can keep theirs, this one {how}"
     n_kept = keep if isinstance(keep, int) else int(not is_over)
     for rank, trial in enumerate(ranked(trials, objective)[n_kept:], start=n_kept):
-        why = f"when this was decided, {rank} completed trials were better"
-        gone[trial.number] = rule + (why if rank else "none is kept when the study is over")
-    return gone
+        why = f"when this was decided, {rank} complete trials were better"
+        cleared[trial.number] = rule + (why if rank else "none is kept when the study is over")
+    return cleared
 
 
-@dataclass
-class Retention:
+class Retention(LoopCallback):
     """Deletes the checkpoints that a study does not keep, as soon as that is known.
 
-    While MLflow is away, what is to be deleted waits as everything else that the study's run
-    writes. A trial whose job has left no local files that match has nothing more to delete, which
-    is how a resume knows what is left to do.
+    While MLflow is unreachable, deletions are queued like all other writes of the study's run. A
+    trial whose folder has no checkpoint files has nothing more to delete, which is how a resume
+    knows the deletions that are left.
 
-    Attributes:
-        study: The study in Optuna.
-        settings: ``hydra.sweeper``.
-        parent: The study's run.
+    Args:
+        study: The study.
+        keep: How many of the best complete trials keep their checkpoints; see `trials_to_clear`.
+        patterns: Which file names in a trial's folder are checkpoints; empty to delete nothing.
+        run: The study's run.
         folder: Hydra's folder of the sweep.
     """
 
-    study: optuna.Study
-    settings: DictConfig
-    parent: Run
-    folder: Path
-    _done: set[int] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        """Take as done what an earlier sweep of the study has done."""
-        self._done = {
+    def __init__(
+        self, study: optuna.Study, keep: Keep, patterns: Sequence[str], run: Run, folder: Path
+    ) -> None:
+        self._study = study
+        self._keep = keep
+        self._patterns = list(patterns)
+        self._run = run
+        self._folder = folder
+        self._is_due = True
+        # An earlier sweep of the study may have deleted some checkpoints.
+        self._cleared = {
             trial.number
-            for trial in self.study.get_trials(deepcopy=False)
-            if trial.state.is_finished()
-            and not checkpoint_files(self._folder(trial), self.settings.checkpoints)
+            for trial in study.get_trials(deepcopy=False)
+            if trial.state.is_finished() and not checkpoint_files(self._of(trial), self._patterns)
         }
 
+    def on_trial_end(self, number: int, result: Result) -> None:  # noqa: ARG002
+        """Delete checkpoints when the slots are filled."""
+        self._is_due = True
+
+    def on_idle(self) -> None:
+        """Delete checkpoints, if trials have ended since."""
+        if self._is_due:
+            self.apply()
+
     def apply(self, *, is_over: bool = False) -> None:
-        """Delete what has to go.
+        """Delete the checkpoints that are not kept.
 
         Args:
             is_over: Whether the study has ended, and its best trial was evaluated.
         """
-        patterns = list(self.settings.checkpoints)
-        if not patterns or self.settings.keep == ALL:
+        if not self._patterns or self._keep == ALL:
             return
-        with locked(self.folder):  # another sweep of the study may evaluate its best trial just now
-            trials = self.study.get_trials(deepcopy=False)
-            gone = discarded(trials, self.settings.keep, objective_of(self.study), is_over=is_over)
-            for number in sorted(set(gone) - self._done):
-                trial = trials[number]
-                self.parent.delete_checkpoint(
-                    trial.user_attrs.get(TrialAttrs.RUN_ID),
-                    self._folder(trial),
-                    patterns,
-                    gone[number],
-                )
-                self._done.add(number)
+        with locked(self._folder):  # another sweep of the study may be evaluating its best trial
+            trials = self._study.get_trials(deepcopy=False)
+            objective = objective_of(self._study)
+            cleared = trials_to_clear(trials, self._keep, objective, is_over=is_over)
+            for number in sorted(set(cleared) - self._cleared):
+                run_id = trials[number].user_attrs.get(TrialAttrs.RUN_ID)
+                folder = self._of(trials[number])
+                self._run.delete_checkpoint(run_id, folder, self._patterns, cleared[number])
+                self._cleared.add(number)
+        self._is_due = False
 
-    def _folder(self, trial: FrozenTrial) -> Path:
-        return self.folder / str(trial.number)
+    def _of(self, trial: FrozenTrial) -> Path:
+        return self._folder / str(trial.number)

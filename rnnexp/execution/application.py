@@ -1,0 +1,97 @@
+"""The functions that an application hands over to a sweep: check, evaluate and publish.
+
+``hydra.sweeper`` names them by their import paths. They run where jobs run, so that the sweep's own
+process imports none of Keras. This project's are `rnnexp.training.checks.check`,
+`rnnexp.training.trial.evaluate` and `rnnexp.serving.publish.publish`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from hydra.utils import get_method
+from omegaconf import DictConfig
+
+from rnnexp.errors import one_line
+
+
+class Check(Protocol):
+    """Finds what is wrong with configs before trial 0."""
+
+    def __call__(self, configs: Sequence[DictConfig], /) -> list[str]:
+        """Return one message per problem: what was given, why it can't work, what would work.
+
+        Args:
+            configs: Composed configs of trials, at the ends of the searched ranges.
+        """
+
+
+class Evaluate(Protocol):
+    """Evaluates the best trial on the test part, at the end of a study."""
+
+    def __call__(self, config: DictConfig, run_id: str, /) -> dict[str, float]:
+        """Return metrics by name.
+
+        Args:
+            config: The config of the best trial.
+            run_id: The trial's run in MLflow, which has the checkpoint.
+        """
+
+
+class Publish(Protocol):
+    """Makes the best model ready to use, at the end of a study."""
+
+    def __call__(
+        self, config: DictConfig, run_id: str, study_run: str, name: str | None, /
+    ) -> list[tuple[str, str]]:
+        """Return lines for the summary, each with a command.
+
+        Args:
+            config: The config of the best trial.
+            run_id: The trial's run in MLflow, which has the checkpoint.
+            study_run: The study's run in MLflow.
+            name: The name of the registered model; None to register nothing.
+        """
+
+
+@dataclass(frozen=True)
+class Application:
+    """The functions that an application hands over; each may be missing.
+
+    Attributes:
+        check: Finds what is wrong with configs.
+        evaluate: Evaluates the best trial.
+        publish: Makes the best model ready to use.
+    """
+
+    check: Check | None = None
+    evaluate: Evaluate | None = None
+    publish: Publish | None = None
+
+
+def load_application(
+    check: str | None, evaluate: str | None, publish: str | None
+) -> tuple[Application, list[str]]:
+    """Import the functions of an application.
+
+    Args:
+        check: Import path of a `Check`; None for none.
+        evaluate: Import path of an `Evaluate`; None for none.
+        publish: Import path of a `Publish`; None for none.
+
+    Returns:
+        The functions that can be imported, and a message for each that can't.
+    """
+    functions: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, path in (("check", check), ("evaluate", evaluate), ("publish", publish)):
+        if path is None:
+            continue
+        try:
+            functions[name] = get_method(path)
+        except Exception as error:  # whatever the application's module raises when imported
+            problems.append(
+                f"hydra.sweeper.{name}={path}: {one_line(error)}; give the import path of a "
+                "function, or null for none"
+            )
+    return Application(**functions), problems

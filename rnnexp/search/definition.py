@@ -1,0 +1,52 @@
+"""The definition of a study: what must stay the same when the study is resumed."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from rnnexp.search.space import Space
+
+_SEARCH = "search of "  # before a searched key
+
+
+def definition(config: DictConfig, space: Space) -> dict[str, str]:
+    """Return what makes a study the same: the search space, and the config that all trials share.
+
+    Args:
+        config: The composed config of a trial, with nothing searched.
+        space: The search space.
+
+    Returns:
+        Texts by key, as a study stores them.
+    """
+    searched = {f"{_SEARCH}{dim.key}": str(dim) for dim in space.dimensions}
+    whole = OmegaConf.to_container(config, resolve=False)
+    fixed = dict(_flat({k: v for k, v in whole.items() if k != "hydra"}))  # type: ignore[union-attr]
+    return searched | {k: v for k, v in fixed.items() if k not in space.by_key}
+
+
+def searched_keys(stored: Mapping[str, str]) -> dict[str, str]:
+    """Return how each key is searched, in Hydra's grammar, by a stored definition."""
+    return {
+        key.removeprefix(_SEARCH): grammar
+        for key, grammar in stored.items()
+        if key.startswith(_SEARCH)
+    }
+
+
+def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return where two definitions differ, as texts for people."""
+    return [
+        f"{key} was {before.get(key, 'not there')}, now it is {now.get(key, 'not there')}"
+        for key in {**before, **now}
+        if before.get(key) != now.get(key)
+    ]
+
+
+def _flat(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(node, dict) and node:
+        for key, value in node.items():
+            yield from _flat(value, f"{path}.{key}".lstrip("."))
+    else:
+        yield path, str(node)

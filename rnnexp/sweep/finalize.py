@@ -1,0 +1,170 @@
+"""The end of a sweep, step by step: evaluate, publish, retain, write results, report, deliver.
+
+Each step is guarded by itself: a step that fails is logged, and the others are still done.
+"""
+
+import logging
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import optuna
+from omegaconf import OmegaConf
+from optuna.trial import FrozenTrial
+
+from rnnexp.errors import SweepError, one_line
+from rnnexp.execution.composer import Composer
+from rnnexp.execution.launching import Jobs
+from rnnexp.report.reporter import Reporter
+from rnnexp.storage.locks import locked
+from rnnexp.storage.mlflow_run import Run
+from rnnexp.storage.mlflow_store import Tracker
+from rnnexp.storage.optuna_store import best_epoch, best_trial
+from rnnexp.storage.outbox import deliver_all
+from rnnexp.storage.schema import Files, Metrics, TrialAttrs
+from rnnexp.sweep.heartbeat import Heartbeat
+from rnnexp.sweep.outcome import BestTrial, SweepOutcome
+from rnnexp.sweep.plan import SweepPlan
+from rnnexp.sweep.progress import trial_counts
+from rnnexp.sweep.retention import Retention
+from rnnexp.sweep.trial_ledger import TrialLedger
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass
+class Finalizer:
+    """The steps of a sweep's end, in this order; `finalize` runs them all.
+
+    Attributes:
+        plan: The plan of the sweep.
+        study: The study.
+        study_run: The study's run in MLflow.
+        tracker: The store of the runs.
+        ledger: The ledger of the trials.
+        jobs: Runs the application's functions.
+        composer: Composes the best trial's config.
+        retention: Deletes checkpoints.
+        reporter: Writes the report.
+        heartbeat: Knows whether other sweeps work on the study.
+    """
+
+    plan: SweepPlan
+    study: optuna.Study
+    study_run: Run
+    tracker: Tracker
+    ledger: TrialLedger
+    jobs: Jobs
+    composer: Composer
+    retention: Retention
+    reporter: Reporter
+    heartbeat: Heartbeat
+    failed_steps: dict[str, str] = field(default_factory=dict)
+
+    def finalize(self, stopped: str, error: KeyboardInterrupt | SweepError | None) -> SweepOutcome:
+        """Run the steps of the end.
+
+        Args:
+            stopped: Why no further trial began.
+            error: Why the sweep ended early; None if it did not.
+
+        Returns:
+            The outcome of the sweep.
+        """
+        is_interrupted = isinstance(error, KeyboardInterrupt)
+        scores: dict[str, float] = {}
+        published: list[tuple[str, str]] = []
+        with locked(self.ledger.folder):  # or a sweep with a better trial deletes the checkpoint
+            best = best_trial(self.study)
+            if best and not is_interrupted:
+                scores = self._step("evaluate", lambda: self._evaluate(best)) or {}
+                published = self._step("publish", lambda: self._publish(best)) or []
+        is_over = not is_interrupted and self.heartbeat.is_alone()
+        self._step("retention", lambda: self.retention.apply(is_over=is_over))
+        if best:
+            self._step("results", lambda: self._write_results(best))
+        ended = stopped or "too many trials failed"
+        has_report = self.reporter.write(scores=scores, ended=ended)
+        self._step("deliver", self._deliver)
+        return SweepOutcome(
+            study=self.study.study_name,
+            counts=trial_counts(self.study),
+            best=self._summarized(best) if best else None,
+            stopped=stopped,
+            browse=self.tracker.how_to_browse(self.study_run),
+            storage=self.plan.settings.storage,
+            scores=scores,
+            published=published,
+            error=error,
+            failed_steps=self.failed_steps,
+            report=self.reporter.page if has_report else None,
+        )
+
+    def _step(self, name: str, step: Callable[[], T]) -> T | None:
+        try:
+            return step()
+        except Exception as error:  # whatever the application, Keras or a store raises
+            log.exception("the step %s at the end of the sweep failed", name)
+            self.failed_steps[name] = f"{type(error).__name__}: {one_line(error)}"
+            return None
+
+    def _evaluate(self, best: FrozenTrial) -> dict[str, float]:
+        function = self.plan.application.evaluate
+        if not function:
+            return {}
+        config = self.composer.compose(self.ledger.overrides(best))
+        run_id = str(best.user_attrs[TrialAttrs.RUN_ID])
+        scores: dict[str, float] = self.jobs.call(function, config, run_id).result()
+        metrics = {f"{Metrics.TEST}{name}": value for name, value in scores.items()}
+        self.study_run.log_batch(metrics=metrics)
+        return scores
+
+    def _publish(self, best: FrozenTrial) -> list[tuple[str, str]]:
+        function, settings = self.plan.application.publish, self.plan.settings
+        if not function:
+            return []
+        name = settings.registered_model_name
+        config = self.composer.compose(self.ledger.overrides(best))
+        run_id = str(best.user_attrs[TrialAttrs.RUN_ID])
+        try:
+            published: list[tuple[str, str]] = self.jobs.call(
+                function, config, run_id, self.study_run.id, name
+            ).result()
+        except Exception as error:  # a sweep has its result without a published model
+            study = settings.study_name
+            if name is None:
+                command = ["rnnexp", "export", f"{study}/{best.number}", f"{study}-model"]
+            else:
+                command = ["rnnexp", "publish", study, "--name", name]
+            line = f"The best model could not be logged: {one_line(error)}. To do it later:"
+            return [(line, shlex.join([*command, "--tracking-uri", self.tracker.uri]))]
+        return published
+
+    def _write_results(self, best: FrozenTrial) -> None:
+        """Write the best params in the form of Hydra's own Optuna sweeper."""
+        params = self.plan.space.exact(best.params)
+        found = {"name": "optuna", "best_params": params, Metrics.BEST_VALUE: best.value}
+        self.ledger.folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(OmegaConf.create(found), self.ledger.folder / Files.RESULTS)
+
+    def _deliver(self) -> None:
+        """Deliver the queued writes of trials that ended while MLflow was unreachable."""
+        folder = self.ledger.folder
+        if deliver_all(folder)[1]:
+            log.warning(
+                "MLflow is unreachable; deliver the queued writes later with: rnnexp deliver %s",
+                shlex.quote(str(folder)),
+            )
+
+    def _summarized(self, best: FrozenTrial) -> BestTrial:
+        return BestTrial(
+            number=best.number,
+            value=best.values[0],
+            epoch=best_epoch(best),
+            params=self.plan.space.texts(best.params),
+            overrides=self.ledger.overrides(best),
+            run_id=best.user_attrs.get(TrialAttrs.RUN_ID),
+        )

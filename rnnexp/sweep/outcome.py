@@ -1,0 +1,81 @@
+"""The outcome of a sweep, as a value: what it has found, and how it ended."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from optuna.trial import TrialState
+
+from rnnexp.errors import SweepError
+
+
+@dataclass(frozen=True)
+class BestTrial:
+    """The best trial of a study, as the summary shows it.
+
+    Attributes:
+        number: The trial's number.
+        value: The trial's value.
+        epoch: The epoch of that value, from 0; None if the application doesn't count epochs.
+        params: The searched values by key, as they are written in overrides.
+        overrides: The overrides that the trial was run with.
+        run_id: The trial's run in MLflow; None if it has none.
+    """
+
+    number: int
+    value: float
+    epoch: int | None
+    params: Mapping[str, str]
+    overrides: Sequence[str]
+    run_id: str | None
+
+
+@dataclass(frozen=True)
+class SweepOutcome:
+    """What a sweep has found, and how it ended.
+
+    Attributes:
+        study: The study's name.
+        counts: The number of trials that have ended, by state.
+        best: The best trial; None if no trial is complete.
+        scores: The best trial's metrics on the test part, by name; may be empty.
+        published: What was done with the best model, each line with a command.
+        stopped: Why no further trial began.
+        error: Why the sweep ended early: an interruption, or too many failed trials.
+        failed_steps: The steps of the end that failed, each with the error.
+        report: The report's file; None if it could not be written.
+        browse: How to browse the runs in MLflow.
+        storage: Optuna's storage URL.
+    """
+
+    study: str
+    counts: Mapping[TrialState, int]
+    best: BestTrial | None
+    stopped: str
+    browse: str
+    storage: str = field(repr=False)
+    scores: Mapping[str, float] = field(default_factory=dict)
+    published: Sequence[tuple[str, str]] = ()
+    error: KeyboardInterrupt | SweepError | None = None
+    failed_steps: Mapping[str, str] = field(default_factory=dict)
+    report: Path | None = None
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether the sweep was interrupted, so that it can be resumed."""
+        return isinstance(self.error, KeyboardInterrupt)
+
+    def raise_error(self) -> None:
+        """Raise what makes the sweep's exit code other than 0, if anything does.
+
+        Raises:
+            KeyboardInterrupt: If the sweep was interrupted.
+            SweepError: If too many trials failed, none is complete, or a step of the end failed.
+        """
+        if self.error:
+            raise self.error
+        if not self.best:
+            raise SweepError("no trial is complete; the traceback of each is in its MLflow run")
+        if self.failed_steps:
+            steps = "; ".join(f"{step}: {error}" for step, error in self.failed_steps.items())
+            raise SweepError(f"the study is stored, but the end of the sweep failed: {steps}")

@@ -1,0 +1,44 @@
+"""The plan of a sweep: what the checks before trial 0 have found out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import optuna
+from omegaconf import DictConfig
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+
+from rnnexp.execution.application import Application
+from rnnexp.objective import Objective
+from rnnexp.search.dimension import Params
+from rnnexp.search.space import Space
+from rnnexp.sweep.settings import SweepSettings
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """Everything that is known before trial 0; nothing of it is found out again.
+
+    Attributes:
+        settings: The sweeper's settings.
+        space: The search space.
+        base: The composed config of a trial with nothing searched.
+        objective: What the study optimizes.
+        definition: What must stay the same when the study is resumed, as texts by key.
+        sampler: Draws params.
+        pruner: Stops weak trials.
+        enqueued: The params to try first.
+        application: The functions that the application hands over.
+        resumed: The study to resume; None for a new study.
+    """
+
+    settings: SweepSettings
+    space: Space
+    base: DictConfig
+    objective: Objective
+    definition: Mapping[str, str]
+    sampler: BaseSampler
+    pruner: BasePruner
+    enqueued: Sequence[Params]
+    application: Application
+    resumed: optuna.Study | None = None

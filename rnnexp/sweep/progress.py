@@ -1,0 +1,55 @@
+"""Progress of a study as metrics of its run in MLflow."""
+
+import optuna
+from optuna.trial import TrialState
+
+from rnnexp.result import Result
+from rnnexp.storage.mlflow_run import Run
+from rnnexp.storage.optuna_store import best_trial
+from rnnexp.storage.schema import Metrics
+from rnnexp.sweep.callbacks import LoopCallback
+
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+
+
+class Progress(LoopCallback):
+    """Logs the number of trials by state, and the best trial, on the study's run.
+
+    Args:
+        study: The study.
+        run: The study's run.
+    """
+
+    def __init__(self, study: optuna.Study, run: Run) -> None:
+        self._study = study
+        self._run = run
+        self._is_due = True  # at first, too: a sweep that died may have had no time to log
+
+    def on_trial_end(self, number: int, result: Result) -> None:  # noqa: ARG002
+        """Log when the slots are filled."""
+        self._is_due = True
+
+    def on_idle(self) -> None:
+        """Log, if trials have ended since."""
+        if not self._is_due:
+            return
+        counts = trial_counts(self._study)
+        if ended := sum(counts.values()):
+            metrics: dict[str, float] = {
+                f"{Metrics.TRIALS}{state.name.lower()}": count for state, count in counts.items()
+            }
+            if best := best_trial(self._study):
+                metrics[Metrics.BEST_VALUE] = best.values[0]
+                metrics[Metrics.BEST_TRIAL] = best.number
+            self._run.log_batch(metrics=metrics, step=ended)
+        self._is_due = False
+
+    def on_end(self) -> None:
+        """Log what has ended since."""
+        self.on_idle()
+
+
+def trial_counts(study: optuna.Study) -> dict[TrialState, int]:
+    """Return the number of trials that have ended, by state."""
+    states = [trial.state for trial in study.get_trials(deepcopy=False)]
+    return {state: states.count(state) for state in ENDED}

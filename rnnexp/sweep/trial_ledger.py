@@ -1,0 +1,206 @@
+"""The ledger of a study's trials: everything that is stored of a trial, in Optuna and MLflow.
+
+ask -> signed with the sweep's id -> running -> told
+^                     |
++--- retry, claim ----+   (the worker died, or the sweep that ran the trial)
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import optuna
+from hydra.core.override_parser.types import Quote, QuotedString
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from rnnexp.execution.job_result import WORKER_DIED
+from rnnexp.result import Result, State
+from rnnexp.search.sampling import ask, complete, tried_params
+from rnnexp.search.space import Space
+from rnnexp.storage.locks import locked
+from rnnexp.storage.optuna_store import open_trial, results, stored_result
+from rnnexp.storage.retry import retry_transient, wait_for_disk_space
+from rnnexp.storage.schema import Files, Tags, TrialAttrs
+from rnnexp.sweep.budget import Budget
+from rnnexp.sweep.heartbeat import stale_trials
+
+log = logging.getLogger(__name__)
+
+
+class RunStore(Protocol):
+    """The runs of trials: a `Tracker`, or a `MemoryTracker`."""
+
+    def find(self, tags: Mapping[str, object], parent: str | None = None) -> str | None:
+        """Return the id of the run with these tags, nested under a parent."""
+
+    def end_failed(
+        self, run_id: str, tags: Mapping[str, object], outbox: Path, epochs: int
+    ) -> None:
+        """End a run whose process has died."""
+
+
+@dataclass(frozen=True)
+class TrialLedger:
+    """What is stored of a study's trials; several sweeps may share a study.
+
+    Attributes:
+        study: The study.
+        storage: The study's storage.
+        space: The search space.
+        runs: The runs of trials.
+        study_run: Id of the study's run.
+        sweep_id: Id of this sweep, which signs the trials that it runs.
+        folder: Hydra's folder of the sweep.
+        retries: How often a trial whose worker died is tried again.
+    """
+
+    study: optuna.Study
+    storage: BaseStorage
+    space: Space
+    runs: RunStore
+    study_run: str
+    sweep_id: str
+    folder: Path
+    retries: int = 1
+
+    def next_trial(self, budget: Budget, seconds: float) -> tuple[int | None, str]:
+        """Claim a stale trial, or ask for a new one while the budget lasts.
+
+        Args:
+            budget: What the study may spend.
+            seconds: How long the sweep has run.
+
+        Returns:
+            The trial's number, or None and why no further trial begins.
+        """
+        with locked(self.folder):  # against other sweeps of the study
+            number = self.claim_stale()
+            if number is not None:
+                return number, ""
+            if reason := self.reason_to_stop(budget, seconds):
+                return None, reason
+            return self.ask(), ""
+
+    @retry_transient
+    def ask(self) -> int:
+        """Begin a new trial, signed by this sweep.
+
+        Returns:
+            The trial's number.
+        """
+        trial = ask(self.study, self.space)
+        self._sign(trial)
+        return trial.number
+
+    @retry_transient
+    def claim_stale(self) -> int | None:
+        """Take over a trial whose sweep has died or was interrupted.
+
+        Returns:
+            The trial's number; None if there is no stale trial.
+        """
+        for number in stale_trials(self.study):
+            trial = open_trial(self.study, self.storage, number)
+            complete(trial, self.space)  # the other sweep may have died while params were drawn
+            self._sign(trial)
+            _count_attempt(trial)
+            return number
+        return None
+
+    def retry(self, number: int, reason: str) -> bool:
+        """Try a trial again, if its worker may die once more.
+
+        Args:
+            number: The trial's number.
+            reason: Why its attempt ended.
+
+        Returns:
+            Whether the trial is tried again.
+        """
+        trial = retry_transient(open_trial)(self.study, self.storage, number)
+        if reason == WORKER_DIED and trial.user_attrs.get(TrialAttrs.ATTEMPT, 0) >= self.retries:
+            return False
+        log.warning("trial %s: %s; retrying", number, reason)
+        wait_for_disk_space(self.folder)
+        retry_transient(_count_attempt)(trial)
+        return True
+
+    def finish(self, number: int, result: Result) -> None:
+        """Store the result of a trial that has ended, and remove its backup."""
+        if result.reason == WORKER_DIED:
+            self._end_run(number)
+        self._tell(number, result)
+        (self.folder / str(number) / Files.BACKUP).unlink(missing_ok=True)
+
+    def stored_result(self, number: int) -> Result | None:
+        """Return the result that a trial's job has stored; None if it has not."""
+        return stored_result(self._trial(number))
+
+    def overrides(self, trial: FrozenTrial) -> list[str]:
+        """Return the overrides that a trial is run with."""
+        return self.space.overrides(trial.params)
+
+    def job_overrides(self, number: int) -> list[str]:
+        """Return the overrides of a trial's job, with its study and the folder of the sweep.
+
+        A job composes its own config, where the study's name and the folder contain the time.
+        """
+        name = QuotedString(self.study.study_name, Quote.single).with_quotes()
+        folder = QuotedString(str(self.folder), Quote.single).with_quotes()
+        return [
+            *self.overrides(self._trial(number)),
+            f"hydra.sweeper.study_name={name}",
+            f"hydra.sweep.dir={folder}",
+        ]
+
+    @retry_transient
+    def reason_to_stop(self, budget: Budget, seconds: float) -> str:
+        """Return why no further trial begins; empty if one may begin."""
+        running = self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
+        if reason := budget.spent(results(self.study), len(running), seconds):
+            return reason
+        size = self.space.size
+        if size is None or len(self.study.get_trials(deepcopy=False)) < size:
+            return ""
+        # A trial whose sweep died while params were drawn has some of them only.
+        whole = (params for params in tried_params(self.study) if self.space.holds(params))
+        tried = {frozenset(params.items()) for params in whole}
+        return (
+            f"all {size} params of the search space have been tried" if len(tried) >= size else ""
+        )
+
+    @retry_transient
+    def _trial(self, number: int) -> FrozenTrial:
+        return self.study.get_trials(deepcopy=False)[number]
+
+    def _sign(self, trial: Trial) -> None:
+        trial.set_user_attr(TrialAttrs.SWEEP, self.sweep_id)
+
+    def _end_run(self, number: int) -> None:
+        """End the run of a dead worker, before the trial is told: a resume would repeat both."""
+        trial = self._trial(number)
+        tags = {Tags.STUDY: self.study.study_name, Tags.TRIAL: number}
+        run_id = trial.user_attrs.get(TrialAttrs.RUN_ID) or self.runs.find(tags, self.study_run)
+        if run_id:
+            outbox = self.folder / str(number) / Files.OUTBOX
+            outcome = {Tags.STATE: State.FAIL, Tags.REASON: WORKER_DIED}
+            self.runs.end_failed(run_id, outcome, outbox, len(trial.intermediate_values))
+
+    @retry_transient
+    def _tell(self, number: int, result: Result) -> None:
+        trial = self._trial(number)
+        if trial.state.is_finished():
+            return  # Optuna was told before, but its answer was lost with the connection
+        if TrialAttrs.RESULT not in trial.user_attrs:  # the job broke before it could store it
+            running = open_trial(self.study, self.storage, number)
+            running.set_user_attr(TrialAttrs.RESULT, result.to_json())
+        # Optuna itself takes a pruned trial's last reported value, and accepts no other.
+        value = result.value if result.state == State.COMPLETE else None
+        self.study.tell(number, value, state=TrialState[result.state])
+
+
+def _count_attempt(trial: Trial) -> None:
+    trial.set_user_attr(TrialAttrs.ATTEMPT, trial.user_attrs.get(TrialAttrs.ATTEMPT, 0) + 1)
