@@ -37,7 +37,7 @@ _RANGES = {
     "n_jobs": COUNT,
     "patience": COUNT,
     "retries": WHOLE,
-    "timeout": POSITIVE,
+    "timeout": POSITIVE,  # seconds
     "min_delta": NOT_NEGATIVE,
     "max_failure_rate": UNIT,
 }

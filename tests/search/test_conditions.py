@@ -13,9 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from rnnexp.search.conditions import with_conditions
+from rnnexp.search.definition import definition, differences
 from rnnexp.search.sampling import DistinctSampler, ask
 from rnnexp.search.space import Space, parse
-from rnnexp.sweep.resume import definition, differences
 from tests.conftest import ROOT, Command, Ended
 
 BASE = OmegaConf.create(
@@ -146,7 +146,7 @@ NESTED = {
         (("n=range(1,1000001)", "m=range(1,1000001)"), {"n=7": {"a": "1,2"}}, None),
     ],
 )  # fmt: skip
-def test_which_settings_exist(
+def test_which_points_exist(
     params: tuple[str, ...], when: Mapping[str, object], expected: list[dict[str, object]] | None
 ) -> None:
     # The command line leaves gru out of the second.
@@ -157,9 +157,9 @@ def test_which_settings_exist(
     if expected is None:
         assert space.size == 1_000_001 * 1_000_000
         return
-    assert space.settings() == expected
+    assert space.points() == expected
     assert space.size == len(expected)
-    assert all(space.holds(setting) for setting in space.settings())
+    assert all(space.holds(params) for params in space.points())
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_which_settings_exist(
         ({"model": "gru", "dropout": "no", "share": 2}, False),
     ],
 )
-def test_a_setting_is_whole_with_what_applies(params: dict[str, object], holds: bool) -> None:
+def test_params_are_whole_with_what_applies(params: dict[str, object], holds: bool) -> None:
     space = space_of(NESTED, params=("model=choice(rnn,lstm,gru)",))
     assert space.holds(params) is holds
     if holds:
@@ -240,23 +240,23 @@ def by_the_book(space: Space) -> set[frozenset[tuple[str, object]]]:
     """Every combination of values, without those whose condition doesn't hold."""
     found = set()
     for values in product(*(dimension.values() or [] for dimension in space.dimensions)):
-        setting = dict(zip(space.by_key, values, strict=True))
+        params = dict(zip(space.by_key, values, strict=True))
         for d in space.dimensions:
-            parent = d.condition and setting.get(d.condition.key)
+            parent = d.condition and params.get(d.condition.key)
             if d.condition and (parent is None or parent not in d.condition.values):
-                del setting[d.key]
-        found.add(frozenset(setting.items()))
+                del params[d.key]
+        found.add(frozenset(params.items()))
     return found
 
 
 @settings(deadline=None, max_examples=60)
 @given(spaces(), st.booleans(), st.integers(0, 99), st.data())
-def test_every_setting_drawn_is_whole_and_new(
+def test_drawn_params_are_whole_and_new(
     space: Space, is_distinct: bool, seed: int, data: st.DataObject
 ) -> None:
     exist = by_the_book(space)
     assert space.size == len(exist)
-    assert {frozenset(setting.items()) for setting in space.settings()} == exist
+    assert {frozenset(params.items()) for params in space.points()} == exist
     plain = RandomSampler(seed)
     study = optuna.create_study(sampler=DistinctSampler(plain, space) if is_distinct else plain)
     known = dict(data.draw(st.sampled_from(sorted(exist, key=str))))
@@ -330,7 +330,7 @@ def test_a_sweep(command: Command, folder: str) -> None:
     drawn = [trial.params[TARGET] for trial in ended.study().trials]
     assert drawn[0] == "keras.optimizers.SGD"
     assert "keras.optimizers.Adam" in drawn
-    assert drawn.count("keras.optimizers.Adam") == 1  # there is one such setting only
+    assert drawn.count("keras.optimizers.Adam") == 1  # there is one such point only
     parent = ended.runs()[0]
     assert parent.data.params[f"search.{MOMENTUM}"] == (
         f"interval(0.0, 0.99) when {TARGET}=keras.optimizers.SGD"
@@ -436,7 +436,7 @@ def test_keys_that_only_one_choice_of_a_group_has(command: Command, groups: Path
     check = "hydra.sweeper.check=tests.search.test_conditions.incomplete"
     ended = command("-m", "hydra.sweeper.study_name=s", check, tiny=False, script=groups)
     assert ended.code == 0, ended.err
-    assert "all 8 settings have been tried" in ended.out
+    assert "all 8 params of the search space have been tried" in ended.out
     trials = ended.study().trials
     assert {trial.state.name for trial in trials} == {"COMPLETE"}
     assert all(("kind.waves" in t.params) == (t.params["kind"] == "wavy") for t in trials)

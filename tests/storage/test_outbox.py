@@ -10,7 +10,8 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from rnnexp.storage.locks import locked
 from rnnexp.storage.mlflow_store import Tracker
-from rnnexp.storage.outbox import FILE, Outbox, deliver_all
+from rnnexp.storage.outbox import Outbox, deliver_all
+from rnnexp.storage.schema import Files
 
 
 @pytest.fixture
@@ -52,8 +53,8 @@ def steps(store: Path, run_id: str) -> list[int]:
     return [entry.step for entry in history]
 
 
-def test_writes_wait_and_are_made_in_order(store: Path, run_id: str, tmp_path: Path) -> None:
-    client, file = Flaky(f"sqlite:///{store}"), tmp_path / FILE
+def test_writes_are_queued_and_made_in_order(store: Path, run_id: str, tmp_path: Path) -> None:
+    client, file = Flaky(f"sqlite:///{store}"), tmp_path / Files.OUTBOX
     outbox = Outbox(client, run_id, file)
     outbox.send(metric(0))
     client.away = MlflowException("the server is gone")
@@ -67,12 +68,12 @@ def test_writes_wait_and_are_made_in_order(store: Path, run_id: str, tmp_path: P
     assert not file.exists()
 
 
-def test_what_is_on_disk_can_be_delivered(store: Path, run_id: str, tmp_path: Path) -> None:
+def test_queued_writes_on_disk_can_be_delivered(store: Path, run_id: str, tmp_path: Path) -> None:
     client = Flaky(f"sqlite:///{store}")
     client.away = MlflowException("the server is gone")
     folder = tmp_path / "study" / "3"
     folder.mkdir(parents=True)
-    outbox = Outbox(client, run_id, folder / FILE)
+    outbox = Outbox(client, run_id, folder / Files.OUTBOX)
     outbox.send(metric(0))
     outbox.send(metric(1) | {"metrics": {}, "tags": {"state": "COMPLETE"}})
     outbox.send({"kind": "end", "status": "KILLED", "time": 5})
@@ -83,11 +84,11 @@ def test_what_is_on_disk_can_be_delivered(store: Path, run_id: str, tmp_path: Pa
     assert deliver_all(tmp_path / "study") == (0, 0)
 
 
-def test_a_problem_of_what_was_written_is_raised(store: Path, run_id: str, tmp_path: Path) -> None:
+def test_an_error_in_a_write_is_raised(store: Path, run_id: str, tmp_path: Path) -> None:
     client = Flaky(f"sqlite:///{store}")
     client.away = MlflowException("no such name", error_code=INVALID_PARAMETER_VALUE)
     with pytest.raises(MlflowException, match="no such name"):
-        Outbox(client, run_id, tmp_path / FILE).send(metric(0))
+        Outbox(client, run_id, tmp_path / Files.OUTBOX).send(metric(0))
 
 
 @pytest.mark.parametrize(
@@ -97,39 +98,37 @@ def test_a_problem_of_what_was_written_is_raised(store: Path, run_id: str, tmp_p
         caused(MlflowException("?", BAD_REQUEST), InterfaceError("", {}, Exception("closed"))),
     ],
 )
-def test_a_lost_connection_passes(
+def test_a_lost_connection_is_transient(
     store: Path, run_id: str, tmp_path: Path, error: Exception
 ) -> None:
     client = Flaky(f"sqlite:///{store}")
     client.away = error
-    outbox = Outbox(client, run_id, tmp_path / FILE)
+    outbox = Outbox(client, run_id, tmp_path / Files.OUTBOX)
     outbox.send(metric(0))
     client.away = None
     assert outbox.deliver()
     assert steps(store, run_id) == [0]
 
 
-def test_what_a_running_trial_writes_is_left_to_it(
-    store: Path, run_id: str, tmp_path: Path
-) -> None:
+def test_a_running_trial_delivers_its_own_writes(store: Path, run_id: str, tmp_path: Path) -> None:
     client = Flaky(f"sqlite:///{store}")
     client.away = MlflowException("the server is gone")
-    Outbox(client, run_id, tmp_path / FILE).send(metric(0))
+    Outbox(client, run_id, tmp_path / Files.OUTBOX).send(metric(0))
     with locked(tmp_path), ThreadPoolExecutor() as another:  # as `TrialTask` does
         assert another.submit(deliver_all, tmp_path).result() == (0, 0)
     assert deliver_all(tmp_path) == (1, 0)
 
 
-def test_without_a_file_nothing_waits(store: Path, run_id: str) -> None:
+def test_without_a_file_nothing_is_queued(store: Path, run_id: str) -> None:
     client = Flaky(f"sqlite:///{store}")
     client.away = MlflowException("the server is gone")
     with pytest.raises(MlflowException, match="gone"):
         Outbox(client, run_id, None).send(metric(0))
 
 
-@pytest.mark.parametrize("had_left", [False, True])
+@pytest.mark.parametrize("had_queued", [False, True])
 def test_a_checkpoint_is_deleted_once_mlflow_is_back(
-    store: Path, run_id: str, tmp_path: Path, had_left: bool
+    store: Path, run_id: str, tmp_path: Path, had_queued: bool
 ) -> None:
     study, job = tmp_path / "study", tmp_path / "study" / "0"
     job.mkdir(parents=True)
@@ -140,19 +139,19 @@ def test_a_checkpoint_is_deleted_once_mlflow_is_back(
     client.log_artifact(saved, str(file), "checkpoint")
     client.away = MlflowException("the server is gone")
     tags = {"checkpoint": "checkpoint/best.fake"}
-    if had_left:  # what the job itself had to write waits as well
-        Outbox(client, saved, job / FILE).send(metric(0) | {"tags": tags})
+    if had_queued:  # the job itself has queued writes, too
+        Outbox(client, saved, job / Files.OUTBOX).send(metric(0) | {"tags": tags})
     else:
         client.set_tag(saved, *next(iter(tags.items())))
-    outbox = Outbox(client, run_id, study / FILE)
+    outbox = Outbox(client, run_id, study / Files.OUTBOX)
     outbox.send(metric(1))
     outbox.send(
-        {"kind": "discard", "run_id": saved, "folder": str(job), "patterns": ["*.fake"],
+        {"kind": "delete_checkpoint", "run_id": saved, "folder": str(job), "patterns": ["*.fake"],
          "reason": "the rule"}
     )  # fmt: skip
     assert file.exists()
     client.away = None
-    assert deliver_all(study) == (1 + had_left, 0)
+    assert deliver_all(study) == (1 + had_queued, 0)
     assert not file.exists()
     assert client.list_artifacts(saved, "checkpoint") == []
     found = client.get_run(saved).data.tags
@@ -160,14 +159,14 @@ def test_a_checkpoint_is_deleted_once_mlflow_is_back(
     assert found["checkpoint_deleted"] == "the rule"
 
 
-def test_a_checkpoint_that_can_not_be_deleted_is_told_of_and_left(
+def test_a_checkpoint_that_can_not_be_deleted_is_logged_and_skipped(
     store: Path, run_id: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "best.fake").touch()
     outbox = Outbox(MlflowClient(f"sqlite:///{store}"), run_id, tmp_path / "study.outbox")
     outbox.send(
-        {"kind": "discard", "run_id": "0" * 32, "folder": str(tmp_path), "patterns": ["*.fake"],
-         "reason": "the rule"}
+        {"kind": "delete_checkpoint", "run_id": "0" * 32, "folder": str(tmp_path),
+         "patterns": ["*.fake"], "reason": "the rule"}
     )  # fmt: skip
     assert "can't be deleted" in caplog.text
     assert outbox.deliver()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from rnnexp.storage.provenance import LARGEST_DIFF, environment, fact_tags, git_of
+from rnnexp.storage.provenance import MAX_DIFF, environment, git_of, objective_in, provenance_tags
 from rnnexp.version import __version__
 from tests.conftest import ROOT, Command
 
@@ -49,7 +49,7 @@ def test_a_long_diff_is_cut_and_says_so(repository: Path) -> None:
     (repository / "a.py").write_text("x = 1\n" * 100_000)
     found = git_of(repository)
     assert found
-    assert len(found.diff) == LARGEST_DIFF
+    assert len(found.diff) == MAX_DIFF
     assert "cut here: the whole diff has 7" in found.diff.splitlines()[-1]
 
 
@@ -91,7 +91,9 @@ def test_the_environment(commit: dict[str, object] | None) -> None:
 def test_tags(
     config: dict[str, object], commit: dict[str, object] | None, expected: dict[str, object]
 ) -> None:
-    tags = fact_tags(OmegaConf.create(config), "maximize", commit)
+    made = OmegaConf.create(config)
+    tags = provenance_tags(made, objective_in(made, "maximize"), commit)
+    tags["objective"] = str(tags["objective"])
     assert tags.pop("rnnexp.version") == __version__
     assert {name for name in tags if name not in expected} <= {
         "mlflow.user", "mlflow.source.name", "mlflow.source.type",

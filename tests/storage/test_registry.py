@@ -11,7 +11,7 @@ OLD = {"data": "d", "objective": "min val_loss", "best_value": "0.3"}
 
 
 @pytest.mark.parametrize(
-    ("new", "champion", "wins", "told"),
+    ("new", "champion", "wins", "why"),
     [
         ({}, None, True, "there was no champion"),
         ({"best_value": "0.2"}, OLD, True, "0.2 is better than the champion's 0.3"),
@@ -29,11 +29,11 @@ OLD = {"data": "d", "objective": "min val_loss", "best_value": "0.3"}
     ],
 )
 def test_the_rule(
-    new: dict[str, str], champion: dict[str, str] | None, wins: bool, told: str
+    new: dict[str, str], champion: dict[str, str] | None, wins: bool, why: str
 ) -> None:
-    verdict = compare(OLD | new, champion)
-    assert verdict.wins == wins
-    assert re.search(told, verdict.why)
+    decision = compare(OLD | new, champion)
+    assert decision.wins == wins
+    assert re.search(why, decision.why)
 
 
 @pytest.mark.parametrize(("value", "wins"), [("0.9", True), ("0.8", False), ("0.7", False)])
@@ -59,7 +59,7 @@ def test_a_name_that_will_do(
     client.log_model_artifacts(model.model_id, str(tmp_path))
     entry = Registry(client, name)
     version = str(entry.add(model.model_id, run, OLD).version)
-    entry.crown(version)
+    entry.make_champion(version)
     found, champion = entry.version_of(model.model_id, run), entry.champion()
     assert found and champion
     assert str(found.version) == str(champion.version) == version

@@ -13,7 +13,7 @@ NO_SPACE = OSError(errno.ENOSPC, "No space left on device")
 
 
 @pytest.mark.parametrize(
-    ("error", "does_pass", "full"),
+    ("error", "transient", "full"),
     [
         (MlflowException("gone"), True, False),
         (MlflowException("busy", error_code=TEMPORARILY_UNAVAILABLE), True, False),
@@ -27,9 +27,9 @@ NO_SPACE = OSError(errno.ENOSPC, "No space left on device")
         (ValueError("disk is full"), False, False),
     ],
 )
-def test_which_problems_pass(error: Exception, does_pass: bool, full: bool) -> None:
-    assert (is_transient(error), is_disk_full(error)) == (does_pass, full)
+def test_which_errors_are_transient(error: Exception, transient: bool, full: bool) -> None:
+    assert (is_transient(error), is_disk_full(error)) == (transient, full)
 
 
-def test_there_is_room(tmp_path: Path) -> None:
+def test_there_is_disk_space(tmp_path: Path) -> None:
     wait_for_disk_space(tmp_path)

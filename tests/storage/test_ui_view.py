@@ -4,13 +4,12 @@ import zlib
 
 import pytest
 
+from rnnexp.objective import Objective
 from rnnexp.storage.ui_view import view
 
 
-def state(
-    study: str = "s", params: tuple[str, ...] = ("a.b",), direction: str = "minimize"
-) -> dict:
-    text = view(study, params, direction, now=7)
+def state(study: str = "s", params: tuple[str, ...] = ("a.b",), mode: str = "min") -> dict:
+    text = view(study, params, Objective.parse(f"{mode} val_loss"), now=7)
     assert text
     named = json.loads(text)
     assert (named["name"], named["createdAt"]) == (study, 7)
@@ -31,9 +30,9 @@ def test_a_study_alone(study: str, query: str) -> None:
     assert state(study)["searchFilter"] == query
 
 
-@pytest.mark.parametrize(("direction", "ascending"), [("minimize", True), ("maximize", False)])
-def test_the_best_first(direction: str, ascending: bool) -> None:
-    found = state(direction=direction)
+@pytest.mark.parametrize(("mode", "ascending"), [("min", True), ("max", False)])
+def test_the_best_first(mode: str, ascending: bool) -> None:
+    found = state(mode=mode)
     assert (found["orderByKey"], found["orderByAsc"]) == ("metrics.`best_value`", ascending)
 
 
@@ -46,4 +45,4 @@ def test_columns() -> None:
 
 def test_more_columns_than_a_tag_can_hold() -> None:
     random = [hex(number**9) for number in range(2000)]
-    assert view("s", random, "minimize", 0) is None
+    assert view("s", random, Objective("val_loss", "min"), 0) is None

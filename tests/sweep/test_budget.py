@@ -1,7 +1,10 @@
 import pytest
 
+from rnnexp.objective import Objective
 from rnnexp.result import Result, State
-from rnnexp.sweep.budget import Budget
+from rnnexp.sweep.budget import Budget, too_many_failed
+
+NO_BETTER = "no improvement in the last 2 trials (patience=2)"
 
 
 def ended(*values: float | None) -> list[Result]:
@@ -13,34 +16,58 @@ def ended(*values: float | None) -> list[Result]:
 
 
 def budget(**given: object) -> Budget:
-    unlimited = {"n_trials": None, "timeout": None, "patience": None, "min_delta": 0.0}
-    return Budget(**({**unlimited, "direction": "minimize"} | given))  # type: ignore[arg-type]
+    mode = given.pop("mode", "min")
+    return Budget(Objective("value", mode), **given)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("given", "results", "running", "seconds", "reason"),
     [
         ({"n_trials": 3}, ended(1.0), 1, 9.0, None),
-        ({"n_trials": 3}, ended(1.0), 2, 9.0, "n_trials=3"),
-        ({"n_trials": 3}, ended(1.0, None, 1.0), 0, 9.0, "n_trials=3"),
+        ({"n_trials": 3}, ended(1.0), 2, 9.0, "all 3 trials have run (n_trials=3)"),
+        ({"n_trials": 3}, ended(1.0, None, 1.0), 0, 9.0, "all 3 trials have run (n_trials=3)"),
         ({"timeout": 10.0}, ended(1.0), 2, 9.9, None),
-        ({"timeout": 10.0}, ended(1.0), 2, 10.0, "timeout=10 seconds"),
+        ({"timeout": 10.0}, ended(1.0), 2, 10.0, "10 seconds have passed (timeout=10)"),
         ({"patience": 2}, ended(1.0, 1.0), 1, 9.0, None),
-        ({"patience": 2}, ended(1.0, 1.0, 1.0), 1, 9.0, "patience=2"),
-        ({"patience": 2}, ended(1.0, None, None), 1, 9.0, "patience=2"),  # weak trials count
+        (
+            {"patience": 2},
+            ended(1.0, 1.0, 1.0),
+            1,
+            9.0,
+            "no improvement in the last 2 trials (patience=2)",
+        ),
+        (
+            {"patience": 2},
+            ended(1.0, None, None),
+            1,
+            9.0,
+            "no improvement in the last 2 trials (patience=2)",
+        ),  # weak trials count
         ({"patience": 2}, ended(None, None, None), 1, 9.0, None),  # there is no best yet
         ({"patience": 2}, ended(1.0, 1.1, 0.9, 1.0), 1, 9.0, None),  # the count begins anew
-        ({"patience": 2, "min_delta": 0.2}, ended(1.0, 0.9, 0.85), 1, 9.0, "by 0.2"),
-        ({"patience": 2, "direction": "maximize"}, ended(1.0, 1.1, 1.2), 1, 9.0, None),
-        ({"patience": 2, "direction": "maximize"}, ended(1.0, 0.9, 0.8), 1, 9.0, "patience=2"),
+        (
+            {"patience": 2, "min_delta": 0.2},
+            ended(1.0, 0.9, 0.85),
+            1,
+            9.0,
+            "no improvement of at least 0.2 in the last 2 trials (patience=2)",
+        ),
+        ({"patience": 2, "mode": "max"}, ended(1.0, 1.1, 1.2), 1, 9.0, None),
+        (
+            {"patience": 2, "mode": "max"},
+            ended(1.0, 0.9, 0.8),
+            1,
+            9.0,
+            "no improvement in the last 2 trials (patience=2)",
+        ),
     ],
-)
+)  # fmt: skip
 def test_when_it_is_spent(
     given: dict[str, object], results: list[Result], running: int, seconds: float,
     reason: str | None,
 ) -> None:  # fmt: skip
     spent = budget(**given).spent(results, running, seconds)
-    assert (spent is None) if reason is None else (spent is not None and reason in spent)
+    assert spent == reason
 
 
 @pytest.mark.parametrize(
@@ -64,3 +91,31 @@ def test_how_much_time_is_left(
 def test_a_resumed_study_counts_its_own_speed() -> None:
     assert budget(n_trials=10).seconds_left(6, 0, 20.0, before=4) == 40.0
     assert budget(n_trials=10).seconds_left(4, 2, 20.0, before=4) is None
+
+
+OK, PRUNED, FAIL = State.COMPLETE, State.PRUNED, State.FAIL
+
+
+@pytest.mark.parametrize(
+    ("states", "rate", "stops"),
+    [
+        ([], 0.0, False),
+        ([FAIL] * 4, 0.0, False),  # too few to judge
+        ([FAIL] * 5, 0.0, True),
+        ([FAIL] * 5, 1.0, False),
+        ([FAIL] * 5 + [OK] * 5, 0.5, False),
+        ([FAIL] * 6 + [OK] * 5, 0.5, True),
+        ([FAIL] * 20 + [OK] * 11, 0.5, False),  # only the last 20 count
+        ([PRUNED] * 15 + [FAIL] * 5, 0.2, True),
+        ([PRUNED] * 16 + [FAIL] * 5, 0.25, False),
+    ],
+)
+def test_too_many_failed(states: list[State], rate: float, stops: bool) -> None:
+    assert bool(too_many_failed(states, rate)) is stops
+
+
+def test_the_message_on_too_many_failed_trials() -> None:
+    assert too_many_failed([OK] * 2 + [FAIL] * 6, 0.5) == (
+        "stopped after 8 trials: 6 of the last 8 failed, more than max_failure_rate=0.5; the "
+        "traceback of each is in its MLflow run"
+    )

@@ -5,11 +5,14 @@ import pytest
 from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
-from rnnexp.result import RESULT, Result, State
+from rnnexp.objective import Objective
+from rnnexp.result import Result, State
+from rnnexp.storage.schema import TrialAttrs
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.display import LiveDisplay, draw
 
-BUDGET = Budget(10, None, None, 0.0, "minimize")
+OBJECTIVE = Objective("value", "min")
+BUDGET = Budget(OBJECTIVE, n_trials=10)
 UNITS = {"model.units": optuna.distributions.IntDistribution(1, 99)}
 
 
@@ -28,7 +31,7 @@ def study() -> optuna.Study:
     for number, (state, value, values) in enumerate(ends):
         attributes = {}
         if state.is_finished():
-            attributes = {RESULT: Result(State[state.name], value, 7).to_attribute()}
+            attributes = {TrialAttrs.RESULT: Result(State[state.name], value, 7).to_json()}
         study.add_trial(
             create_trial(
                 state=state, value=value, intermediate_values=values, distributions=UNITS,
@@ -43,12 +46,12 @@ def text_of(console: Console) -> str:
     return console.file.getvalue()
 
 
-def test_the_picture(study: optuna.Study) -> None:
+def test_the_table(study: optuna.Study) -> None:
     console = Console(file=io.StringIO(), width=120)
     console.print(draw(study.trials, study.best_trial, BUDGET, seconds=100.0))
     head, _, best, *running = text_of(console).splitlines()
-    for told in ("4 of 10", "2 complete", "1 pruned", "1 failed", "1:40, about 1:40 left"):
-        assert told in head
+    for text in ("4 of 10", "2 complete", "1 pruned", "1 failed", "1:40, about 1:40 left"):
+        assert text in head
     assert best.split() == ["best", "1", "7", "0.4000", "units=11"]
     assert [line.split() for line in running] == [
         ["running", "4", "3", "0.3000", "units=14"],
@@ -58,7 +61,7 @@ def test_the_picture(study: optuna.Study) -> None:
 
 def test_before_anything_has_ended() -> None:
     console = Console(file=io.StringIO(), width=120)
-    budget = Budget(None, 60.0, None, 0.0, "minimize")
+    budget = Budget(OBJECTIVE, timeout=60.0)
     console.print(draw([], None, budget, seconds=1.0))
     assert "0 trials" in text_of(console)
     assert "0:01, about 0:59 left" in text_of(console)
@@ -66,9 +69,11 @@ def test_before_anything_has_ended() -> None:
 
 def test_it_follows_the_study(study: optuna.Study) -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=120)
-    with LiveDisplay(study, BUDGET, console) as display:
-        study.tell(4, 0.1)
-        display.ended(4, Result(State.COMPLETE, 0.1))
+    display = LiveDisplay(study, BUDGET, console)
+    display.on_start()
+    study.tell(4, 0.1)
+    display.on_trial_end(4, Result(State.COMPLETE, 0.1))
+    display.on_end()
     assert "5 of 10" in text_of(console)
     best = [line for line in text_of(console).splitlines() if "best" in line]
     assert "units=11" in best[0]

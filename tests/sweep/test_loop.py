@@ -1,63 +1,168 @@
-import math
-from concurrent.futures import Future
+"""The loop with the in-process executor and runs in memory: what becomes of a trial, row by row."""
+
+import errno
+import os
+import signal
+from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 import pytest
-from hydra.core.utils import JobReturn, JobStatus
 
+from rnnexp.errors import SweepError
+from rnnexp.objective import Objective
 from rnnexp.result import Result, State
-from rnnexp.sweep.loop import ending, too_many_failed
+from rnnexp.storage.schema import TrialAttrs
+from rnnexp.sweep.budget import Budget
+from rnnexp.sweep.callbacks import LoopCallback
+from rnnexp.sweep.loop import Loop
+from tests.helpers.loop_parts import FunctionJobs, ledger_in
 
-OK, PRUNED, FAIL = State.COMPLETE, State.PRUNED, State.FAIL
-
-
-@pytest.mark.parametrize(
-    ("ended", "rate", "stop"),
-    [
-        ([], 0.0, False),
-        ([FAIL] * 4, 0.0, False),  # too few to judge
-        ([FAIL] * 5, 0.0, True),
-        ([FAIL] * 5, 1.0, False),
-        ([FAIL] * 5 + [OK] * 5, 0.5, False),
-        ([FAIL] * 6 + [OK] * 5, 0.5, True),
-        ([FAIL] * 20 + [OK] * 11, 0.5, False),  # only the last 20 count
-        ([PRUNED] * 15 + [FAIL] * 5, 0.2, True),
-        ([PRUNED] * 16 + [FAIL] * 5, 0.25, False),
-    ],
-)
-def test_too_many_failed(ended: list[State], rate: float, stop: bool) -> None:
-    assert too_many_failed(ended, rate) is stop
+DIED = BrokenProcessPool("gone")
+FULL = OSError(errno.ENOSPC, "No space left on device")
 
 
-def job(value: object, status: JobStatus = JobStatus.COMPLETED) -> Future[JobReturn]:
-    returned = JobReturn(overrides=[], status=status)
-    returned.return_value = value
-    future: Future[JobReturn] = Future()
-    future.set_result(returned)
-    return future
+def budget(n_trials: int) -> Budget:
+    return Budget(Objective("value", "min"), n_trials=n_trials)
 
 
-def broken() -> Future[JobReturn]:
-    future: Future[JobReturn] = Future()
-    future.set_exception(BrokenProcessPool("gone"))
-    return future
+def script(*outcomes: object) -> Callable[[int], object]:
+    """A job that ends in these ways, one after the other, and then with the value 1."""
+    left = list(outcomes)
+
+    def job(_number: int) -> object:
+        outcome = left.pop(0) if left else 1.0
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    return job
 
 
 @pytest.mark.parametrize(
-    ("returned", "state", "value", "reason"),
+    ("outcomes", "states", "jobs"),
     [
-        (job(Result(State.PRUNED, 0.5, 1, "weak")), State.PRUNED, 0.5, "weak"),
-        (job(0.25), State.COMPLETE, 0.25, ""),
-        (job("0.25"), State.COMPLETE, 0.25, ""),
-        (job(math.nan), State.FAIL, None, "the job returned nan"),
-        (job(-math.inf), State.FAIL, None, "the job returned -inf"),
-        (job(None), State.FAIL, None, "the job returned None, which is not a number"),
-        (job(OSError("disk"), JobStatus.FAILED), State.FAIL, None, "OSError: disk"),
-        (broken(), State.FAIL, None, "its worker process died"),
+        ([0.5, 0.4], ["COMPLETE", "COMPLETE"], [0, 1]),
+        ([Result(State.PRUNED, 0.5, 1, "weak"), 0.4], ["PRUNED", "COMPLETE"], [0, 1]),
+        ([ValueError("no"), 0.4], ["FAIL", "COMPLETE"], [0, 1]),
+        ([None, 0.4], ["FAIL", "COMPLETE"], [0, 1]),
+        ([DIED, 0.5, 0.4], ["COMPLETE", "COMPLETE"], [0, 0, 1]),  # lost, retried
+        ([DIED, DIED, 0.4], ["FAIL", "COMPLETE"], [0, 0, 1]),  # lost twice: fails alone
+        ([FULL, FULL, FULL, 0.5, 0.4], ["COMPLETE", "COMPLETE"], [0, 0, 0, 0, 1]),
     ],
 )
-def test_ending(
-    returned: Future[JobReturn], state: State, value: float | None, reason: str
+def test_what_becomes_of_a_trial(
+    tmp_path: Path, outcomes: list[object], states: list[str], jobs: list[int]
 ) -> None:
-    result = ending(returned)
-    assert (result.state, result.value, result.reason) == (state, value, reason)
+    with ledger_in(tmp_path) as ledger:
+        runner = FunctionJobs(script(*outcomes))
+        loop = Loop(runner, ledger, budget(2))
+        loop.run()
+        assert [trial.state.name for trial in ledger.study.trials] == states
+        assert [number for number, _ in runner.submitted] == jobs
+        assert loop.stopped == "all 2 trials have run (n_trials=2)"
+        for trial in ledger.study.trials:
+            attempts = trial.user_attrs.get(TrialAttrs.ATTEMPT, 0)
+            assert attempts == jobs.count(trial.number) - 1
+
+
+def test_an_interrupted_trial_stays_as_it_is_for_a_resume(tmp_path: Path) -> None:
+    def interrupted(_number: int) -> object:
+        os.kill(os.getpid(), signal.SIGINT)  # as Ctrl-C in the terminal
+        raise KeyboardInterrupt  # as `report` does, when it reads the request
+
+    with ledger_in(tmp_path) as ledger:
+        runner = FunctionJobs(interrupted)
+        loop = Loop(runner, ledger, budget(2))
+        with pytest.raises(KeyboardInterrupt):
+            loop.run()
+        assert loop.stopped == "received SIGINT"
+        assert runner.interrupted == [False]
+        study = ledger.study
+        assert [trial.state.name for trial in study.trials] == ["RUNNING"]
+    with ledger_in(tmp_path, study) as ledger:  # a resume
+        runner = FunctionJobs(script(0.5, 0.4))
+        Loop(runner, ledger, budget(2)).run()
+    assert [number for number, _ in runner.submitted] == [0, 1]
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE"]
+    assert study.trials[0].user_attrs[TrialAttrs.ATTEMPT] == 1
+
+
+def test_a_worker_that_dies_while_the_sweep_stops_leaves_its_trial_to_a_resume(
+    tmp_path: Path,
+) -> None:
+    def dies(_number: int) -> object:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise DIED
+
+    with ledger_in(tmp_path) as ledger:
+        with pytest.raises(KeyboardInterrupt):
+            Loop(FunctionJobs(dies), ledger, budget(2)).run()
+        (trial,) = ledger.study.trials
+        assert (trial.state.name, trial.user_attrs.get(TrialAttrs.ATTEMPT)) == ("RUNNING", None)
+
+
+def test_a_stored_result_of_a_stale_trial_is_told_without_a_job(tmp_path: Path) -> None:
+    with ledger_in(tmp_path) as ledger:
+        trial = ledger.study.ask()
+        trial.suggest_categorical("x", (1, 2, 3))
+        result = Result(State.COMPLETE, 0.25, 3)
+        trial.set_user_attr(TrialAttrs.RESULT, result.to_json())
+        runner = FunctionJobs(script())
+        Loop(runner, ledger, budget(1)).run()
+        assert runner.submitted == []
+        assert ledger.study.trials[0].value == 0.25
+
+
+def test_too_many_failed_trials_stop_the_sweep(tmp_path: Path) -> None:
+    with ledger_in(tmp_path, arguments=["x=range(0,50)"]) as ledger:
+        loop = Loop(FunctionJobs(lambda _: None), ledger, budget(30), max_failure_rate=0.5)
+        with pytest.raises(SweepError, match="stopped after 5 trials: 5 of the last 5 failed"):
+            loop.run()
+        assert len(ledger.study.trials) == 5
+
+
+class Trace(LoopCallback):
+    """Writes down which methods the loop calls."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def on_start(self) -> None:
+        self.calls.append("start")
+
+    def on_idle(self) -> None:
+        self.calls.append("idle")
+
+    def on_trial_end(self, number: int, result: Result) -> None:
+        self.calls.append(f"{number} {result.state}")
+
+    def on_end(self) -> None:
+        self.calls.append("end")
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_callbacks_are_called_when_all_slots_are_filled(tmp_path: Path, n_jobs: int) -> None:
+    trace = Trace()
+    with ledger_in(tmp_path) as ledger:
+        jobs = FunctionJobs(script(0.5, 0.4), n_jobs=n_jobs)
+        Loop(jobs, ledger, budget(2), callbacks=[trace]).run()
+    # Both jobs have ended when the loop first waits, if there are two slots.
+    ends = sorted(call for call in trace.calls if "COMPLETE" in call)
+    assert ends == ["0 COMPLETE", "1 COMPLETE"]
+    assert (trace.calls[0], trace.calls[1], trace.calls[-1]) == ("start", "idle", "end")
+    assert trace.calls.count("idle") == (3 if n_jobs == 1 else 2)
+
+
+def test_callbacks_end_after_an_error(tmp_path: Path) -> None:
+    class Breaks(Trace):
+        def on_trial_end(self, number: int, result: Result) -> None:  # noqa: ARG002
+            raise RuntimeError("broken")
+
+    trace = Breaks()
+    with ledger_in(tmp_path) as ledger:
+        jobs = FunctionJobs(script())
+        with pytest.raises(RuntimeError, match="broken"):
+            Loop(jobs, ledger, budget(2), callbacks=[trace]).run()
+    assert trace.calls[-1] == "end"
+    assert jobs.interrupted == [True]

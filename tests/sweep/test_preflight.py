@@ -1,4 +1,4 @@
-"""What an application's own check is given, before trial 0."""
+"""The configs that an application's own check is given, before trial 0."""
 
 from collections.abc import Sequence
 
@@ -7,18 +7,18 @@ from omegaconf import DictConfig
 
 from tests.conftest import Command
 
-looked_at: list[dict[str, float]] = []
+checked: list[dict[str, float]] = []
 
 
-def note(configs: Sequence[DictConfig]) -> list[str]:
-    looked_at.extend({key: config[key] for key in ("x", "rate", "steps")} for config in configs)
+def take_note(configs: Sequence[DictConfig]) -> list[str]:
+    checked.extend({key: config[key] for key in ("x", "rate", "steps")} for config in configs)
     return []
 
 
 @pytest.mark.parametrize(
     ("searched", "seen"),
     [
-        # One with the first value of each, and one for every other value.
+        # A config with the first value of each key, and a config for every other value.
         (
             ["x=interval(0,6)", "rate=choice(0.1,0.2,0.3)"],
             [(0, 0.1, 4), (6, 0.1, 4), (0, 0.2, 4), (0, 0.3, 4)],
@@ -29,8 +29,8 @@ def note(configs: Sequence[DictConfig]) -> list[str]:
 def test_every_choice_and_both_ends_of_every_range_come_up_once(
     app: Command, searched: list[str], seen: list[tuple[float, ...]]
 ) -> None:
-    looked_at.clear()
-    check = "hydra.sweeper.check=tests.sweep.test_preflight.note"
+    checked.clear()
+    check = "hydra.sweeper.check=tests.sweep.test_preflight.take_note"
     ended = app("-m", "hydra.sweeper.n_trials=1", "steps=4", check, *searched)
     assert ended.code == 0, ended.err
-    assert [tuple(config.values()) for config in looked_at] == seen
+    assert [tuple(config.values()) for config in checked] == seen

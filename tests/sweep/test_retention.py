@@ -7,11 +7,11 @@ from pathlib import Path
 import optuna
 import pytest
 from mlflow.entities import Run
-from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
+from rnnexp.objective import Objective
 from rnnexp.sweep.audit import audit
-from rnnexp.sweep.retention import Keep, discarded, keep_problems
+from rnnexp.sweep.retention import Keep, keep_problems, trials_to_clear
 from tests.conftest import ROOT, Command, Ended
 
 COMPLETE, PRUNED, FAIL, RUNNING, WAITING = (
@@ -56,8 +56,8 @@ def test_the_rule(
                 intermediate_values=values,
             )
         )
-    direction = StudyDirection.MAXIMIZE if high_is_good else StudyDirection.MINIMIZE
-    found = discarded(study.trials, keep, direction, is_over=is_over)
+    objective = Objective("value", "max" if high_is_good else "min")
+    found = trials_to_clear(study.trials, keep, objective, is_over=is_over)
     assert set(found) == gone
     assert all(text.startswith(f"hydra.sweeper.keep={keep}: ") for text in found.values())
 

@@ -1,19 +1,17 @@
 import pytest
 from omegaconf import OmegaConf
 
+from rnnexp.search.definition import definition, differences, searched_keys
 from rnnexp.search.space import parse
-from rnnexp.sweep.resume import definition, differences
 
 CONFIG = {"model": {"units": 4, "name": "a"}, "seed": 0, "hydra": {"job": "x"}}
 
 
-def test_the_definition_has_what_is_searched_and_what_is_not() -> None:
+def test_the_definition_has_the_searched_and_the_fixed_keys() -> None:
     space, _ = parse(["model.units=choice(4,5)"])
-    assert definition(OmegaConf.create(CONFIG), space) == {
-        "search of model.units": "choice(4,5)",
-        "model.name": "a",
-        "seed": "0",
-    }
+    found = definition(OmegaConf.create(CONFIG), space)
+    assert found == {"search of model.units": "choice(4,5)", "model.name": "a", "seed": "0"}
+    assert searched_keys(found) == {"model.units": "choice(4,5)"}
 
 
 @pytest.mark.parametrize(
