@@ -1,0 +1,66 @@
+"""The end of a sweep: a step that fails is reported, and the others are done all the same."""
+
+from collections.abc import Sequence
+
+import pytest
+from omegaconf import DictConfig
+
+from tests.conftest import Command
+
+STUDY = ("-m", "hydra.sweeper.study_name=s", "hydra.sweeper.n_trials=2")
+
+
+def scores(config: DictConfig, run_id: str) -> dict[str, float]:
+    return {"x": float(config.x), "length": float(len(run_id))}
+
+
+def broken(*_: object) -> dict[str, float]:
+    raise RuntimeError("no test part")
+
+
+def published(*_: object) -> Sequence[tuple[str, str]]:
+    return [("Use the model:", "use it")]
+
+
+def hook(name: str, function: str) -> str:
+    return f"hydra.sweeper.{name}=tests.sweep.test_finalize.{function}"
+
+
+def test_the_best_trial_is_evaluated_and_published(app: Command) -> None:
+    ended = app(*STUDY, hook("evaluate", "scores"), hook("publish", "published"))
+    assert ended.code == 0, ended.err
+    best = ended.study("s").best_trial
+    assert f"test x      │ {best.params['x']:.4f}" in ended.out
+    assert "Use the model:\n  use it\n" in ended.out
+    metrics = ended.runs("app")[0].data.metrics
+    assert (metrics["test_x"], metrics["test_length"]) == (best.params["x"], 32.0)
+
+
+def test_an_evaluation_that_fails_leaves_the_rest(app: Command) -> None:
+    ended = app(*STUDY, hook("evaluate", "broken"), hook("publish", "published"))
+    assert ended.code == 1
+    assert "Study s: 2 complete, 0 pruned, 0 fail" in ended.out
+    assert "Use the model:" in ended.out
+    assert "report.html" in ended.out
+    (line,) = [text for text in ended.err.splitlines() if "the end of the sweep failed" in text]
+    assert line == (
+        "the study is stored, but the end of the sweep failed: evaluate: RuntimeError: no test part"
+    )
+    assert list(ended.path.glob("multirun/*/*/optimization_results.yaml"))
+
+
+def test_a_model_that_can_not_be_published_is_left_for_later(app: Command) -> None:
+    ended = app(*STUDY, hook("publish", "broken"))
+    assert ended.code == 0, ended.err
+    assert "The best model could not be logged: no test part. To do it later:" in ended.out
+    assert "rnnexp publish s --name s --tracking-uri sqlite:///" in ended.out
+
+
+@pytest.mark.parametrize("name", ["check", "evaluate", "publish"])
+@pytest.mark.parametrize("path", ["tests.sweep.test_finalize.nothing", "no_such_module.f", "f"])
+def test_all_functions_are_imported_before_trial_0(app: Command, name: str, path: str) -> None:
+    ended = app(*STUDY, f"hydra.sweeper.{name}={path}")
+    assert ended.code == 1
+    assert f"1. hydra.sweeper.{name}={path}: " in ended.err
+    assert "give the import path of a function, or null for none" in ended.err
+    assert ended.files() == set()
