@@ -162,15 +162,9 @@ class TrialLedger:
         running = self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
         if reason := budget.spent(results(self.study), len(running), seconds):
             return reason
-        size = self.space.size
-        if size is None or len(self.study.get_trials(deepcopy=False)) < size:
-            return ""
-        # A trial whose sweep died while params were drawn has some of them only.
-        whole = (params for params in tried_params(self.study) if self.space.holds(params))
-        tried = {frozenset(params.items()) for params in whole}
-        return (
-            f"all {size} params of the search space have been tried" if len(tried) >= size else ""
-        )
+        if _is_exhausted(self.study, self.space):
+            return f"all {self.space.size} params of the search space have been tried"
+        return ""
 
     @retry_transient
     def _trial(self, number: int) -> FrozenTrial:
@@ -200,6 +194,15 @@ class TrialLedger:
         # Optuna itself takes a pruned trial's last reported value, and accepts no other.
         value = result.value if result.state == State.COMPLETE else None
         self.study.tell(number, value, state=TrialState[result.state])
+
+
+def _is_exhausted(study: optuna.Study, space: Space) -> bool:
+    """Return whether a study has tried all points of a space that can be counted."""
+    if space.size is None or len(study.get_trials(deepcopy=False)) < space.size:
+        return False
+    # A trial whose sweep died while params were drawn has some of them only.
+    whole = (params for params in tried_params(study) if space.holds(params))
+    return len({frozenset(params.items()) for params in whole}) >= space.size
 
 
 def _count_attempt(trial: Trial) -> None:
