@@ -112,9 +112,10 @@ class Confirmation:
         run_id, study = leader.run.info.run_id, self._study.data.tags[Tags.STUDY]
         return Training(
             leader.run,
-            name=f"{leader.run.info.run_name} {SEED}={seed}",
+            name=f"{leader.name} {SEED}={seed}".strip(),
             folder=folder / f"{leader.trial}-{seed}",
             kind=Kind.CONFIRMATION,
+            params=leader.params,
             tags={Tags.CONFIRMS: run_id, Tags.STUDY: study},
             parent=self._study.info.run_id,
             overrides=(f"{SEED}={seed}",),

@@ -1,6 +1,6 @@
 """Leaders of a study: its best trials with distinct params, and the seeds to compare them over."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count, islice
 
@@ -32,10 +32,15 @@ class Leader:
         return int(self.run.data.tags[Tags.TRIAL])
 
     @property
-    def params(self) -> Mapping[str, str]:
-        """The trial's params, as MLflow stores them."""
-        params: Mapping[str, str] = self.run.data.params
-        return params
+    def params(self) -> dict[str, str]:
+        """The trial's params, as MLflow stores them, without a searched seed."""
+        return _params(self.run)
+
+    @property
+    def name(self) -> str:
+        """The name of the trial's run, without a searched seed."""
+        parts = str(self.run.info.run_name).split(" ")
+        return " ".join(part for part in parts if not part.startswith(f"{SEED}="))
 
     @property
     def searched(self) -> float:
@@ -66,6 +71,8 @@ class Leader:
 def leaders(trials: Sequence[Run], objective: Objective) -> list[Run]:
     """Return the best complete trial of each distinct set of params, the best first.
 
+    Trials that differ in the seed alone have the same params.
+
     Args:
         trials: Runs of trials.
         objective: What the trials' values are of.
@@ -77,10 +84,13 @@ def leaders(trials: Sequence[Run], objective: Objective) -> list[Run]:
     ]
     complete.sort(key=lambda run: objective.sort_key(run.data.metrics[Metrics.BEST_VALUE]))
     best: dict[frozenset[tuple[str, str]], Run] = {}
-    for run in complete:  # a trial that was repeated with another seed has the same params
-        params = {key: value for key, value in run.data.params.items() if key != SEED}
-        best.setdefault(frozenset(params.items()), run)
+    for run in complete:
+        best.setdefault(frozenset(_params(run).items()), run)
     return list(best.values())
+
+
+def _params(run: Run) -> dict[str, str]:
+    return {key: value for key, value in run.data.params.items() if key != SEED}
 
 
 def other_seeds(used: set[int], known: set[int], n: int) -> list[int]:

@@ -113,6 +113,7 @@ def replay(reader: RunReader, original: Run, executor: DictConfig | None = None)
         name=f"replay of {original.info.run_name}",
         folder=Path("outputs", name).absolute(),
         kind=Kind.REPLAY,
+        params=original.data.params,
         tags={Tags.REPLAY_OF: run_id},
     )
     ((_, trained),) = retrain(reader, [training], executor, 1)

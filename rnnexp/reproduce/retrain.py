@@ -57,6 +57,7 @@ class Training:
         name: The new run's name.
         folder: The new job's output folder, absolute.
         kind: What the new run is.
+        params: The new run's params.
         tags: The new run's tags.
         parent: Id of the run that the new run is nested under.
         overrides: Overrides of the archived config.
@@ -66,6 +67,7 @@ class Training:
     name: str
     folder: Path
     kind: Kind
+    params: Mapping[str, object]
     tags: Mapping[str, object] = field(default_factory=dict)
     parent: str | None = None
     overrides: tuple[str, ...] = ()
@@ -119,7 +121,7 @@ class RetrainTask:
             config,
             name=training.name,
             tags=training.tags,
-            params=training.original.data.params,
+            params=training.params,
             kind=training.kind,
             parent=training.parent,
             git=self.git,
@@ -210,8 +212,8 @@ def problems_of(
         # A run that failed before its data were loaded has no fingerprint.
         if not found and known.get(Tags.DATA, fingerprint) != fingerprint:
             found = [
-                f"the data have changed: the run was trained on {known[Tags.DATA]}, the data now "
-                f"are {fingerprint} (fingerprints of the encoded data)"
+                f"the data have changed since the run was trained: the fingerprint was "
+                f"{known[Tags.DATA]}, now it is {fingerprint}"
             ]
         problems += [f"run {run_id[:8]}: {problem}" for problem in found]
     return problems

@@ -106,7 +106,7 @@ def snapshot() -> Snapshot:
         ([], []),
         ([(0, 5), (0, 3), (3, 6), (5, 8)], [1, 0, 0, 1]),
         ([(0, 5), (1, 3), (2, 4), (4, 6)], [0, 1, 2, 1]),
-        ([(4, 6), (0, 5)], [1, 0]),  # whatever their order
+        ([(4, 6), (0, 5)], [1, 0]),  # in any order
         ([(0, 2), (2, 2), (2, 4)], [0, 0, 0]),
     ],
 )
@@ -231,8 +231,8 @@ def test_plots_that_can_not_be_made_yet_say_why(
 
 def test_labels_that_are_markup_or_formulas(tmp_path: Path) -> None:
     key = "리뷰 $x$ </script>"
-    settings = zip(SPACE[key].choices, (0.001, 0.002, 0.003), strict=True)
-    trials = [trial(lr, values=(lr,), params={key: value, LR: lr}) for value, lr in settings]
+    pairs = zip(SPACE[key].choices, (0.001, 0.002, 0.003), strict=True)
+    trials = [trial(lr, values=(lr,), params={key: value, LR: lr}) for value, lr in pairs]
     text = write_report(snapshot_of(study_of(*trials)), tmp_path).read_text(encoding="utf-8")
     assert "리뷰 $x$ &lt;/script&gt;" in text
     assert key not in text
@@ -307,8 +307,8 @@ def test_it_is_written_repeatedly(tmp_path: Path) -> None:
         written = reporter.page.stat().st_mtime_ns
         time.sleep(0.1)
         assert reporter.page.stat().st_mtime_ns == written  # the thread has ended
-        assert reporter.write(ended="n_trials=3 is reached")
-        assert "Stopped: n_trials=3 is reached." in reporter.page.read_text()
+        assert reporter.write(ended="all 3 trials have run (n_trials=3)")
+        assert "Stopped: all 3 trials have run (n_trials=3)." in reporter.page.read_text()
         assert "3 complete" in (tracker.tag(run.id, MLFLOW_RUN_NOTE) or "")
 
 
@@ -353,7 +353,7 @@ def test_a_sweep_leaves_its_report(swept: Ended, parent: Run) -> None:
     for run_id in (trial.user_attrs["mlflow_run_id"] for trial in study.trials):
         assert run_id in report
     assert f"x={study.best_params['x']!r}" in report
-    assert "Stopped: n_trials=8 is reached" in report
+    assert "Stopped: all 8 trials have run (n_trials=8)." in report
     assert parent.data.tags[MLFLOW_RUN_NOTE].startswith(f"{N_TRIALS} trials in ")
     assert "`x` interval(0, 6), `rate` choice(0.2, 0.4)" in parent.data.tags[MLFLOW_RUN_NOTE]
     assert "multirun/s/report/report.html" in swept.out
@@ -378,8 +378,8 @@ def test_the_report_anew(swept: Ended, parent: Run, tmp_path: Path) -> None:
     assert invoked.exit_code == 0, invoked.output
     assert parent.info.run_id in invoked.output
     after = report_of(swept, parent)
-    assert "Stopped: n_trials=8 is reached." in before
-    assert words_of(after) == before.replace(" Stopped: n_trials=8 is reached.", "")
+    assert "Stopped: all 8 trials have run (n_trials=8)." in before
+    assert words_of(after) == before.replace(" Stopped: all 8 trials have run (n_trials=8).", "")
     assert swept.runs("app")[0].data.tags[MLFLOW_RUN_NOTE] != "old"
     invoked = run_report(swept, "s", f"--folder={tmp_path}/new")
     assert invoked.exit_code == 0, invoked.output

@@ -27,10 +27,11 @@ def swept(command: Command) -> Ended:
         "-m",
         "hydra.sweeper.study_name=s",
         "hydra.sweeper.n_trials=3",
-        "hydra.sweeper.repeat_seed=seed",
-        "hydra.sweeper.enqueue=[{model.units:4},{model.units:4},{model.units:5}]",
+        "hydra.sweeper.enqueue=["
+        "{model.units:4,seed:0},{model.units:4,seed:1},{model.units:5,seed:0}]",
         "hydra.sweeper.params=null",
         "model.units=choice(4,5)",
+        "seed=choice(0,1)",
         "pruner=none",
         "fit.epochs=1",
     )
@@ -38,10 +39,7 @@ def swept(command: Command) -> Ended:
 
 @pytest.fixture(scope="module")
 def reader(swept: Ended) -> RunReader:
-    reader = RunReader(f"sqlite:///{swept.path}/mlflow.db")
-    for run, seed in zip(reader.trials(reader.study("s")), (0, 1, 0), strict=True):
-        reader.client.set_tag(run.info.run_id, "seed", seed)
-    return reader
+    return RunReader(f"sqlite:///{swept.path}/mlflow.db")
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +73,8 @@ def test_seeds_are_those_that_the_search_never_used(
 
 
 def test_leaders_have_distinct_params_and_the_same_seeds(confirmed: Confirmation) -> None:
-    assert sorted(leader.params["model.units"] for leader in confirmed.leaders) == ["4", "5"]
+    units = sorted((leader.params for leader in confirmed.leaders), key=str)
+    assert units == [{"model.units": "4"}, {"model.units": "5"}]
     assert confirmed.objective == Objective("val_loss", "min")
     assert confirmed.leaders[0].searched < confirmed.leaders[1].searched
     assert confirmed.seeds == [2, 3]
@@ -100,7 +99,8 @@ def test_each_is_a_run_nested_under_the_study(
         assert tags["mlflow.parentRunId"] == study.info.run_id
         assert (tags["study"], tags["state"]) == ("s", "COMPLETE")
         assert "trial" not in tags
-        assert run.info.run_name == f"{leader.run.info.run_name} seed={tags['seed']}"
+        assert run.info.run_name == f"units={leader.params['model.units']} seed={tags['seed']}"
+        assert run.data.params == leader.params
         assert run.data.metrics["best_value"] == leader.values[int(tags["seed"])]
         config, original = reader.config(run), reader.config(leader.run)
         folders.add(Path(config.callbacks.model_checkpoint.filepath).parent)
@@ -132,6 +132,8 @@ def test_earlier_seeds_are_not_trained_again(reader: RunReader, confirmed: Confi
     invoked = invoke(reader, "s", "--top=3", "--seeds=2")
     assert invoked.exit_code == 0, invoked.output
     for text in (
+        "the study has complete trials of only 2 different params",
+        "2 trials, seeds 2, 3: 0 trainings, 4 were done before",
         f"{confirmed.leaders[0].mean:.4f}",
         f"The margin of trial {confirmed.leaders[0].trial} ",
         "with 2 seeds, 15% of the margins between equal params survive by chance.",

@@ -21,7 +21,7 @@ NAN = math.nan
             0.1,
             2,
             False,
-        ),  # exactly twice the standard error
+        ),  # exactly twice its error
         ({1: 0.1, 2: 0.9, 3: 0.5}, {1: 0.2, 2: 1.0, 3: 0.7}, 0.4 / 3, 0.1 / 3, 3, True),  # paired
         (
             {1: 0.5, 2: 0.5, 9: 0.0},
@@ -30,7 +30,7 @@ NAN = math.nan
             0.0,
             2,
             True,
-        ),  # common seeds alone
+        ),  # common seeds
         ({1: 0.5}, {1: 0.6}, 0.1, NAN, 1, False),
         ({1: 0.5}, {2: 0.6}, NAN, NAN, 0, False),
     ],

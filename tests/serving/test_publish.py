@@ -175,16 +175,16 @@ def test_the_command(reader: RunReader) -> None:
     assert "--name a/b: names of registered models have no / : ?" in refused.output
 
 
-@pytest.mark.parametrize("command", [["export", "s/0", "model"], ["publish", "s"]])
+@pytest.mark.parametrize("arguments", [["export", "s/0", "model"], ["publish", "s"]])
 def test_another_schema_version_is_refused(
-    reader: RunReader, command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reader: RunReader, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     uri = f"--tracking-uri={reader.uri}"
     runs = [reader.study("s"), reader.run("s/0")]
     for run in runs:
         reader.client.set_tag(run.info.run_id, "rnnexp.schema", "999")
-    refused = CliRunner().invoke(main, [*command, uri])
+    refused = CliRunner().invoke(main, [*arguments, uri])
     for run in runs:
         reader.client.set_tag(run.info.run_id, "rnnexp.schema", run.data.tags["rnnexp.schema"])
     assert refused.exit_code == 1
