@@ -1,8 +1,8 @@
-"""The report of a study: plots, tables and a few lines, on its run in MLflow and in its folder.
+"""Report of a study: one HTML file with plots and tables, and MLflow's note on the study's run.
 
-    study in Optuna -> snapshot.py -> plots.py, pictures.py -> pages.py -> files.py: in a folder
-                                                                           |
-                      the study's run in MLflow <- reporter.py, again and again as the sweep runs
+    study in Optuna -> snapshot.py -> plots.py -> pages.py -> files.py: into a folder
+                                                                |
+                the study's run in MLflow <- reporter.py, repeatedly while the sweep runs
 
-It reads the study once, and no run of a trial: what it tells of them stands in Optuna as well.
+A report reads the study once and no run of a trial: all that it shows of trials is in Optuna.
 """

@@ -1,41 +1,43 @@
-"""Where a report goes: into a folder, and from there to the study's run."""
+"""Output of a report: a file in a folder, an artifact and the note of the study's run."""
 
-import tempfile
 from pathlib import Path
 
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
+from rnnexp.atomic import atomic_write
 from rnnexp.report import pages
-from rnnexp.report.pictures import write_overview
 from rnnexp.report.plots import plots_of
 from rnnexp.report.snapshot import Snapshot
 from rnnexp.storage.mlflow_run import Run
+from rnnexp.storage.schema import Artifacts
 
-HTML, MARKDOWN = "report.html", "report.md"
 
-
-def write_report(snapshot: Snapshot, folder: Path) -> list[Path]:
-    """Write a report's files; each replaces that of before when it is whole.
+def write_report(snapshot: Snapshot, folder: Path) -> Path:
+    """Write the report of a study into a folder, in place of an earlier report.
 
     Args:
         snapshot: The study.
-        folder: Where they go; it is made.
+        folder: The folder, which is made if it is missing.
 
     Returns:
-        The files.
+        The report, an HTML file.
+
+    Raises:
+        OSError: If the file can't be written; an earlier report is as it was.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    plots = plots_of(snapshot)
-    with tempfile.TemporaryDirectory(dir=folder) as beside:
-        new = Path(beside)
-        write_overview(snapshot, new / pages.OVERVIEW)
-        (new / MARKDOWN).write_text(pages.markdown(snapshot, plots), encoding="utf-8")
-        (new / HTML).write_text(pages.html(snapshot, plots), encoding="utf-8")
-        return [(new / name).replace(folder / name) for name in (HTML, MARKDOWN, pages.OVERVIEW)]
+    file = folder / Artifacts.REPORT
+    atomic_write(file, pages.html(snapshot, plots_of(snapshot)))
+    return file
 
 
-def log_report(run: Run, snapshot: Snapshot, files: list[Path]) -> None:
-    """Put a report on the study's run: its files as artifacts, and MLflow's note."""
-    for file in files:
-        run.log_file(file)
+def log_report(run: Run, snapshot: Snapshot, file: Path) -> None:
+    """Store a report in MLflow, as an artifact of the study's run and as the run's note.
+
+    Args:
+        run: The study's run.
+        snapshot: The study.
+        file: The report, as from `write_report`.
+    """
+    run.log_file(file)
     run.log_batch(tags={MLFLOW_RUN_NOTE: pages.note(snapshot)})

@@ -1,4 +1,4 @@
-"""What is told of a study in words and tables: as Markdown, as HTML, as MLflow's note."""
+"""Texts and tables of a report: the HTML page, and the note in MLflow."""
 
 from collections.abc import Sequence
 from html import escape
@@ -9,102 +9,91 @@ from optuna.trial import FrozenTrial, TrialState
 from rnnexp.formatting import format_exact, format_seconds, format_value
 from rnnexp.report.plots import Plot
 from rnnexp.report.snapshot import ENDED, Row, Snapshot
+from rnnexp.storage.schema import Artifacts, Metrics, Tags
 
-OVERVIEW = "overview.png"
 LONGEST = 5000  # characters of a note, which MLflow stores as a tag
-REASON = 80  # characters of a reason in the table; the whole stands in the trial's run
+REASON = 80  # characters of a reason in the table; the trial's run has all of it
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]  # head, rows
 
 
 def note(snapshot: Snapshot) -> str:
-    """What was searched and what came out, in a few lines of Markdown."""
+    """Write what was searched and what was found, in a few lines of Markdown."""
     searched = ", ".join(
         f"`{snapshot.labels[key]}` {grammar}" for key, grammar in snapshot.searched.items()
     )
-    verb = snapshot.direction.name.lower()
+    objective = snapshot.objective
     lines = [
         _state(snapshot),
-        f"Searched to {verb} {snapshot.monitor}: {searched}.",
+        f"Searched to {objective.direction} {objective.monitor}: {searched}.",
         _best(snapshot),
     ]
     if isinstance(snapshot.importances, dict):
-        told = list(snapshot.importances.items())[:3]
-        lines.append("Most telling: " + ", ".join(f"`{key}` ({share:.2f})" for key, share in told))
+        first = list(snapshot.importances.items())[:3]
+        shares = ", ".join(f"`{key}` ({share:.2f})" for key, share in first)
+        lines.append(f"Most important: {shares}.")
     if saved := _saved(snapshot):
         lines.append(saved)
-    lines.append("Plots and the table of trials: `report.html`, `report.md` among the artifacts.")
+    lines.append(f"Plots and the table of trials: `{Artifacts.REPORT}` among the artifacts.")
     return "\n\n".join(lines)[:LONGEST]
 
 
-def markdown(snapshot: Snapshot, plots: Sequence[Plot]) -> str:
-    """The report as Markdown, with the picture beside it."""
-    parts = [f"# {snapshot.name}", *_lines(snapshot), _as_markdown(_best_setting(snapshot))]
-    if snapshot.command:
-        parts += ["Train the best setting again:", f"```sh\n{snapshot.command}\n```"]
-    parts += [f"![overview]({OVERVIEW})", "All plots, to look into: `report.html`."]
-    parts += [f"{plot.title}: {plot.text}" for plot in plots if plot.figure is None]
-    parts += ["## Spent", _as_markdown(_spent(snapshot))]
-    parts += ["## Trials", _as_markdown(_trials(snapshot))]
-    return "\n\n".join(part for part in parts if part) + "\n"
-
-
 def html(snapshot: Snapshot, plots: Sequence[Plot]) -> str:
-    """The report as one file that needs no other, nor a network.
+    """Write the report as one HTML file, which needs no other file and no network.
 
-    MLflow shows it in a frame that can load nothing, so plotly.js is in it, once.
+    MLflow shows the file in a frame that can load nothing, so that plotly.js is in the file, once.
+
+    Args:
+        snapshot: The study.
+        plots: The study's plots, as from `rnnexp.report.plots.plots_of`.
     """
     from plotly.io import to_html
     from plotly.offline import get_plotlyjs
 
     parts = [f"<h1>{escape(snapshot.name)}</h1>"]
-    parts += [f"<p>{escape(line)}</p>" for line in _lines(snapshot)]
-    parts.append(_as_html(_best_setting(snapshot)))
+    lines = [line for line in (_state(snapshot), _best(snapshot), _saved(snapshot)) if line]
+    parts += [f"<p>{escape(line.replace('`', ''))}</p>" for line in lines]
+    parts.append(_as_html(_best_params(snapshot)))
     if snapshot.command:
-        parts.append(f"<p>Train the best setting again:</p><pre>{escape(snapshot.command)}</pre>")
+        parts.append(f"<p>Train the best trial again:</p><pre>{escape(snapshot.command)}</pre>")
     for plot in plots:
         parts.append(f"<h2>{escape(plot.title)}</h2><p>{escape(plot.text)}</p>")
         if plot.figure:
             drawn = to_html(plot.figure, include_plotlyjs=False, full_html=False, config=CONFIG)
             parts.append(f'<div class="wide">{drawn}</div>')
-    parts += ["<h2>Spent</h2>", _as_html(_spent(snapshot))]
+    parts += ["<h2>Totals by state</h2>", _as_html(_spent(snapshot))]
     parts += ["<h2>Trials</h2>", _as_html(_trials(snapshot))]
     return PAGE.format(
         title=escape(snapshot.name), plotly=get_plotlyjs(), body="\n".join(filter(None, parts))
     )
 
 
-def _lines(snapshot: Snapshot) -> list[str]:
-    known = [_state(snapshot), _best(snapshot), _saved(snapshot)]
-    return [line.replace("`", "") for line in known if line]
-
-
 def _state(snapshot: Snapshot) -> str:
     states = [trial.state for trial in snapshot.trials]
     words = ("complete", "pruned", "failed", "running")
-    told = (
+    counts = (
         f"{states.count(state)} {word}"
         for state, word in zip((*ENDED, TrialState.RUNNING), words, strict=True)
         if state in ENDED or state in states
     )
     until = f", until {snapshot.until:%Y-%m-%d %H:%M:%S}" if snapshot.until else ""
-    ended = f" It ended because {snapshot.ended}." if snapshot.ended else ""
+    ended = f" Stopped: {snapshot.ended}." if snapshot.ended else ""
     took = format_seconds(snapshot.took.total_seconds())
-    return f"{len(states)} trials in {took}{until}: {', '.join(told)}.{ended}"
+    return f"{len(states)} trials in {took}{until}: {', '.join(counts)}.{ended}"
 
 
 def _best(snapshot: Snapshot) -> str:
     best = snapshot.best
     if best is None:
-        return "No trial has completed yet."
+        return "No trial is complete yet."
     row = next(row for row in snapshot.rows if row.trial is best)
-    setting = " ".join(f"{snapshot.labels[k]}={format_value(v)}" for k, v in best.params.items())
+    params = " ".join(f"{snapshot.labels[k]}={format_value(v)}" for k, v in best.params.items())
     at = "" if row.best_epoch is None else f" at epoch {row.best_epoch}"
     tested = ", ".join(
         f"test {name} {format_value(score)}" for name, score in snapshot.scores.items()
     )
     return (
-        f"Best: trial {best.number} with {snapshot.monitor} {format_value(best.value)}{at}: "
-        f"`{setting}`{f'; {tested}' if tested else ''}."
+        f"Best: trial {best.number} with {snapshot.objective.monitor} {format_value(best.value)}"
+        f"{at}: `{params}`{f'; {tested}' if tested else ''}."
     )
 
 
@@ -115,12 +104,12 @@ def _saved(snapshot: Snapshot) -> str:
     whole = epochs + sum(spent.epochs for spent in snapshot.spent.values())
     return (
         f"Pruning saved about {epochs} of {whole} epochs ({epochs / whole:.0%}) and "
-        f"{format_seconds(seconds)} of training, if pruned trials had gone as far as the median "
-        "of the complete ones."
+        f"{format_seconds(seconds)} of training, if the pruned trials had run for as many epochs "
+        "as the median of the complete trials."
     )
 
 
-def _best_setting(snapshot: Snapshot) -> Table:
+def _best_params(snapshot: Snapshot) -> Table:
     params = snapshot.best.params if snapshot.best else {}
     return ("key", "best"), [(key, format_exact(value)) for key, value in params.items()]
 
@@ -130,14 +119,14 @@ def _spent(snapshot: Snapshot) -> Table:
         (state.name, str(spent.trials), str(spent.epochs), f"{spent.seconds:.1f}")
         for state, spent in snapshot.spent.items()
     ]
-    return ("state", "trials", "epochs", "seconds"), rows
+    return (Tags.STATE, "trials", Metrics.EPOCHS, Metrics.SECONDS), rows
 
 
 def _trials(snapshot: Snapshot) -> Table:
     keys = list(snapshot.labels)
     head = [
-        "trial", "state", *snapshot.labels.values(), f"best {snapshot.monitor}", "best epoch",
-        "epochs", "seconds", "run", "reason",
+        Tags.TRIAL, Tags.STATE, *snapshot.labels.values(), f"best {snapshot.objective.monitor}",
+        "best epoch", Metrics.EPOCHS, Metrics.SECONDS, "run", Tags.REASON,
     ]  # fmt: skip
     return head, [_cells(row, keys, snapshot.best) for row in snapshot.rows]
 
@@ -155,13 +144,6 @@ def _cells(row: Row, keys: Sequence[str], best: FrozenTrial | None) -> list[str]
         row.run_id,
         shorten(row.reason, REASON, placeholder=" …"),
     ]
-
-
-def _as_markdown(table: Table) -> str:
-    head, rows = table
-    lines = [head, ["---"] * len(head), *rows]
-    cells = ([cell.replace("|", r"\|") for cell in line] for line in lines)
-    return "\n".join(f"| {' | '.join(line)} |" for line in cells) if rows else ""
 
 
 def _as_html(table: Table) -> str:

@@ -1,13 +1,15 @@
-"""Interactive plots of a study: Optuna's, and where those don't show who was pruned, our own."""
+"""Interactive plots of a study: Optuna's, or own ones where pruned trials have to be seen."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from rnnexp.report.snapshot import Snapshot, lanes
+from rnnexp.report.snapshot import Row, Snapshot
+from rnnexp.storage.optuna_store import ranked
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -19,7 +21,8 @@ COLORS = {
     TrialState.RUNNING: "#6b9f3b",
 }
 BEST = "#111111"
-LINES = 200  # so many trials at most in the parallel coordinates, where each is a line
+LINES = 200  # the largest number of trials in the parallel coordinates, where each is a line
+OUTLINED = 200  # the largest number of bars with a line around each, which would hide more bars
 NONE_COMPLETE = "no trial has completed yet"
 
 
@@ -28,9 +31,9 @@ class Plot:
     """One plot of the report.
 
     Attributes:
-        title: What it shows.
-        text: How to read it, or why it can't be made yet.
-        figure: The plot; None if it can't be made yet.
+        title: What the plot shows.
+        text: How to read the plot, or why it can't be drawn yet.
+        figure: The plot; None if it can't be drawn yet.
     """
 
     title: str
@@ -39,25 +42,25 @@ class Plot:
 
 
 def plots_of(snapshot: Snapshot) -> list[Plot]:
-    """All plots of a study; those that can't be made yet say why."""
-    made = []
-    for title, text, make in PLOTS:
-        figure = make(snapshot)
+    """Draw all plots of a study; a plot that can't be drawn yet says why."""
+    plots = []
+    for title, text, draw in PLOTS:
+        figure = draw(snapshot)
         if isinstance(figure, str):
-            made.append(Plot(title, f"Left out: {figure}.", None))
+            plots.append(Plot(title, f"Left out: {figure}.", None))
             continue
         figure.update_layout(
             template="plotly_white", title=None, margin={"l": 70, "r": 30, "t": 40, "b": 60}
         )
-        made.append(Plot(title, text, figure))
-    return made
+        plots.append(Plot(title, text, figure))
+    return plots
 
 
 def _history(snapshot: Snapshot) -> "go.Figure | str":
     if not snapshot.complete:
         return NONE_COMPLETE
     figure = optuna.visualization.plot_optimization_history(
-        snapshot.completed_study, target_name=snapshot.monitor
+        snapshot.completed_study, target_name=snapshot.objective.monitor
     )
     return figure.update_xaxes(title="trial")
 
@@ -65,10 +68,10 @@ def _history(snapshot: Snapshot) -> "go.Figure | str":
 def _importances(snapshot: Snapshot) -> "go.Figure | str":
     import plotly.graph_objects as go
 
-    found = snapshot.importances
-    if isinstance(found, str):
-        return found
-    keys, shares = list(found)[::-1], list(found.values())[::-1]
+    importances = snapshot.importances
+    if isinstance(importances, str):
+        return importances
+    keys, shares = list(importances)[::-1], list(importances.values())[::-1]
     bar = go.Bar(
         x=shares, y=keys, orientation="h", text=[f"{share:.2f}" for share in shares],
         marker={"color": COLORS[TrialState.COMPLETE]},
@@ -81,35 +84,38 @@ def _importances(snapshot: Snapshot) -> "go.Figure | str":
 def _parallel(snapshot: Snapshot) -> "go.Figure | str":
     if len(snapshot.complete) < 2:
         return "it takes two complete trials"
-    ranked = sorted(snapshot.complete, key=lambda trial: snapshot.sign * (trial.value or 0.0))
     study = snapshot.completed_study
-    if len(ranked) > LINES:
-        leaders = {trial.number for trial in ranked[:LINES]}
-        study = optuna.create_study(direction=snapshot.direction)
-        study.add_trials(
-            trial
-            for trial in snapshot.completed_study.get_trials(deepcopy=False)
-            if trial.number in leaders
-        )
-    figure = optuna.visualization.plot_parallel_coordinate(study, target_name=snapshot.monitor)
+    if len(snapshot.complete) > LINES:
+        best = ranked(study.get_trials(deepcopy=False), snapshot.objective)[:LINES]
+        study = optuna.create_study(direction=snapshot.objective.direction)
+        study.add_trials(best)
+    figure = optuna.visualization.plot_parallel_coordinate(
+        study, target_name=snapshot.objective.monitor
+    )
     return figure.update_layout(height=480)
 
 
 def _slices(snapshot: Snapshot) -> "go.Figure | str":
     if not any(trial.params for trial in snapshot.complete):
         return NONE_COMPLETE
-    return optuna.visualization.plot_slice(snapshot.completed_study, target_name=snapshot.monitor)
+    return optuna.visualization.plot_slice(
+        snapshot.completed_study, target_name=snapshot.objective.monitor
+    )
 
 
 def _curves(snapshot: Snapshot) -> "go.Figure | str":
-    """One trace a state, since a trace a trial takes a browser seconds."""
+    """Draw a trace for each state: one for each trial would take a browser seconds."""
     import plotly.graph_objects as go
 
     trials = [trial for trial in snapshot.trials if trial.intermediate_values]
     if not trials:
         return "no trial has reported a value yet"
     figure = go.Figure(
-        layout={"xaxis": {"title": "epoch"}, "yaxis": {"title": snapshot.monitor}, "height": 480}
+        layout={
+            "xaxis": {"title": "epoch"},
+            "yaxis": {"title": snapshot.objective.monitor},
+            "height": 480,
+        }
     )
     for state, color in COLORS.items():
         of_state = [trial for trial in trials if trial.state == state and trial != snapshot.best]
@@ -135,7 +141,7 @@ def _curves(snapshot: Snapshot) -> "go.Figure | str":
 
 
 def _joined(trials: Iterable[FrozenTrial]) -> dict[str, object]:
-    """Curves of trials as one, with gaps between them."""
+    """Join the curves of trials into one, with gaps between the trials."""
     x: list[int | None] = []
     y: list[float | None] = []
     text: list[str] = []
@@ -154,20 +160,14 @@ def _timeline(snapshot: Snapshot) -> "go.Figure | str":
     if not rows:
         return "no trial has begun yet"
     slots = lanes([snapshot.span(row.trial) for row in rows])
+    outline = {"color": "white", "width": 1 if len(rows) <= OUTLINED else 0}
     figure = go.Figure()
     for state, color in COLORS.items():
         bars = [(row, slot) for row, slot in zip(rows, slots, strict=True)
                 if row.trial.state == state]  # fmt: skip
-        spans = [snapshot.span(row.trial) for row, _ in bars]
         if bars:
-            figure.add_bar(
-                x=[(end - start).total_seconds() * 1000 for start, end in spans],
-                base=[start.isoformat() for start, _ in spans],
-                y=[f"slot {slot}" for _, slot in bars],
-                hovertext=[f"trial {row.trial.number}, {row.epochs} epochs" for row, _ in bars],
-                hoverinfo="text+name", orientation="h", name=state.name,
-                marker={"color": color, "line": {"color": "white", "width": gap(len(rows))}},
-            )  # fmt: skip
+            marker = {"color": color, "line": outline}
+            figure.add_bar(**_bars(snapshot, bars), name=state.name, marker=marker)
     order = [f"slot {slot}" for slot in range(max(slots) + 1)]
     return figure.update_layout(
         barmode="overlay",
@@ -178,34 +178,60 @@ def _timeline(snapshot: Snapshot) -> "go.Figure | str":
     )
 
 
-def gap(bars: int) -> int:
-    """Width of the line around each of so many bars: of many, lines would be all that is seen."""
-    return 1 if bars <= 200 else 0
+def _bars(snapshot: Snapshot, bars: Sequence[tuple[Row, int]]) -> dict[str, object]:
+    spans = [snapshot.span(row.trial) for row, _ in bars]
+    return {
+        "x": [(end - start).total_seconds() * 1000 for start, end in spans],
+        "base": [start.isoformat() for start, _ in spans],
+        "y": [f"slot {slot}" for _, slot in bars],
+        "hovertext": [f"trial {row.trial.number}, {row.epochs} epochs" for row, _ in bars],
+        "hoverinfo": "text+name",
+        "orientation": "h",
+    }
+
+
+def lanes(spans: Sequence[tuple[datetime, datetime]]) -> list[int]:
+    """Return the slot of each trial: the first slot that is free when the trial begins.
+
+    A slot is refilled as soon as it is free, so that slots are the workers, but for their order.
+
+    Args:
+        spans: Start and end of each trial.
+    """
+    free: list[datetime] = []  # since when, by slot
+    found = [0] * len(spans)
+    for number in sorted(range(len(spans)), key=lambda n: spans[n]):
+        start, end = spans[number]
+        slot = next((slot for slot, since in enumerate(free) if since <= start), len(free))
+        free[slot : slot + 1] = [end]
+        found[number] = slot
+    return found
 
 
 PLOTS: tuple[tuple[str, str, Callable[[Snapshot], "go.Figure | str"]], ...] = (
     ("Optimization history", "The value of every complete trial, and the best so far.", _history),
     (
         "Values by epoch",
-        "What trials reported; a cross is where one was pruned. Click a state to hide it.",
+        "The reported values of each trial. A cross marks where a trial was pruned. Click a state "
+        "to hide its trials.",
         _curves,
     ),
     (
         "Parameter importances",
-        "How much each key has to do with being among the best tenth (PED-ANOVA). "
-        "With few trials it is a guess.",
+        "How much each key decides whether a trial is among the best tenth (PED-ANOVA). "
+        "With few trials, the shares are a rough guess.",
         _importances,
     ),
     (
         "Parallel coordinates",
-        f"A line is a complete trial; of many, the best {LINES} are shown.",
+        f"Each line is a complete trial; at most the best {LINES} are shown.",
         _parallel,
     ),
-    ("Slices", "The value of every complete trial beside each of its settings.", _slices),
+    ("Slices", "The value of every complete trial by each searched key.", _slices),
     (
         "Timeline",
-        "What ran when; a row is a slot, that is, a worker. A trial taken up again counts from "
-        "its first start.",
+        "When each trial ran. A row is a slot, that is, a worker. A trial that was retried or "
+        "resumed counts from its first start.",
         _timeline,
     ),
 )

@@ -1,8 +1,8 @@
-"""Reports while the sweep runs, in a thread of its process.
+"""Reports while a sweep runs, written by a thread of the sweep's process.
 
-A thread, since the sweep itself only waits for its workers: a process would import everything
-once more. It may take a twentieth of the time, so that it holds up neither the refilling of
-slots nor trials in this very process.
+The sweep itself only waits for its workers, so that a thread disturbs it little; another process
+would have to import everything again. A report takes at most a twentieth of the time, so that
+neither the refilling of slots nor a trial in the sweep's own process is held up.
 """
 
 import logging
@@ -16,32 +16,37 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from rnnexp.errors import one_line
-from rnnexp.report.files import HTML, log_report, write_report
+from rnnexp.report.files import log_report, write_report
 from rnnexp.report.snapshot import snapshot_of
 from rnnexp.result import Result
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_store import Tracker
 from rnnexp.storage.optuna_store import best_trial
+from rnnexp.storage.schema import Artifacts, Files
 
 log = logging.getLogger(__name__)
 
-FOLDER = "report"  # in the sweep's folder
 LEAST = 30.0  # seconds between two reports
-SHARE = 1 / 20  # of the time is the most that they may take
+SHARE = 1 / 20  # of the time, the most that reports may take
 
 
 class Reporter:
-    """A context manager; while it is open, a report is written time and again.
+    """A callback of a sweep's loop that keeps the study's report up to date while trials run.
 
     Args:
         study: The study.
         folder: Hydra's folder of the sweep.
-        tracker: Where the study's run is.
-        run: The study's run. The thread writes past what waits for MLflow, and skips a report
-            that can't be written: there will be a next one.
-        overrides_of: What a trial is run with.
-        least: Seconds between two reports, at least.
+        tracker: The store of the study's run.
+        run: The study's run.
+        overrides_of: Returns the overrides of a trial.
+        least: The smallest number of seconds between two reports.
+
+    Attributes:
+        page: The report's file.
+        interval: None, since the thread needs no call of `on_idle`.
     """
+
+    interval: float | None = None
 
     def __init__(
         self,
@@ -52,71 +57,88 @@ class Reporter:
         overrides_of: Callable[[FrozenTrial], list[str]],
         least: float = LEAST,
     ) -> None:
-        self.page = folder / FOLDER / HTML
+        self.page = folder / Files.REPORT / Artifacts.REPORT
         self._study = study
         self._tracker = tracker
         self._run = run
         self._overrides_of = overrides_of
         self._least = least
-        self._told = ""
+        self._warned = ""
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._live, daemon=True)
-
-    interval: float | None = None
+        self._thread = threading.Thread(target=self._write_repeatedly, daemon=True)
 
     def on_start(self) -> None:
-        """Begin to write reports."""
+        """Start the thread that writes reports."""
         self._thread.start()
 
-    def on_idle(self) -> None:
-        """Do nothing: the thread writes reports."""
-
     def on_trial_end(self, number: int, result: Result) -> None:
-        """Do nothing: the thread writes reports."""
+        """Do nothing: the thread has its own rhythm."""
+
+    def on_idle(self) -> None:
+        """Do nothing: the thread has its own rhythm."""
 
     def on_end(self) -> None:
-        """End the thread."""
+        """End the thread, after the report that it may be writing."""
         self._end.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
-    def _live(self) -> None:
+    def write(self, scores: Mapping[str, float] | None = None, ended: str = "") -> bool:
+        """Write a report; log a warning if it can't be written, since no sweep fails by its report.
+
+        While MLflow is unreachable, the study's run queues the report.
+
+        Args:
+            scores: The best trial's metrics on the test part.
+            ended: Why no further trial was started; empty while the sweep runs.
+
+        Returns:
+            True if the report was written.
+        """
+        return self._write(lambda: self._run, scores, ended)
+
+    def _write_repeatedly(self) -> None:
         seconds = 0.0
         while not self._end.wait(pause(seconds, self._least)):
             began = time.monotonic()
-            self.write(self._tracker.attach(self._run.id, self._run.experiment_id))
+            self._write(self._attached)
             seconds = time.monotonic() - began
 
-    def write(
-        self, run: Run | None = None, scores: Mapping[str, float] | None = None, ended: str = ""
+    def _attached(self) -> Run:
+        """Open the run without its queue: the next report makes up for one that is lost."""
+        return self._tracker.attach(self._run.id, self._run.experiment_id)
+
+    def _write(
+        self,
+        run: Callable[[], Run],
+        scores: Mapping[str, float] | None = None,
+        ended: str = "",
     ) -> bool:
-        """Write a report; a warning if it can't be, for no sweep ends because of its report.
-
-        Args:
-            run: How the study's run is written to; by default what can't be written waits.
-            scores: The best trial's metrics on the test part.
-            ended: Why no further trial began; empty while the sweep runs.
-
-        Returns:
-            Whether it was written.
-        """
         try:
             best = best_trial(self._study)
             overrides = self._overrides_of(best) if best else []
             snapshot = snapshot_of(self._study, overrides=overrides, scores=scores, ended=ended)
-            log_report(run or self._run, snapshot, write_report(snapshot, self.page.parent))
+            log_report(run(), snapshot, write_report(snapshot, self.page.parent))
         except Exception as error:
             self._warn(f"{type(error).__name__}: {one_line(error)}")
             return False
-        self._told = ""
+        self._warned = ""
         return True
 
     def _warn(self, reason: str) -> None:
-        if reason != self._told:  # once, however long it lasts
+        if reason != self._warned:  # once, for as long as the reason is the same
             name = shlex.quote(self._study.study_name)
-            log.warning("the report was not written (rnnexp report %s makes it): %s", name, reason)
-        self._told = reason
+            log.warning(
+                "the report was not written: %s; retry with: rnnexp report %s", reason, name
+            )
+        self._warned = reason
 
 
 def pause(seconds: float, least: float = LEAST) -> float:
-    """How long to wait for the next report, after one that took so many seconds."""
+    """Return the seconds until the next report.
+
+    Args:
+        seconds: The time that the last report took.
+        least: The smallest number of seconds between two reports.
+    """
     return max(least, seconds / SHARE)

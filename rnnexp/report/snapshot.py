@@ -1,4 +1,4 @@
-"""A study at one moment, and what can be told from it; pure but for the one read."""
+"""A study at one moment, and what a report shows of it; pure but for one read."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -8,12 +8,13 @@ from functools import cached_property
 from statistics import median
 
 import optuna
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from rnnexp.objective import Objective
+from rnnexp.report.importances import importances_of
+from rnnexp.search.definition import searched_keys
 from rnnexp.search.space import short_key
-from rnnexp.storage.optuna_store import best_epoch, stored_result
+from rnnexp.storage.optuna_store import best_epoch, objective_of, ranked, stored_result
 from rnnexp.storage.schema import StudyAttrs, TrialAttrs
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
@@ -21,14 +22,15 @@ ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 @dataclass(frozen=True)
 class Row:
-    """What is told of one trial.
+    """A trial in the table of trials.
 
     Attributes:
         trial: The trial.
-        best_value: The study's value of a complete trial, else the best that it reported.
+        best_value: The value of a complete trial; of another trial, the best value that the trial
+            has reported; None without a finite value.
         best_epoch: The epoch of that value, from 0.
-        epochs: How many epochs it reported.
-        seconds: From its start to its end; None if it has not ended.
+        epochs: The number of epochs that the trial has reported.
+        seconds: The time from the trial's start to its end; None if it has not ended.
     """
 
     trial: FrozenTrial
@@ -39,19 +41,19 @@ class Row:
 
     @property
     def reason(self) -> str:
-        """Why it was pruned or failed."""
+        """Why the trial was pruned or failed; else empty."""
         result = stored_result(self.trial)
         return result.reason if result else ""
 
     @property
     def run_id(self) -> str:
-        """Its run in MLflow; empty if it has none."""
+        """The trial's run in MLflow; empty if it has no run."""
         return str(self.trial.user_attrs.get(TrialAttrs.RUN_ID, ""))
 
 
 @dataclass(frozen=True)
 class Spent:
-    """What the trials of one state have taken."""
+    """What the trials of one state took together."""
 
     trials: int
     epochs: int
@@ -64,19 +66,17 @@ class Snapshot:
 
     Attributes:
         name: The study's name.
-        direction: What is better.
-        monitor: What the value is, such as ``val_loss``.
-        trials: Its trials by number.
+        objective: What the study optimizes.
+        trials: The study's trials by number.
         searched: How each key is searched, in Hydra's grammar.
         script: The application, as it was started.
-        overrides: Those of the best trial; empty if they are not known.
+        overrides: The overrides of the best trial; empty if they are not known.
         scores: The best trial's metrics on the test part.
-        ended: Why no further trial began; empty while the sweep runs.
+        ended: Why no further trial was started; empty while the sweep runs.
     """
 
     name: str
-    direction: StudyDirection
-    monitor: str
+    objective: Objective
     trials: Sequence[FrozenTrial]
     searched: Mapping[str, str] = field(default_factory=dict)
     script: str = ""
@@ -84,38 +84,32 @@ class Snapshot:
     scores: Mapping[str, float] = field(default_factory=dict)
     ended: str = ""
 
-    @property
-    def sign(self) -> int:
-        """1 if less is better, else -1."""
-        return 1 if self.direction == StudyDirection.MINIMIZE else -1
-
     @cached_property
     def complete(self) -> list[FrozenTrial]:
-        """The trials that have completed."""
+        """The complete trials by number."""
         return [trial for trial in self.trials if trial.state == TrialState.COMPLETE]
 
     @cached_property
     def best(self) -> FrozenTrial | None:
-        """The best of them."""
-        return min(self.complete, key=lambda t: self.sign * (t.value or 0.0), default=None)
+        """The complete trial with the best value; None if no trial is complete."""
+        return next(iter(ranked(self.trials, self.objective)), None)
 
     @cached_property
     def rows(self) -> list[Row]:
-        """What is told of each trial that has begun."""
+        """A row for each trial that has begun."""
         return [self._row(trial) for trial in self.trials if trial.datetime_start]
 
     def _row(self, trial: FrozenTrial) -> Row:
         reported = trial.intermediate_values
-        epoch = best_epoch(trial)
-        best_value = trial.value if trial.state == TrialState.COMPLETE else None
-        if best_value is None and reported:
-            epoch = min(reported, key=lambda step: self.sign * reported[step])
-            best_value = reported[epoch]
-        return Row(trial, best_value, epoch, len(reported), _seconds(trial))
+        if trial.state == TrialState.COMPLETE:
+            epoch, value = best_epoch(trial), trial.value
+        else:
+            epoch, value = self.objective.best(reported) or (None, None)
+        return Row(trial, value, epoch, len(reported), _seconds(trial))
 
     @cached_property
     def labels(self) -> dict[str, str]:
-        """A short name for each searched key; the whole key where two would have the same."""
+        """A short name for each searched key; the whole key where short names would collide."""
         keys = list(dict.fromkeys([*self.searched, *(k for t in self.trials for k in t.params)]))
         short = [short_key(key) for key in keys]
         return {
@@ -125,24 +119,24 @@ class Snapshot:
 
     @property
     def command(self) -> str:
-        """What trains the best setting again; empty if that is not known."""
+        """The command that trains the best trial again; empty if it is not known."""
         return f"python {shlex.join([self.script, *self.overrides])}" if self.overrides else ""
 
     @property
     def until(self) -> datetime | None:
-        """The last thing that is known to have happened."""
+        """The last moment at which a trial began or ended."""
         times = (time for t in self.trials for time in (t.datetime_start, t.datetime_complete))
         return max((time for time in times if time), default=None)
 
     @property
     def took(self) -> timedelta:
-        """From the first trial's start until then."""
+        """The time from the first trial's start to `until`."""
         began = min((t.datetime_start for t in self.trials if t.datetime_start), default=None)
         return self.until - began if began and self.until else timedelta()
 
     @cached_property
     def spent(self) -> dict[TrialState, Spent]:
-        """What the trials of each state have taken; those that run count until `until`."""
+        """What the trials of each state took; running trials count up to `until`."""
         spent = {}
         for state in (*ENDED, TrialState.RUNNING):
             rows = [row for row in self.rows if row.trial.state == state]
@@ -153,32 +147,32 @@ class Snapshot:
         return spent
 
     def span(self, trial: FrozenTrial) -> tuple[datetime, datetime]:
-        """From when to when a trial that has begun ran; one that runs has no end but `until`."""
+        """Return the start and the end of a trial that has begun; `until` while it runs."""
         start = trial.datetime_start or datetime.max
         return start, trial.datetime_complete or max(self.until or start, start)
 
     @property
     def saved(self) -> tuple[int, float] | None:
-        """Epochs and seconds that pruning has saved.
+        """Epochs and seconds that pruning has saved; None if no trial is pruned, or complete.
 
-        A pruned trial would have gone as far as the median of the complete ones, at its own
-        speed. None if nothing was pruned, or nothing completed.
+        A pruned trial is taken to need as many epochs as the median of the complete trials, at the
+        speed of its own epochs.
         """
         pruned = [row for row in self.rows if row.trial.state == TrialState.PRUNED and row.epochs]
         if not pruned or not self.complete:
             return None
         usual = round(median(len(trial.intermediate_values) for trial in self.complete))
-        left = [(max(usual - row.epochs, 0), row) for row in pruned]
-        seconds = sum(n * (row.seconds or 0.0) / row.epochs for n, row in left)
-        return sum(n for n, _ in left), seconds
+        saved = [(max(usual - row.epochs, 0), row) for row in pruned]
+        seconds = sum(epochs * (row.seconds or 0.0) / row.epochs for epochs, row in saved)
+        return sum(epochs for epochs, _ in saved), seconds
 
     @cached_property
     def completed_study(self) -> optuna.Study:
-        """A study in memory with the complete trials, under short keys, for Optuna's analyses.
+        """A study in memory with the complete trials, by short keys, for Optuna's analyses.
 
-        All other trials have failed in it, so that numbers stay what they are.
+        All other trials are failed trials there, so that each trial keeps its number.
         """
-        study = optuna.create_study(direction=self.direction)
+        study = optuna.create_study(direction=self.objective.direction)
         study.add_trials(
             create_trial(
                 value=trial.value,
@@ -193,27 +187,8 @@ class Snapshot:
 
     @cached_property
     def importances(self) -> dict[str, float] | str:
-        """How much each key, by its label, has to do with being among the best; or why not known.
-
-        PED-ANOVA (https://arxiv.org/abs/2304.10255), since it takes milliseconds for 1,000
-        trials and can deal with keys that only some trials have.
-        """
-        varied = {
-            self.labels[key]
-            for key in self.labels
-            if len({t.params[key] for t in self.complete if key in t.params}) > 1
-        }
-        if len({trial.value for trial in self.complete}) < 2:
-            return "it takes two complete trials with different values"
-        if len(varied) < 2:
-            return "it takes two searched keys that vary among the complete trials"
-        evaluator = PedAnovaImportanceEvaluator()
-        found = get_param_importances(
-            self.completed_study, evaluator=evaluator, params=sorted(varied)
-        )
-        if len(set(found.values())) == 1:  # what Optuna gives if it has found nothing
-            return "the complete trials don't tell the searched keys apart yet"
-        return found
+        """Shares of the searched keys by label, or why there are none; see `importances_of`."""
+        return importances_of(self.completed_study)
 
 
 def snapshot_of(
@@ -227,46 +202,21 @@ def snapshot_of(
 
     Args:
         study: The study.
-        overrides: Those of its best trial.
+        overrides: The overrides of the study's best trial.
         scores: The best trial's metrics on the test part.
-        ended: Why no further trial began; empty while the sweep runs.
+        ended: Why no further trial was started; empty while the sweep runs.
     """
     attrs = study.user_attrs
-    definition = attrs.get(StudyAttrs.DEFINITION, {})
-    prefix = "search of "
     return Snapshot(
         name=study.study_name,
-        direction=study.direction,
-        monitor=definition.get("objective.monitor", "value"),
+        objective=objective_of(study),
         trials=study.get_trials(deepcopy=False),
-        searched={
-            key.removeprefix(prefix): grammar
-            for key, grammar in definition.items()
-            if key.startswith(prefix)
-        },
+        searched=searched_keys(attrs.get(StudyAttrs.DEFINITION, {})),
         script=attrs.get(StudyAttrs.SCRIPT, "sweep.py"),
         overrides=overrides,
         scores=scores or {},
         ended=ended,
     )
-
-
-def lanes(spans: Sequence[tuple[datetime, datetime]]) -> list[int]:
-    """Which slot each of some trials ran in: the first that is free when it begins.
-
-    A slot is refilled as soon as it is free, so these are the workers, but for their order.
-
-    Args:
-        spans: Start and end of each trial.
-    """
-    free: list[datetime] = []  # since when, by slot
-    found = [0] * len(spans)
-    for number in sorted(range(len(spans)), key=lambda n: spans[n]):
-        start, end = spans[number]
-        slot = next((slot for slot, since in enumerate(free) if since <= start), len(free))
-        free[slot : slot + 1] = [end]
-        found[number] = slot
-    return found
 
 
 def _seconds(trial: FrozenTrial) -> float | None:

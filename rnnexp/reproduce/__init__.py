@@ -1,1 +1,1 @@
-"""Archived runs trained again: the same once more, or the leaders over other seeds."""
+"""Archived runs trained again: one run a second time, or the best trials over other seeds."""

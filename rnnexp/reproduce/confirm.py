@@ -1,229 +1,183 @@
-"""``rnnexp confirm``: the leaders of a study trained again, over seeds that it never saw.
+"""``rnnexp confirm``: the best trials of a study trained again, over seeds that it never used.
 
-`seed` decides on the initial weights and the batches' order. The data keep theirs, and with it
-the validation part is the same, as is all else; nothing is pruned, and the test part isn't read.
+``seed`` decides on the initial weights and on the order of the batches. The data have a seed of
+their own, so the validation part is the same, as is all else. Nothing is pruned, and the test part
+is not read.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import count, islice
 from pathlib import Path
 
 from mlflow.entities import Run
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.errors import NotFoundError
+from rnnexp.objective import Objective
 from rnnexp.reproduce.job_config import job_config
-from rnnexp.reproduce.paired_comparison import Lead, chance, deviation, lead, mean
+from rnnexp.reproduce.leaders import SEED, Leader, leaders, other_seeds
+from rnnexp.reproduce.paired_comparison import Margin, chance, margin
 from rnnexp.reproduce.retrain import Trained, Training, retrain
 from rnnexp.result import State
 from rnnexp.storage.run_reader import RunReader, objective_of
-from rnnexp.storage.schema import Kind
+from rnnexp.storage.schema import Kind, Metrics, Tags
 
-SEED = "seed"  # config key, and tag of a run
 WORKERS = OmegaConf.create({"_target_": "rnnexp.execution.executors.WorkerExecutor"})
 
 
-@dataclass(frozen=True)
-class Leader:
-    """One of the best settings of a study.
-
-    Attributes:
-        run: The best of its trials.
-        values: What came out over other seeds, by seed.
-    """
-
-    run: Run
-    values: dict[int, float] = field(default_factory=dict)
-
-    @property
-    def trial(self) -> int:
-        """The trial's number."""
-        return int(self.run.data.tags["trial"])
-
-    @property
-    def searched(self) -> float:
-        """The value that the search found."""
-        return float(self.run.data.metrics["best_value"])
-
-    @property
-    def mean(self) -> float:
-        """Over the other seeds."""
-        return mean(list(self.values.values()))
-
-    @property
-    def deviation(self) -> float:
-        """Standard deviation over the other seeds."""
-        return deviation(list(self.values.values()))
-
-
 class Confirmation:
-    """The leaders of a study, and the seeds to train them over.
+    """The best trials of a study, and the seeds to train them over.
 
     Args:
-        reader: Where the study is.
-        study: Its run.
-        top: How many of its best settings.
-        seeds: Over how many seeds; those that a leader was trained over before are among them.
+        reader: Reads the store of the study, which the new runs go to.
+        study: The study's run.
+        top: The number of trials, all with different params.
+        seeds: The number of seeds, among them the seeds of earlier confirmations.
 
     Attributes:
-        leaders: The best settings, best first; fewer if there are no more.
+        objective: The study's objective.
+        leaders: The best trials, the best first; fewer than ``top`` if the study has no more.
         seeds: The seeds.
-        left: Pairs of a leader and a seed that are still to be trained.
+        pending: Pairs of a leader and a seed that are still to be trained.
 
     Raises:
-        NotFoundError: If no trial has completed, or a leader can't be trained again.
+        NotFoundError: If no trial is complete, or a trial can't be trained again.
     """
 
     def __init__(self, reader: RunReader, study: Run, top: int, seeds: int) -> None:
-        self._archive = reader
+        self._reader = reader
         self._study = study
+        name = study.data.tags[Tags.STUDY]
         objective = objective_of(study)
-        self.direction = objective.direction if objective else "minimize"
+        if objective is None:
+            raise NotFoundError(f"study {name} has no objective to compare its trials by")
+        self.objective: Objective = objective
         trials = reader.trials(study)
-        self.leaders = [Leader(run) for run in leaders(trials, self.direction)[:top]]
+        self.leaders = [Leader(run) for run in leaders(trials, objective)[:top]]
         if not self.leaders:
-            name = study.data.tags["study"]
-            raise NotFoundError(f"study {name} has no complete trial, so there is none to confirm")
-        by_id = {leader.run.info.run_id: leader for leader in self.leaders}
-        used = self._used(trials)
-        for run in reader.confirmations(study):
-            tags = run.data.tags
-            if tags["confirms"] in by_id and tags["state"] == State.COMPLETE:
-                by_id[tags["confirms"]].values[int(tags[SEED])] = run.data.metrics["best_value"]
+            raise NotFoundError(f"study {name} has no complete trial to confirm")
+        for leader in self.leaders:
+            job_config(reader, leader.run)  # raises an error if it can't be trained again
+        self._read_values()
         known = {seed for leader in self.leaders for seed in leader.values}
+        used = {int(run.data.tags[Tags.SEED]) for run in trials if Tags.SEED in run.data.tags}
         self.seeds = other_seeds(used, known, seeds)
-        self.left = [
-            (one, seed) for seed in self.seeds for one in self.leaders if seed not in one.values
+        self.pending = [
+            (leader, seed)
+            for seed in self.seeds
+            for leader in self.leaders
+            if seed not in leader.values
         ]
         for leader in self.leaders:
             for seed in leader.values.keys() - set(self.seeds):
                 del leader.values[seed]
 
-    def _used(self, trials: Sequence[Run]) -> set[int]:
-        """The seeds of the search."""
-        told = {int(run.data.tags[SEED]) for run in trials if SEED in run.data.tags}
-        # Trials of an earlier version have no such tag.
-        return told | {job_config(self._archive, one.run).seed for one in self.leaders}
+    def _read_values(self) -> None:
+        """Read the values of earlier confirmations."""
+        by_id = {leader.run.info.run_id: leader for leader in self.leaders}
+        for run in self._reader.confirmations(self._study):
+            tags = run.data.tags
+            leader = by_id.get(tags[Tags.CONFIRMS])
+            if leader and tags[Tags.STATE] == State.COMPLETE:
+                leader.values[int(tags[Tags.SEED])] = run.data.metrics[Metrics.BEST_VALUE]
 
     def run(
         self, executor: DictConfig = WORKERS, n_jobs: int | None = None
     ) -> Iterator[tuple[Leader, int, Trained]]:
-        """Train what is left, and yield each as it ends.
+        """Train the pending pairs of a leader and a seed.
+
+        Args:
+            executor: ``_target_`` of an executor, as of a launcher.
+            n_jobs: The number of trainings that run at once; None for one a core.
+
+        Yields:
+            The leader, the seed and the result of each training, as soon as it has ended.
 
         Raises:
             ConfigError: If a leader's config can't work, or its data have changed.
             NotFoundError: If a leader can't be trained again.
         """
-        if not self.left:
+        if not self.pending:
             return
         name = f"confirm-{datetime.now():%Y-%m-%d_%H-%M-%S}"
-        folder = Path(self._study.data.tags["folder"], name)
-        trainings = [self._training(leader, seed, folder) for leader, seed in self.left]
-        for number, trained in retrain(self._archive, trainings, executor, n_jobs):
-            leader, seed = self.left[number]
+        folder = Path(self._study.data.tags[Tags.FOLDER], name)
+        trainings = [self._training(leader, seed, folder) for leader, seed in self.pending]
+        for number, trained in retrain(self._reader, trainings, executor, n_jobs):
+            leader, seed = self.pending[number]
             if trained.state == State.COMPLETE and trained.value is not None:
                 leader.values[seed] = trained.value
             yield leader, seed, trained
 
     def _training(self, leader: Leader, seed: int, folder: Path) -> Training:
+        run_id, study = leader.run.info.run_id, self._study.data.tags[Tags.STUDY]
         return Training(
             leader.run,
-            name=f"{leader.run.info.run_name} seed={seed}",
+            name=f"{leader.name} {SEED}={seed}".strip(),
             folder=folder / f"{leader.trial}-{seed}",
-            tags={"confirms": leader.run.info.run_id, "study": self._study.data.tags["study"]},
             kind=Kind.CONFIRMATION,
+            params=leader.params,
+            tags={Tags.CONFIRMS: run_id, Tags.STUDY: study},
             parent=self._study.info.run_id,
             overrides=(f"{SEED}={seed}",),
         )
 
-    def leads(self) -> list[Lead]:
-        """The leader's lead over each of the others."""
+    def margins(self) -> list[Margin]:
+        """Return the margin of the first leader over each of the others."""
         first, *others = self.leaders
-        return [lead(first.values, other.values, self.direction) for other in others]
+        return [margin(first.values, other.values, self.objective) for other in others]
 
     @property
     def survives(self) -> bool | None:
-        """Whether the leader is ahead of all others still; None if that can't be told."""
-        leads = self.leads()
-        if not leads or any(one.seeds < 2 for one in leads):
+        """Whether the first leader is still ahead of all others; None if it is unknown."""
+        margins = self.margins()
+        if not margins or any(found.seeds < 2 for found in margins):
             return None
-        return all(one.survives for one in leads)
+        return all(found.survives for found in margins)
 
     def verdict(self) -> str:
-        """Whether the leader's lead survives, in a sentence, and how far that is to be trusted."""
-        first, *others = self.leaders
-        if not others:
-            return "There is no other complete setting that it could be ahead of."
-        leads = self.leads()
-        fewest = min(one.seeds for one in leads)
-        if fewest < 2:
-            return "Whether the lead survives can't be told: it takes two seeds at least."
-        told = "; ".join(
-            f"{abs(one.mean):.4g} {'better' if one.mean > 0 else 'worse'} than trial "
-            f"{other.trial} (standard error {one.error:.2g})"
-            for other, one in zip(others, leads, strict=True)
-        )
-        does = "survives" if self.survives else "does not survive"
-        return (
-            f"The lead of trial {first.trial} {does} other seeds: on average it is {told}. "
-            "A lead survives if the mean difference, paired by seed, is larger than twice its "
-            f"standard error; with {fewest} seeds {chance(fewest):.0%} of equal settings look so."
-        )
+        """Say whether the margin of the first leader survives, and how sure that is."""
+        return verdict(self.leaders, self.margins())
 
     def write(self) -> None:
-        """Let MLflow's UI show it: metrics of the leaders and of the study, tags of the study."""
-        tracker = self._archive.tracker
+        """Write the outcome to MLflow: metrics of the leaders, metrics and tags of the study."""
+        tracker = self._reader.tracker
         for leader in self.leaders:
-            if leader.values:
-                tracker.add(leader.run.info.run_id, metrics=_metrics(leader), tags={})
+            if leader.metrics:
+                tracker.add(leader.run.info.run_id, metrics=leader.metrics, tags={})
         survives = {True: "true", False: "false", None: "unknown"}[self.survives]
-        first = self.leaders[0]
         tracker.add(
             self._study.info.run_id,
-            metrics=_metrics(first) if first.values else {},
+            metrics=self.leaders[0].metrics,
             tags={
-                "confirm.trials": " ".join(str(leader.trial) for leader in self.leaders),
-                "confirm.survives": survives,
-                "confirm.verdict": self.verdict(),
+                Tags.CONFIRM_TRIALS: " ".join(str(leader.trial) for leader in self.leaders),
+                Tags.CONFIRM_SURVIVES: survives,
+                Tags.CONFIRM_VERDICT: self.verdict(),
             },
         )
 
 
-def leaders(trials: Sequence[Run], direction: str) -> list[Run]:
-    """The best complete trial of every setting, best first.
+def verdict(leaders: Sequence[Leader], margins: Sequence[Margin]) -> str:
+    """Say whether the margin of the first leader survives, and how sure that is.
 
     Args:
-        trials: Runs of trials.
-        direction: ``minimize`` or ``maximize``.
+        leaders: The leaders, the first of them first.
+        margins: The first leader's margin over each of the others.
     """
-    complete = [
-        run
-        for run in trials
-        if run.data.tags.get("state") == State.COMPLETE and "best_value" in run.data.metrics
-    ]
-    complete.sort(key=lambda run: run.data.metrics["best_value"], reverse=direction == "maximize")
-    best: dict[frozenset[tuple[str, str]], Run] = {}
-    for run in complete:  # one that was run again with another seed is the same setting
-        setting = {key: value for key, value in run.data.params.items() if key != SEED}
-        best.setdefault(frozenset(setting.items()), run)
-    return list(best.values())
-
-
-def other_seeds(used: set[int], known: set[int], n: int) -> list[int]:
-    """Seeds that a search never used: those that leaders were trained over, then the next ones.
-
-    Args:
-        used: The seeds of the search, at least one.
-        known: The seeds that leaders were trained over before.
-        n: How many are wanted.
-    """
-    again = sorted(known - used)
-    new = count(max(used | known) + 1)
-    return [*again, *islice(new, max(n - len(again), 0))][:n]
-
-
-def _metrics(leader: Leader) -> dict[str, float]:
-    found = {"confirm.mean": leader.mean, "confirm.seeds": len(leader.values)}
-    return found | ({"confirm.std": leader.deviation} if len(leader.values) > 1 else {})
+    first, *others = leaders
+    if not others:
+        return "There is no complete trial with other params to compare with."
+    fewest = min(found.seeds for found in margins)
+    if fewest < 2:
+        return "Whether the margin survives is unknown: it takes at least two seeds."
+    each = "; ".join(
+        f"{abs(found.mean):.4g} {'better' if found.mean > 0 else 'worse'} than trial "
+        f"{other.trial} (standard error {found.standard_error:.2g})"
+        for other, found in zip(others, margins, strict=True)
+    )
+    does = "survives" if all(found.survives for found in margins) else "does not survive"
+    return (
+        f"The margin of trial {first.trial} {does} other seeds: on average, the trial is {each}. "
+        "A margin survives if its mean, paired by seed, is larger than twice its standard error; "
+        f"with {fewest} seeds, {chance(fewest):.0%} of the margins between equal params survive by "
+        "chance."
+    )

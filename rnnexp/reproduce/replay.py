@@ -1,4 +1,4 @@
-"""``rnnexp replay``: an archived run trained again, and the two held against each other."""
+"""``rnnexp replay``: an archived run trained again, and compared with the replay by epoch."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -14,20 +14,31 @@ from rnnexp.reproduce.job_config import job_config, threads_of
 from rnnexp.reproduce.retrain import Training, retrain
 from rnnexp.result import State
 from rnnexp.storage.run_reader import RunReader
+from rnnexp.storage.schema import Kind, Metrics, Tags
 from rnnexp.version import __version__
 
 Curves = Mapping[str, Mapping[int, float]]  # values by metric and epoch
-ONCE = ("best_value", "best_epoch", "epochs", "seconds", "test_", "system/", "confirm.")
+
+# Beginnings of the names of metrics that are not of epochs.
+_NOT_OF_EPOCHS = (
+    Metrics.BEST_VALUE,
+    Metrics.BEST_EPOCH,
+    Metrics.EPOCHS,
+    Metrics.SECONDS,
+    Metrics.TEST,
+    Metrics.SYSTEM,
+    Metrics.CONFIRM,
+)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Where two trainings part.
+    """The first difference of two trainings, and the largest.
 
     Attributes:
         epoch: The first epoch at which a metric differs.
-        metric: The metric that differs there.
-        values: Its values in the first and the second.
+        metric: The metric that differs at that epoch.
+        values: The metric's values at that epoch, of the first training and of the second.
         largest: The largest absolute difference of any metric at any epoch.
     """
 
@@ -38,18 +49,22 @@ class Difference:
 
 
 def difference(first: Curves, second: Curves) -> Difference | None:
-    """Where two trainings part, in the epochs that both have; None if nowhere, to the last bit."""
-    apart = [
+    """Compare two trainings, to the last bit, at the epochs and metrics that both have.
+
+    Returns:
+        The difference; None if all values are equal.
+    """
+    differing = [
         (epoch, metric, values)
         for metric in first
         if metric in second
         for epoch in sorted(first[metric].keys() & second[metric].keys())
         if not _same(*(values := (first[metric][epoch], second[metric][epoch])))
     ]
-    if not apart:
+    if not differing:
         return None
-    epoch, metric, values = min(apart)
-    return Difference(epoch, metric, values, max(abs(a - b) for _, _, (a, b) in apart))
+    epoch, metric, values = min(differing)
+    return Difference(epoch, metric, values, max(abs(a - b) for _, _, (a, b) in differing))
 
 
 def _same(a: float, b: float) -> bool:
@@ -62,85 +77,83 @@ class Replay:
 
     Attributes:
         original: The archived run.
-        again: The new one.
-        difference: Where they part; None if nowhere.
-        epochs: How many epochs each has.
+        replayed: The new run.
+        difference: Where their metrics differ; None if the metrics are equal.
+        epochs: The number of epochs of the archived run and of the new run.
     """
 
     original: Run
-    again: Run
+    replayed: Run
     difference: Difference | None
     epochs: tuple[int, int]
 
 
 def replay(reader: RunReader, original: Run, executor: DictConfig | None = None) -> Replay:
-    """Train a run's config on the same data again, as a new run with the tag ``replay_of``.
+    """Train a run again, with its config and on its data, as a new run with the tag ``replay_of``.
 
     Args:
-        reader: Where the run is.
+        reader: Reads the store of the run, which the new run goes to.
         original: The run.
         executor: ``_target_`` of an executor; None for a worker with the threads that the run had.
 
+    Returns:
+        The run, the new run and the difference of their metrics.
+
     Raises:
-        ConfigError: If its config can't work, or its data have changed.
-        NotFoundError: If it can't be trained again.
+        ConfigError: If the run's config can't work, or its data have changed.
+        NotFoundError: If the run can't be trained again.
         SweepError: If the training failed.
     """
     run_id = original.info.run_id
-    executor = executor or OmegaConf.create(
-        {
-            "_target_": "rnnexp.execution.executors.WorkerExecutor",
-            "threads": threads_of(reader, original)[0],
-        }
-    )
+    if executor is None:
+        executor = _worker(threads_of(reader, original))
+    name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}-replay-{run_id[:8]}"
     training = Training(
         original,
         name=f"replay of {original.info.run_name}",
-        folder=Path(
-            "outputs", f"{datetime.now():%Y-%m-%d_%H-%M-%S}-replay-{run_id[:8]}"
-        ).absolute(),
-        tags={"replay_of": run_id},
+        folder=Path("outputs", name).absolute(),
+        kind=Kind.REPLAY,
+        params=original.data.params,
+        tags={Tags.REPLAY_OF: run_id},
     )
     ((_, trained),) = retrain(reader, [training], executor, 1)
     if not trained.run_id or trained.state == State.FAIL:
         raise SweepError(f"the replay of run {run_id} failed: {trained.reason}")
-    reader.tracker.add(run_id, metrics={}, tags={"replayed_by": trained.run_id})
-    again = reader.client.get_run(trained.run_id)
-    first, second = _curves(reader, original), _curves(reader, again)
+    reader.tracker.add(run_id, metrics={}, tags={Tags.REPLAYED_BY: trained.run_id})
+    replayed = reader.client.get_run(trained.run_id)
+    first, second = _curves(reader, original), _curves(reader, replayed)
     epochs = _epochs(first), _epochs(second)
-    return Replay(original, again, difference(first, second), epochs)
+    return Replay(original, replayed, difference(first, second), epochs)
+
+
+def _worker(threads: int) -> DictConfig:
+    target = "rnnexp.execution.executors.WorkerExecutor"
+    return OmegaConf.create({"_target_": target, "threads": threads})
 
 
 def notes(reader: RunReader, run: Run) -> Iterator[str]:
-    """What may let a replay of this run differ from it.
+    """Give the reasons for which a replay of a run may differ from the run.
 
     Raises:
-        NotFoundError: If it can't be trained again.
+        NotFoundError: If the run can't be trained again.
     """
     config = job_config(reader, run)
     tags = run.data.tags
-    version = tags.get("rnnexp.version")
-    if version != __version__:
-        of = f"of rnnexp {version}" if version else "of another version of rnnexp"
-        yield f"the run is {of}, this is {__version__}"
-    if note := threads_of(reader, run)[1]:
-        yield note
-    if "data" not in tags:
-        yield "the run doesn't tell which data it was trained on; they may have changed since"
-    if "attempt" in tags:
-        yield "the run was taken up again after its process died; from there on metrics can differ"
-    if tags.get("state") == State.PRUNED:
-        yield "the run was pruned; the replay runs on, and the epochs that both have are compared"
-    if not config.get("deterministic"):
-        yield "the run is without deterministic=true, so that the last bits can differ"
+    if tags[Tags.VERSION] != __version__:
+        yield f"the run was made by rnnexp {tags[Tags.VERSION]}, this is {__version__}"
+    if Tags.DATA not in tags:
+        yield "the run ended before its data were loaded; the data may have changed since"
+    if Tags.ATTEMPT in tags:
+        yield "the run was retried or resumed after its process died; metrics can differ from there"
+    if tags[Tags.STATE] == State.PRUNED:
+        yield "the run was pruned; the replay is not, and the epochs of both are compared"
+    if not config.deterministic:
+        yield "the run was trained without deterministic=true; the last bits can differ"
 
 
 def _curves(reader: RunReader, run: Run) -> Curves:
-    names = [name for name in run.data.metrics if not name.startswith(ONCE)]
-    return {
-        name: {m.step: m.value for m in reader.client.get_metric_history(run.info.run_id, name)}
-        for name in names
-    }
+    names = [name for name in run.data.metrics if not name.startswith(_NOT_OF_EPOCHS)]
+    return {name: dict(reader.epochs(run, name)) for name in names}
 
 
 def _epochs(curves: Curves) -> int:

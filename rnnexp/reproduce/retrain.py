@@ -1,14 +1,15 @@
-"""Train archived runs again, each as a Hydra job of its own, with the config that the run had.
+"""Training of archived runs, each in a Hydra job of its own, with the config that the run had.
 
     an archived run -> its config, without its output folder
       -> training/checks/config.py, in a worker
       -> execution/launching.py: a job with a new folder -> training/trial.py -> a new run
 
-Hydra composes the job's config from the archived one, which it finds as a choice of the group
-``hydra/archived``, so that overrides, folders and logs are those of any other job.
+Hydra composes the job's config from the archived config, which is a choice of the config group
+``hydra/archived``, so that overrides, folders and logs are as in any other job.
 """
 
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
@@ -49,28 +50,30 @@ GROUP = "hydra/archived"
 
 @dataclass(frozen=True)
 class Training:
-    """A training to be done again.
+    """A training of an archived run, in a new run.
 
     Attributes:
         original: The archived run.
         name: The new run's name.
         folder: The new job's output folder, absolute.
-        tags: The new run's tags.
         kind: What the new run is.
-        parent: Id of the run that the new one is nested under.
-        overrides: What is changed in the config.
+        params: The new run's params.
+        tags: The new run's tags.
+        parent: Id of the run that the new run is nested under.
+        overrides: Overrides of the archived config.
     """
 
     original: Run
     name: str
     folder: Path
+    kind: Kind
+    params: Mapping[str, object]
     tags: Mapping[str, object] = field(default_factory=dict)
-    kind: Kind = Kind.REPLAY
     parent: str | None = None
     overrides: tuple[str, ...] = ()
 
     def for_job(self) -> list[str]:
-        """The overrides that make the job's config of the archived ones."""
+        """Return the overrides that make the job's config of the archived configs."""
         folder = QuotedString(str(self.folder.parent), Quote.single).with_quotes()
         return [
             f"+{GROUP}={self.original.info.run_id}",
@@ -82,18 +85,22 @@ class Training:
 
 @dataclass(frozen=True)
 class Trained(Result):
-    """What came out of one, and the id of its run; empty if it broke."""
+    """The result of a training.
+
+    Attributes:
+        run_id: Id of the new run; empty if the job broke before it could return the id.
+    """
 
     run_id: str = ""
 
 
 @dataclass(frozen=True)
 class RetrainTask:
-    """A training function as the task of a job, which does the training of its number.
+    """The task of the jobs: each job does the training of its number.
 
     Attributes:
-        task: The function; the run is open when it is called.
-        trainings: What is to be done.
+        task: The function that trains, which is called while the new run is open.
+        trainings: The trainings, by job number.
         git: The application's commit, as from `rnnexp.storage.provenance.Git.state`.
     """
 
@@ -102,7 +109,11 @@ class RetrainTask:
     git: Mapping[str, Any] | None
 
     def __call__(self, config: DictConfig) -> Trained:
-        """Train, without a study, and record it in a run of its own."""
+        """Train without a study, and log to a new run.
+
+        Returns:
+            The result, with the id of the new run.
+        """
         hydra = HydraConfig.get()
         training = self.trainings[hydra.job.num]
         with recorded(
@@ -110,7 +121,7 @@ class RetrainTask:
             config,
             name=training.name,
             tags=training.tags,
-            params=training.original.data.params,
+            params=training.params,
             kind=training.kind,
             parent=training.parent,
             git=self.git,
@@ -125,18 +136,21 @@ class RetrainTask:
 def retrain(
     reader: RunReader, trainings: Sequence[Training], executor: DictConfig, n_jobs: int | None
 ) -> Iterator[tuple[int, Trained]]:
-    """Do trainings, and yield the number of each, counted from 0, and its outcome as it ends.
+    """Train archived runs again.
 
     Args:
-        reader: Where the runs are; new ones come to the experiment of the old.
-        trainings: What is to be done.
+        reader: Reads the store of the runs; a new run goes to the experiment of the archived run.
+        trainings: The trainings.
         executor: ``_target_`` of an executor, as of a launcher.
-        n_jobs: How many at once; None for one a core.
+        n_jobs: The number of trainings that run at once; None for one a core.
+
+    Yields:
+        The index of each training in ``trainings`` and its result, as soon as it has ended.
 
     Raises:
-        ConfigError: If a config can't work, or its data have changed; nothing was begun then.
+        ConfigError: If a config can't work, or the data have changed; nothing was started then.
         NotFoundError: If a run can't be trained again.
-        KeyboardInterrupt: On Ctrl-C; what was running has been ended.
+        KeyboardInterrupt: On Ctrl-C, after the running trainings have been stopped.
     """
     originals = {training.original.info.run_id: training for training in trainings}
     configs = {key: job_config(reader, one.original) for key, one in originals.items()}
@@ -148,20 +162,20 @@ def retrain(
             context.config_loader.load_sweep_config(config, training.for_job())
             for training in originals.values()
         ]
-        known = [training.original.data.tags for training in originals.values()]
+        tags = [training.original.data.tags for training in originals.values()]
         with ExecutorJobs(executor, n_jobs, common) as jobs:
-            if problems := jobs.call(problems_of, composed, list(originals), known).result():
+            if problems := jobs.call(problems_of, composed, list(originals), tags).result():
                 raise ConfigError(problems)
             yield from _train(jobs, trainings)
 
 
 def _train(jobs: Jobs, trainings: Sequence[Training]) -> Iterator[tuple[int, Trained]]:
-    left = list(range(len(trainings)))
+    waiting = deque(range(len(trainings)))
     running: dict[Future[JobReturn], int] = {}
     try:
-        while left or running:
-            while left and len(running) < jobs.n_jobs:
-                number = left.pop(0)
+        while waiting or running:
+            while waiting and len(running) < jobs.n_jobs:
+                number = waiting.popleft()
                 running[jobs.submit(trainings[number].for_job(), number)] = number
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 yield running.pop(future), _trained(future)
@@ -181,24 +195,25 @@ def _trained(future: Future[JobReturn]) -> Trained:
 def problems_of(
     configs: Sequence[DictConfig], ids: Sequence[str], tags: Sequence[Mapping[str, str]]
 ) -> list[str]:
-    """Why runs can't be trained again; called where TensorFlow is.
+    """Return why runs can't be trained again; to be called where TensorFlow is.
 
     Args:
         configs: The new jobs' configs.
-        ids: The archived runs.
-        tags: Their tags, with the fingerprint of the data that each was trained on.
+        ids: Ids of the archived runs.
+        tags: The archived runs' tags, with the fingerprint of the data that a run was trained on.
     """
     problems: list[str] = []
     for config, run_id, known in zip(configs, ids, tags, strict=True):
         try:
             found = check([config])
             fingerprint = "" if found else data.load(config.data).folder.name
-        except OmegaConfBaseException as error:  # a key that this version reads, and that it lacks
+        except OmegaConfBaseException as error:  # a key that this version reads is missing
             found = [f"its config can't be used by rnnexp {__version__}: {one_line(error)}"]
+        # A run that failed before its data were loaded has no fingerprint.
         if not found and known.get(Tags.DATA, fingerprint) != fingerprint:
             found = [
-                f"its data have changed: it was trained on {known[Tags.DATA]}, now they are "
-                f"{fingerprint} (fingerprints of the encoded data)"
+                f"the data have changed since the run was trained: the fingerprint was "
+                f"{known[Tags.DATA]}, now it is {fingerprint}"
             ]
         problems += [f"run {run_id[:8]}: {problem}" for problem in found]
     return problems
@@ -206,7 +221,14 @@ def problems_of(
 
 @contextmanager
 def _composing(configs: Mapping[str, DictConfig]) -> Iterator[tuple[HydraContext, DictConfig]]:
-    """Hydra, which composes configs from these and overrides, and what all have in common."""
+    """Set up Hydra to compose configs from archived configs and overrides.
+
+    Args:
+        configs: The archived configs by their names in the config group.
+
+    Yields:
+        Hydra's context, and the config that all jobs have in common.
+    """
     with tempfile.TemporaryDirectory() as folder:
         group = Path(folder, GROUP)
         group.mkdir(parents=True)

@@ -1,1 +1,1 @@
-"""A checkpoint as a model that takes raw text: packed, logged, registered."""
+"""Models that take raw text: packed from checkpoints, logged and registered in MLflow."""

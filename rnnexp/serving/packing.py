@@ -1,4 +1,4 @@
-"""A run's checkpoint as an MLflow model: raw text in, classes or numbers out."""
+"""MLflow models of checkpoints: an input of raw text, an output of classes or numbers."""
 
 import shutil
 import tempfile
@@ -12,7 +12,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from rnnexp import data
-from rnnexp.data import Dataset, encoding
+from rnnexp.data import Dataset
+from rnnexp.data import encoding as data_encoding
 from rnnexp.errors import ConfigError, NotFoundError
 from rnnexp.serving import text_model
 from rnnexp.serving.text_model import NETWORK, TEXT, Encoding
@@ -28,33 +29,29 @@ if TYPE_CHECKING:
 REQUIREMENTS = ("mlflow", "tensorflow", "keras", "numpy", "pandas")
 
 
-def dataset_of(config: DictConfig, run_id: str, fingerprint: str | None) -> Dataset:
-    """The data that a run was trained on, for its vocabulary.
+def dataset_of(config: DictConfig, run_id: str, fingerprint: str) -> Dataset:
+    """Load the data that a run was trained on, which have its vocabulary.
 
     Args:
         config: The run's config.
-        run_id: The run, for messages.
-        fingerprint: The data's, as the run has noted it; None if it has not.
+        run_id: The run's id, for messages.
+        fingerprint: The fingerprint of the data that the run was trained on.
 
     Raises:
         ConfigError: If the data can't be read any more.
-        NotFoundError: If they are other data now.
+        NotFoundError: If the data have changed.
     """
     try:
         dataset = data.load(config.data)
     except HydraException as error:
         raise ConfigError([f"run {run_id}: its data config can't be used: {error}"]) from error
-    was = config.model.get("input_dim")
-    if fingerprint and dataset.folder.name != fingerprint:
-        differ = f"its fingerprint was {fingerprint}, now it is {dataset.folder.name}"
-    elif was is not None and was != dataset.input_dim:
-        differ = f"there were {was} ids, now there are {dataset.input_dim}"
-    else:
-        return dataset
-    raise NotFoundError(
-        f"the data of run {run_id} have changed since it was trained: {differ}; without them "
-        "nobody knows which word each id stands for"
-    )
+    if dataset.folder.name != fingerprint:
+        raise NotFoundError(
+            f"the data of run {run_id} have changed since it was trained: the fingerprint was "
+            f"{fingerprint}, now it is {dataset.folder.name}; without the original data, the word "
+            "of each id is unknown"
+        )
+    return dataset
 
 
 def pack(
@@ -65,15 +62,15 @@ def pack(
     folder: Path,
     model: "Model",
 ) -> None:
-    """Write an MLflow model into a folder, which must be empty or not there.
+    """Write an MLflow model into a folder.
 
     Args:
         config: The run's config.
-        dataset: The data that it was trained on.
-        run_id: The run, whose checkpoint is packed.
-        tracker: Where the run is.
-        folder: Where to.
-        model: What MLflow knows of the model beside; it is completed.
+        dataset: The data that the run was trained on.
+        run_id: Id of the run, whose checkpoint is packed.
+        tracker: The store of the run.
+        folder: The folder, which must be empty or missing.
+        model: MLflow's description of the model, such as its ids; it is completed.
 
     Raises:
         NotFoundError: If the run has no checkpoint.
@@ -83,11 +80,11 @@ def pack(
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    made = _encoding(config, dataset)
+    encoding = _encoding(config, dataset)
     with tempfile.TemporaryDirectory() as scratch:
         content, code = Path(scratch, "content"), Path(scratch, "code")
         content.mkdir()
-        made.save(content)
+        encoding.save(content)
         _network(config, dataset, run_id, tracker, content / NETWORK)
         package = _copy_code(code)
         mlflow.pyfunc.save_model(
@@ -98,9 +95,9 @@ def pack(
             mlflow_model=model,
             signature=ModelSignature(
                 Schema([ColSpec("string", TEXT)]),
-                Schema([ColSpec(kind, name) for name, kind in made.columns().items()]),
+                Schema([ColSpec(kind, name) for name, kind in encoding.columns().items()]),
             ),
-            input_example=pd.DataFrame({TEXT: _example(made)}),
+            input_example=pd.DataFrame({TEXT: _example(encoding)}),
             pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
         )
 
@@ -111,11 +108,11 @@ def _encoding(config: DictConfig, dataset: Dataset) -> Encoding:
         maxlen=dataset.train().x.shape[1],
         split=config.data.split,
         classes=dataset.classes,
-        output=_kind(config, output_of(config, dataset)) if dataset.classes else "value",
+        output=_output(config, output_of(config, dataset)) if dataset.classes else "value",
     )
 
 
-def _kind(config: DictConfig, output: Output) -> str:
+def _output(config: DictConfig, output: Output) -> str:
     if output.units == 1 and loss_of(config) in HINGES:
         return "score"
     return "logit" if output.activation == "linear" else "probability"
@@ -124,24 +121,27 @@ def _kind(config: DictConfig, output: Output) -> str:
 def _network(
     config: DictConfig, dataset: Dataset, run_id: str, tracker: Tracker, target: Path
 ) -> None:
-    saved = tracker.tag(run_id, Tags.CHECKPOINT)
-    if saved is None:
+    checkpoint = tracker.tag(run_id, Tags.CHECKPOINT)
+    if checkpoint is None:
         raise NotFoundError(f"run {run_id} has no checkpoint")
-    if saved.endswith(WEIGHTS):
+    if checkpoint.endswith(WEIGHTS):
         network = build(config.copy(), dataset)
         load(network, run_id, tracker)
         network.save(target)
         return
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copy(tracker.download(run_id, saved, Path(folder)), target)
+        shutil.copy(tracker.download(run_id, checkpoint, Path(folder)), target)
 
 
 def _copy_code(folder: Path) -> Path:
-    """What the model needs of this project, as a package whose name tells its version.
+    """Copy the modules that a model needs into a package with a hash of their text in its name.
 
-    So that two models of different versions can be loaded into one process.
+    Two models with different versions of the modules can be loaded into one process then.
+
+    Returns:
+        The package's folder.
     """
-    sources = [Path(text_model.__file__), Path(encoding.__file__)]
+    sources = [Path(text_model.__file__), Path(data_encoding.__file__)]
     digest = sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
     package = folder / f"rnnexp_text_model_{digest[:8]}"
     for source in sources:
@@ -153,7 +153,7 @@ def _copy_code(folder: Path) -> Path:
     return package
 
 
-def _example(made: Encoding) -> Sequence[str]:
-    """Two texts of the most frequent words."""
-    join = "" if made.split == "character" else " "
-    return [join.join(made.words[:5]), join.join(made.words[5:10])]
+def _example(encoding: Encoding) -> Sequence[str]:
+    """Make two texts of the most frequent words."""
+    join = "" if encoding.split == "character" else " "
+    return [join.join(encoding.words[:5]), join.join(encoding.words[5:10])]

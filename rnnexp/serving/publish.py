@@ -1,9 +1,9 @@
-"""A study's best model in MLflow: logged on the study's run, and registered under a name.
+"""Publication of a study's best model in MLflow: logged on the study's run, registered by name.
 
-    the winner's checkpoint -> rnnexp/serving/packing.py -> a logged model of the study's run
-      -> a version of the registered model -> the champion, if it beats the present one
+    the best trial's checkpoint -> rnnexp/serving/packing.py -> a logged model of the study's run
+      -> a version of the registered model -> the champion, if better than the present champion
 
-Called a second time for the same winner, as after a resume, it makes nothing twice.
+A second publication of the same trial, as after a resume, makes no second model or version.
 """
 
 import shlex
@@ -18,6 +18,7 @@ from mlflow.tracking import MlflowClient
 from omegaconf import DictConfig
 
 from rnnexp.errors import NotFoundError
+from rnnexp.objective import Objective
 from rnnexp.serving.packing import dataset_of, pack
 from rnnexp.storage import registry
 from rnnexp.storage.mlflow_store import Tracker
@@ -38,13 +39,13 @@ def publish(
 
     Args:
         config: The config that the trial was trained with.
-        run_id: The trial's run in MLflow.
-        study_run: The study's.
-        name: The name of the registered model; None if it is only logged.
+        run_id: Id of the trial's run in MLflow.
+        study_run: Id of the study's run.
+        name: The name of the registered model; None to log the model without registering it.
 
     Returns:
-        For the summary: what was done, and a command that goes with it. Empty if the run has no
-        checkpoint, as when the ``model_checkpoint`` callback was left out.
+        Pairs of what was done and a command to go on with, for the sweep's summary. Empty if the
+        run has no checkpoint, as without the ``model_checkpoint`` callback.
     """
     tracker = Tracker(**config.tracking)
     if no_checkpoint(run_id, tracker):
@@ -55,7 +56,17 @@ def publish(
 def publish_run(
     tracker: Tracker, config: DictConfig, run_id: str, study_run: str, name: str | None
 ) -> list[tuple[str, str]]:
-    """The same for a run of any time, which has a checkpoint; see `publish`.
+    """Log and register the model of a run that has a checkpoint, also long after its sweep.
+
+    Args:
+        tracker: The store of the runs.
+        config: The config that the run was trained with.
+        run_id: Id of the run.
+        study_run: Id of the study's run.
+        name: The name of the registered model; None to log the model without registering it.
+
+    Returns:
+        Pairs of what was done and a command to go on with, as of `publish`.
 
     Raises:
         RnnexpError: If the run can't be packed.
@@ -67,25 +78,30 @@ def publish_run(
     if name is None:
         command = how_to_predict(f"models:/{model_id}", tracker)
         return [(f"Use the best model, {model_id}, which is not registered:", command)]
-    version, verdict = _register(Registry(client, name), model_id, study_run, tags)
+    version, decision = _register(Registry(client, name), model_id, study_run, tags)
     what = f"version {version} of {name}"
-    if verdict.wins:
+    if decision.wins:
         command = how_to_predict(f"models:/{name}@{CHAMPION}", tracker)
-        return [(f"Use the best model, {what}, now its {CHAMPION}: {verdict.why}", command)]
+        return [(f"Use the best model, {what}, now its {CHAMPION}: {decision.why}", command)]
     return [
         (
-            f"Use the best model, {what}, not its {CHAMPION}: {verdict.why}",
+            f"Use the best model, {what}, not its {CHAMPION}: {decision.why}",
             how_to_predict(f"models:/{name}/{version}", tracker),
         ),
-        (f"Make it the {CHAMPION} by hand:", _how_to_crown(name, version, tracker)),
+        (f"Make this version the {CHAMPION} by hand:", _how_to_crown(name, version, tracker)),
     ]
 
 
 def how_to_predict(model: str, tracker: Tracker | None = None) -> str:
-    """The command that predicts for a file of sentences with a model."""
+    """Return the command that predicts with a model, for the texts in a file.
+
+    Args:
+        model: The model's URI or folder.
+        tracker: The store of the model; None for a folder.
+    """
     command = ["mlflow", "models", "predict", "-m", model, "--env-manager", "local"]
-    where = tracker.environment() if tracker else ""  # a folder is found without it
-    return f"{where}{shlex.join(command)} -i sentences.csv -t csv"
+    environment = tracker.environment() if tracker else ""
+    return f"{environment}{shlex.join(command)} -i sentences.csv -t csv"
 
 
 def _how_to_crown(name: str, version: str, tracker: Tracker) -> str:
@@ -97,7 +113,7 @@ def _how_to_crown(name: str, version: str, tracker: Tracker) -> str:
 def _logged(
     client: MlflowClient, study_run: str, run_id: str
 ) -> tuple[str, Mapping[str, str]] | None:
-    """The model of this winner that the study's run has already, with its tags."""
+    """Return the id and the tags of a run's model that the study's run has; None without one."""
     experiment = client.get_run(study_run).info.experiment_id
     found = client.search_logged_models([experiment], f"source_run_id = '{study_run}'")
     return next(
@@ -113,17 +129,16 @@ def _logged(
 def _log(
     tracker: Tracker, client: MlflowClient, config: DictConfig, run_id: str, study_run: str
 ) -> tuple[str, Mapping[str, str]]:
-    # Imported here: only what logs a model needs it.
     from mlflow.models import Model
 
     run = client.get_run(run_id)
     if Metrics.BEST_VALUE not in run.data.metrics:
-        raise NotFoundError(f"run {run_id} has no {Metrics.BEST_VALUE} to compare by")
-    dataset = dataset_of(config, run_id, run.data.tags.get(Tags.DATA))
+        raise NotFoundError(f"run {run_id} has no {Metrics.BEST_VALUE} to compare models by")
+    dataset = dataset_of(config, run_id, run.data.tags[Tags.DATA])
     tags = {
         ModelTags.RUN: run_id,
         ModelTags.DATA: dataset.folder.name,
-        ModelTags.OBJECTIVE: f"{config.objective.mode} {config.objective.monitor}",
+        ModelTags.OBJECTIVE: str(Objective(**config.objective)),
         ModelTags.BEST_VALUE: repr(run.data.metrics[Metrics.BEST_VALUE]),
         ModelTags.STUDY: run.data.tags[Tags.STUDY],
         ModelTags.TRIAL: run.data.tags[Tags.TRIAL],
@@ -149,7 +164,7 @@ def _log(
         client.log_outputs(study_run, [LoggedModelOutput(created.model_id, step=0)])
         client.finalize_logged_model(created.model_id, LoggedModelStatus.READY)
     except Exception:
-        with suppress(MlflowException, OSError):  # it may be MLflow that is away
+        with suppress(MlflowException, OSError):  # the error may be that MLflow is unreachable
             client.finalize_logged_model(created.model_id, LoggedModelStatus.FAILED)
         raise
     return created.model_id, tags
@@ -158,16 +173,20 @@ def _log(
 def _register(
     entry: Registry, model_id: str, study_run: str, tags: Mapping[str, str]
 ) -> tuple[str, Decision]:
-    """The version of a model, and whether it is the champion now."""
+    """Register a model, and make it the champion if it is better than the present champion.
+
+    Returns:
+        The number of the model's version, and whether the version is the champion.
+    """
     version = entry.version_of(model_id, study_run) or entry.add(model_id, study_run, tags)
     number = str(version.version)
     champion = entry.champion()
     wins = champion is not None and str(champion.version) == number
-    if wins or version.description:  # it was decided before; since then by hand, perhaps
+    if wins or version.description:  # decided before, and perhaps changed by hand since
         return number, Decision(wins, "as before")
-    verdict = registry.compare(tags, champion.tags if champion else None)
-    if verdict.wins:
+    decision = registry.compare(tags, champion.tags if champion else None)
+    if decision.wins:
         entry.make_champion(number)
-    what = "Became" if verdict.wins else "Did not become"
-    entry.describe(number, f"{what} the {CHAMPION}: {verdict.why}. {RULE}")
-    return number, verdict
+    outcome = "Became" if decision.wins else "Did not become"
+    entry.describe(number, f"{outcome} the {CHAMPION}: {decision.why}. {RULE}")
+    return number, decision

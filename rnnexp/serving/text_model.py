@@ -1,17 +1,17 @@
-"""A trained model that takes raw text, as MLflow loads it.
+"""Trained model that takes raw text, as MLflow loads it.
 
-This file and ``data/encoding.py`` are copied into every model (`rnnexp.serving.packing`), so that
-it runs where this project isn't installed, with the encoding that it was trained with. Hence the
-relative import, and none of Hydra.
+This file and ``data/encoding.py`` are copied into every model (see `rnnexp.serving.packing`), so
+that a model runs where this project is not installed, with the encoding of its training. Therefore
+the import is relative, and nothing of Hydra is imported.
 
-| output of the network             | data       | columns that come out                           |
-|-----------------------------------|------------|-------------------------------------------------|
-| probabilities, or logits of them  | 2 classes  | ``label``, ``probability`` (of the second class)|
-| the same                          | more       | ``label``, ``probability_CLASS`` for each class |
-| of a hinge loss, -1 to 1          | 2 classes  | ``label``, ``score``: above 0 the second class  |
-| a number                          | regression | ``value``                                       |
+| output of the network            | data       | columns of a prediction                          |
+|----------------------------------|------------|--------------------------------------------------|
+| probabilities, or their logits   | 2 classes  | ``label``, ``probability`` (of the second class) |
+| probabilities, or their logits   | more       | ``label``, ``probability_CLASS`` for each class  |
+| scores of a hinge loss, -1 to 1  | 2 classes  | ``label``, ``score`` (second class if above 0)   |
+| a number                         | regression | ``value``                                        |
 
-A hinge loss doesn't fit probabilities, so none are made up.
+A hinge loss gives no probabilities, so there is no column for them.
 """
 
 import json
@@ -29,23 +29,23 @@ if TYPE_CHECKING:
     import keras
     import pandas as pd
 
-TEXT = "text"  # the column that goes in
+TEXT = "text"  # the input's column
 NETWORK, ENCODING = "model.keras", "encoding.json"  # files of a model
-ROWS = 4096  # that are encoded at a time
-BATCH_SIZE = 256  # rows that the network sees at a time
+ROWS = 4096  # texts that are encoded at a time
+BATCH_SIZE = 256  # rows in a batch of the network
 Scores = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How texts become ids, and outputs become what they stand for.
+    """How texts become ids, and outputs of the network become columns.
 
     Attributes:
         words: The vocabulary; ``words[i]`` has the id ``i + 3``.
-        maxlen: Ids a text.
+        maxlen: The number of ids of a text.
         split: ``whitespace`` or ``character``.
         classes: The labels in the order of their numbers; empty for a regression.
-        output: What the network gives: ``probability``, ``logit``, ``score`` or ``value``.
+        output: The network's output: ``probability``, ``logit``, ``score`` or ``value``.
     """
 
     words: Sequence[str]
@@ -55,17 +55,17 @@ class Encoding:
     output: str
 
     def save(self, folder: Path) -> None:
-        """Write it into a model's folder."""
+        """Write the encoding into a model's folder."""
         text = json.dumps(asdict(self), ensure_ascii=False)
         (folder / ENCODING).write_text(text, encoding="utf-8")
 
     @classmethod
     def open(cls, folder: Path) -> "Encoding":
-        """What `save` wrote."""
+        """Read the encoding that `save` has written."""
         return cls(**json.loads((folder / ENCODING).read_text(encoding="utf-8")))
 
     def columns(self) -> dict[str, str]:
-        """The names of the columns that come out, with MLflow's names of their types."""
+        """Return the columns of a prediction, with MLflow's names of their types."""
         if self.output == "value":
             return {"value": "double"}
         types = {str: "string", int: "long", float: "double"}
@@ -75,28 +75,34 @@ class Encoding:
         return label | {"score" if self.output == "score" else "probability": "double"}
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.int32]:
-        """Texts as ids, ``int32 (n, maxlen)``; of a text that is too long, the end counts."""
+        """Encode texts as ids, ``int32 (n, maxlen)``; a text that is too long keeps its end."""
         tokens = [tokenize(text, self.split) for text in texts]
         return Vocabulary(tuple(self.words)).encode(tokens, self.maxlen)
 
     def read(self, outputs: Scores) -> list[npt.NDArray[Any]]:
-        """The columns that come out, for the network's outputs, ``float64 (n, units)``."""
+        """Return the columns of a prediction, from the network's outputs.
+
+        Args:
+            outputs: The outputs, ``float64 (n, units)``.
+        """
         if self.output == "value":
             return [outputs[:, 0]]
         classes = np.array(self.classes, dtype=object)
         if self.output == "score":
             return [classes[(outputs[:, 0] > 0).astype(int)], outputs[:, 0]]
-        chances = _chances(outputs, logits=self.output == "logit")
-        labels = classes[chances.argmax(axis=1)]  # of two that are equal, the first
-        return [labels, chances[:, 1]] if len(classes) == 2 else [labels, *chances.T]
+        probabilities = _probabilities(outputs, logits=self.output == "logit")
+        labels = classes[probabilities.argmax(axis=1)]  # of equal probabilities, the first
+        if len(classes) == 2:
+            return [labels, probabilities[:, 1]]
+        return [labels, *probabilities.T]
 
 
 class TextModel:
-    """What MLflow calls a pyfunc.
+    """A model with the interface that MLflow wants of its ``pyfunc`` flavor.
 
     Args:
-        network: A Keras model, of ids to outputs.
-        encoding: What stands around it.
+        network: A Keras model, from ids to outputs.
+        encoding: How texts become ids, and outputs become columns.
     """
 
     def __init__(self, network: "keras.Model", encoding: Encoding) -> None:
@@ -104,18 +110,18 @@ class TextModel:
         self._encoding = encoding
 
     def predict(self, frame: "pd.DataFrame") -> "pd.DataFrame":
-        """Predict for any number of texts, which are read in batches.
+        """Predict for any number of texts, which are encoded in batches.
 
-        A missing text counts as an empty one, which a CSV file can't tell apart.
+        A missing text counts as an empty text, since a CSV file has no way to distinguish them.
 
         Args:
-            frame: With a column ``text``.
+            frame: A table with a column ``text``.
 
         Returns:
-            Of the same index, with the columns that the module's docstring lists.
+            A table with the same index, and the columns that the module's docstring lists.
 
         Raises:
-            ValueError: If something in the column is no text.
+            ValueError: If a value in the column is not a text.
         """
         import pandas as pd
 
@@ -131,7 +137,7 @@ class TextModel:
 
 
 def _load_pyfunc(path: str) -> TextModel:
-    """What MLflow calls to load a model's folder."""
+    """Load a model's folder, when MLflow calls this function by its name."""
     import keras
 
     network = keras.models.load_model(Path(path, NETWORK), compile=False)
@@ -145,13 +151,13 @@ def _texts(column: "pd.Series[Any]") -> Iterator[str]:
         yield "" if missing else value
 
 
-def _chances(outputs: Scores, *, logits: bool) -> Scores:
-    """A probability for each class, ``float64 (n, classes)``."""
+def _probabilities(outputs: Scores, *, logits: bool) -> Scores:
+    """Return a probability for each class, ``float64 (n, classes)``."""
     if outputs.shape[1] == 1:
         second = 0.5 * (1 + np.tanh(outputs / 2)) if logits else outputs  # a stable sigmoid
         return np.hstack([1 - second, second])
     if not logits:
         return outputs
     powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-    chances: Scores = powers / powers.sum(axis=1, keepdims=True)
-    return chances
+    softmax: Scores = powers / powers.sum(axis=1, keepdims=True)
+    return softmax

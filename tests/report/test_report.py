@@ -1,7 +1,9 @@
+import math
 import re
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from html import unescape
 from pathlib import Path
 
 import optuna
@@ -14,13 +16,15 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rnnexp.cli import main
+from rnnexp.objective import Objective
 from rnnexp.report import pages
 from rnnexp.report.files import write_report
-from rnnexp.report.plots import plots_of
+from rnnexp.report.plots import lanes, plots_of
 from rnnexp.report.reporter import Reporter, pause
-from rnnexp.report.snapshot import Snapshot, Spent, lanes, snapshot_of
-from rnnexp.result import RESULT, Result, State
+from rnnexp.report.snapshot import Snapshot, Spent, snapshot_of
+from rnnexp.result import Result, State
 from rnnexp.storage.mlflow_store import Tracker
+from rnnexp.storage.schema import Artifacts, StudyAttrs, TrialAttrs
 from tests.conftest import Command, Ended
 
 NOON = datetime(2026, 1, 1, 12)
@@ -56,7 +60,7 @@ def trial(
     attributes = {}
     if state.is_finished():
         result = Result(State[state.name], value, best_epoch, reason)
-        attributes = {RESULT: result.to_attribute()}
+        attributes = {TrialAttrs.RESULT: result.to_json()}
     made = create_trial(
         state=state,
         value=value,
@@ -102,7 +106,7 @@ def snapshot() -> Snapshot:
         ([], []),
         ([(0, 5), (0, 3), (3, 6), (5, 8)], [1, 0, 0, 1]),
         ([(0, 5), (1, 3), (2, 4), (4, 6)], [0, 1, 2, 1]),
-        ([(4, 6), (0, 5)], [1, 0]),  # whatever their order
+        ([(4, 6), (0, 5)], [1, 0]),  # in any order
         ([(0, 2), (2, 2), (2, 4)], [0, 0, 0]),
     ],
 )
@@ -110,7 +114,7 @@ def test_lanes(spans: list[tuple[int, int]], slots: list[int]) -> None:
     assert lanes([(at(start), at(end)) for start, end in spans]) == slots
 
 
-def test_what_a_snapshot_tells(snapshot: Snapshot) -> None:
+def test_what_a_snapshot_shows(snapshot: Snapshot) -> None:
     assert snapshot.best
     assert snapshot.best.number == 1
     assert [(row.best_value, row.best_epoch, row.epochs, row.seconds) for row in snapshot.rows] == [
@@ -120,7 +124,7 @@ def test_what_a_snapshot_tells(snapshot: Snapshot) -> None:
         TrialState.COMPLETE: Spent(2, 6, 20),
         TrialState.PRUNED: Spent(1, 1, 2),
         TrialState.FAIL: Spent(1, 0, 1),
-        TrialState.RUNNING: Spent(1, 1, 1),  # until the last thing known
+        TrialState.RUNNING: Spent(1, 1, 1),  # until the last known moment
     }
     assert snapshot.saved == (2, 4)  # two epochs to the median of three, two seconds each
     assert snapshot.command == "python sweep.py lr=0.003 'x='\"'\"'a b'\"'\"''"
@@ -134,9 +138,50 @@ def test_the_best_may_be_the_most() -> None:
     assert snapshot_of(study_of(pruned, direction="maximize")).rows[0].best_epoch == 1
 
 
+NAN, INF = math.nan, math.inf
+
+
+@pytest.mark.parametrize(
+    ("direction", "values", "best"),
+    [
+        ("minimize", (NAN, 0.9, 0.7, 0.8), (0.7, 2)),
+        ("maximize", (NAN, 0.7, 0.9, 0.8), (0.9, 2)),
+        ("minimize", (0.9, NAN), (0.9, 0)),
+        ("minimize", (-INF, 0.9), (0.9, 1)),
+        ("minimize", (0.9, 0.7, 0.7), (0.7, 1)),
+        ("minimize", (NAN, NAN), (None, None)),
+        ("minimize", (), (None, None)),
+    ],
+)
+@pytest.mark.parametrize("state", [TrialState.PRUNED, TrialState.RUNNING])
+def test_the_best_of_the_reported_values_is_finite(
+    state: TrialState,
+    direction: str,
+    values: tuple[float, ...],
+    best: tuple[float | None, int | None],
+) -> None:
+    (row,) = snapshot_of(study_of(trial(state=state, values=values), direction=direction)).rows
+    assert (row.best_value, row.best_epoch) == best
+
+
+def test_a_report_has_no_nan_as_best(tmp_path: Path) -> None:
+    pruned = trial(state=TrialState.PRUNED, values=(NAN, 0.9, 0.7))
+    file = write_report(snapshot_of(study_of(pruned)), tmp_path)
+    head, row = table_under("Trials", file.read_text())
+    cells = dict(zip(head, row, strict=True))
+    assert (cells["best value"], cells["best epoch"], cells["epochs"]) == ("0.7", "2", "3")
+
+
+def test_the_objective_is_that_of_the_study() -> None:
+    study = study_of(trial(0.5), direction="maximize")
+    assert snapshot_of(study).objective == Objective("value", "max")
+    study.set_user_attr(StudyAttrs.OBJECTIVE, "max val_accuracy")
+    assert snapshot_of(study).objective == Objective("val_accuracy", "max")
+
+
 def test_labels_are_short_unless_two_are_the_same() -> None:
     searched = dict.fromkeys((LR, "model.units", "head.units", "model", "opt._target_"), "")
-    snapshot = Snapshot("s", optuna.study.StudyDirection.MINIMIZE, "value", (), searched)
+    snapshot = Snapshot("s", Objective("value", "min"), (), searched)
     short = ["lr", "model.units", "head.units", "model", "opt"]
     assert list(snapshot.labels.values()) == short
 
@@ -178,41 +223,51 @@ def test_plots_that_can_not_be_made_yet_say_why(
     plots = plots_of(snapshot)
     assert {plot.title for plot in plots} == ALL
     assert {plot.title for plot in plots if plot.figure is None} == missing
-    write_report(snapshot, tmp_path)
-    text = (tmp_path / "report.md").read_text()
-    assert {line.partition(":")[0] for line in text.splitlines() if "Left out" in line} == missing
+    text = write_report(snapshot, tmp_path).read_text()
+    assert set(re.findall("<h2>([^<]*)</h2><p>Left out: ", text)) == missing
     assert pages.note(snapshot)
-    assert capfd.readouterr().err == ""  # nor did Optuna, Plotly or Matplotlib warn
+    assert capfd.readouterr().err == ""  # nor did Optuna or Plotly warn
 
 
-def test_labels_that_are_markup_formulas_or_in_no_font(tmp_path: Path) -> None:
+def test_labels_that_are_markup_or_formulas(tmp_path: Path) -> None:
     key = "리뷰 $x$ </script>"
-    settings = zip(SPACE[key].choices, (0.001, 0.002, 0.003), strict=True)
-    trials = [trial(lr, values=(lr,), params={key: value, LR: lr}) for value, lr in settings]
-    html, _, picture = write_report(snapshot_of(study_of(*trials)), tmp_path)
-    assert "리뷰 $x$ &lt;/script&gt;" in html.read_text()
-    assert key not in html.read_text()
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    pairs = zip(SPACE[key].choices, (0.001, 0.002, 0.003), strict=True)
+    trials = [trial(lr, values=(lr,), params={key: value, LR: lr}) for value, lr in pairs]
+    text = write_report(snapshot_of(study_of(*trials)), tmp_path).read_text(encoding="utf-8")
+    assert "리뷰 $x$ &lt;/script&gt;" in text
+    assert key not in text
 
 
 def test_the_page_needs_no_other_file_and_is_replaced(snapshot: Snapshot, tmp_path: Path) -> None:
     write_report(snapshot, tmp_path)
-    files = write_report(snapshot, tmp_path)
-    assert set(tmp_path.iterdir()) == set(files)
-    text = files[0].read_text()
+    file = write_report(snapshot, tmp_path)
+    assert set(tmp_path.iterdir()) == {file}
+    assert file.name == Artifacts.REPORT
+    text = file.read_text()
     assert text.count("<script>/*") == 1  # plotly.js
     assert not re.search(r"<(script|link|img)[^>]* (src|href)=", text)
     assert text.count('class="plotly-graph-div"') == 6
 
 
-def test_the_table_of_trials(snapshot: Snapshot) -> None:
-    text = pages.markdown(snapshot, plots_of(snapshot))
-    rows = [line.split(" | ") for line in text.rpartition("## Trials")[2].splitlines() if line]
-    assert rows[0][:4] == ["| trial", "state", "lr", "units"]
-    assert rows[3][1:8] == ["COMPLETE, best", "0.003", "64", "0.3", "1", "2", "10.0"]
-    assert r"pruned \| behind" in text
-    assert "ValueError: no" in text
-    assert "| COMPLETE | 2 | 6 | 20.0 |" in text
+def table_under(title: str, page: str) -> list[list[str]]:
+    """The texts of the cells, by row, of the table under a title."""
+    found = page.partition(f"<h2>{title}</h2>")[2].partition("</table>")[0]
+    rows = re.findall("<tr>(.*?)</tr>", found, re.DOTALL)
+    cells = (re.findall("<t[hd]>(.*?)</t[hd]>", row, re.DOTALL) for row in rows)
+    return [[unescape(cell) for cell in row] for row in cells]
+
+
+def test_the_tables(snapshot: Snapshot) -> None:
+    page = pages.html(snapshot, plots_of(snapshot))
+    head, *rows = table_under("Trials", page)
+    assert head == [
+        "trial", "state", "lr", "units", "best value", "best epoch", "epochs", "seconds", "run",
+        "reason",
+    ]  # fmt: skip
+    assert rows[1][:8] == ["1", "COMPLETE, best", "0.003", "64", "0.3", "1", "2", "10.0"]
+    assert rows[2][-1] == "pruned | behind"
+    assert rows[3][-1] == "ValueError: no"
+    assert table_under("Totals by state", page)[1] == ["COMPLETE", "2", "6", "20.0"]
 
 
 def test_the_note_is_a_few_lines(snapshot: Snapshot) -> None:
@@ -227,13 +282,11 @@ def test_reports_take_a_twentieth_of_the_time(seconds: float, wait: float) -> No
     assert pause(seconds) == pytest.approx(wait)
 
 
-def test_it_is_written_time_and_again(tmp_path: Path) -> None:
+def test_it_is_written_repeatedly(tmp_path: Path) -> None:
     study = study_of(trial(0.5))
     tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db", "e")
-    with (
-        tracker.run("s", tags={}, params={}) as run,
-        Reporter(study, tmp_path, tracker, run, lambda _: [], least=0.01),
-    ):
+    with tracker.run("s", tags={}, params={}) as run:
+        reporter = Reporter(study, tmp_path, tracker, run, lambda _: [], least=0.01)
 
         def until_noted(text: str) -> None:
             deadline = time.monotonic() + 120
@@ -241,9 +294,28 @@ def test_it_is_written_time_and_again(tmp_path: Path) -> None:
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
 
-        until_noted("1 complete")
-        study.add_trial(trial(0.4))
-        until_noted("2 complete")
+        reporter.on_start()
+        try:
+            until_noted("1 complete")
+            study.add_trial(trial(0.4))
+            reporter.on_trial_end(1, Result(State.COMPLETE, 0.4))
+            reporter.on_idle()
+            until_noted("2 complete")
+        finally:
+            reporter.on_end()
+        study.add_trial(trial(0.3))
+        written = reporter.page.stat().st_mtime_ns
+        time.sleep(0.1)
+        assert reporter.page.stat().st_mtime_ns == written  # the thread has ended
+        assert reporter.write(ended="all 3 trials have run (n_trials=3)")
+        assert "Stopped: all 3 trials have run (n_trials=3)." in reporter.page.read_text()
+        assert "3 complete" in (tracker.tag(run.id, MLFLOW_RUN_NOTE) or "")
+
+
+def test_a_reporter_that_never_began_can_end(tmp_path: Path) -> None:
+    tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db", "e")
+    with tracker.run("s", tags={}, params={}) as run:
+        Reporter(study_of(), tmp_path, tracker, run, lambda _: []).on_end()
 
 
 N_TRIALS = 8
@@ -262,26 +334,31 @@ def parent(swept: Ended) -> Iterator[Run]:
     yield swept.runs("app")[0]
 
 
-def report_of(ended: Ended, run: Run) -> dict[str, str]:
-    """The report's files that are text, by name."""
-    folder = Path(ended.client.download_artifacts(run.info.run_id, ""))
-    return {file.name: file.read_text() for file in folder.glob("report.*")}
+def report_of(ended: Ended, run: Run) -> str:
+    """The report among the artifacts of a run."""
+    return Path(ended.client.download_artifacts(run.info.run_id, "report.html")).read_text()
+
+
+def words_of(page: str) -> str:
+    """A report without its plots, whose elements have random ids."""
+    return re.sub(r"<script.*?</script>|<div id=.*?>|id=\".*?\"", "", page, flags=re.DOTALL)
 
 
 def test_a_sweep_leaves_its_report(swept: Ended, parent: Run) -> None:
     assert swept.code == 0, swept.err
     study = swept.study("s")
+    artifacts = {item.path for item in swept.client.list_artifacts(parent.info.run_id)}
+    assert artifacts - {"uncommitted.diff"} == {"environment.json", "report.html"}
     report = report_of(swept, parent)
-    assert set(report) == {"report.html", "report.md"}
     for run_id in (trial.user_attrs["mlflow_run_id"] for trial in study.trials):
-        assert run_id in report["report.md"]
-        assert run_id in report["report.html"]
-    assert f"x={study.best_params['x']!r}" in report["report.md"]
-    assert "It ended because n_trials=8 is reached" in report["report.md"]
+        assert run_id in report
+    assert f"x={study.best_params['x']!r}" in report
+    assert "Stopped: all 8 trials have run (n_trials=8)." in report
     assert parent.data.tags[MLFLOW_RUN_NOTE].startswith(f"{N_TRIALS} trials in ")
     assert "`x` interval(0, 6), `rate` choice(0.2, 0.4)" in parent.data.tags[MLFLOW_RUN_NOTE]
     assert "multirun/s/report/report.html" in swept.out
-    assert (swept.path / "multirun/s/report/report.md").read_text() == report["report.md"]
+    assert (swept.path / "multirun/s/report/report.html").read_text() == report
+    assert {file.name for file in (swept.path / "multirun/s/report").iterdir()} == {"report.html"}
 
 
 def run_report(ended: Ended, *arguments: str) -> Invoked:
@@ -295,24 +372,25 @@ def run_report(ended: Ended, *arguments: str) -> Invoked:
 
 
 def test_the_report_anew(swept: Ended, parent: Run, tmp_path: Path) -> None:
-    before = report_of(swept, parent)["report.md"]
+    before = words_of(report_of(swept, parent))
     swept.client.set_tag(parent.info.run_id, MLFLOW_RUN_NOTE, "old")
-    told = run_report(swept, "s")
-    assert told.exit_code == 0, told.output
-    assert parent.info.run_id in told.output
-    after = report_of(swept, parent)["report.md"]
-    assert after == before.replace(" It ended because n_trials=8 is reached.", "")
+    invoked = run_report(swept, "s")
+    assert invoked.exit_code == 0, invoked.output
+    assert parent.info.run_id in invoked.output
+    after = report_of(swept, parent)
+    assert "Stopped: all 8 trials have run (n_trials=8)." in before
+    assert words_of(after) == before.replace(" Stopped: all 8 trials have run (n_trials=8).", "")
     assert swept.runs("app")[0].data.tags[MLFLOW_RUN_NOTE] != "old"
-    told = run_report(swept, "s", f"--folder={tmp_path}/new")
-    assert told.exit_code == 0, told.output
-    assert (tmp_path / "new" / "report.md").read_text() == after
+    invoked = run_report(swept, "s", f"--folder={tmp_path}/new")
+    assert invoked.exit_code == 0, invoked.output
+    assert words_of((tmp_path / "new" / "report.html").read_text()) == words_of(after)
 
 
 def test_the_report_of_a_study_that_is_not_there(swept: Ended, tmp_path: Path) -> None:
-    told = run_report(swept, "t")
-    assert (told.exit_code, "there is no study t" in told.output) == (1, True)
-    told = run_report(Ended(tmp_path, 0, "", ""), "s")
-    assert (told.exit_code, "there are no runs" in told.output) == (1, True)
+    invoked = run_report(swept, "t")
+    assert (invoked.exit_code, "there is no study t" in invoked.output) == (1, True)
+    invoked = run_report(Ended(tmp_path, 0, "", ""), "s")
+    assert (invoked.exit_code, "there are no runs" in invoked.output) == (1, True)
 
 
 def test_no_sweep_ends_because_of_its_report(app: Command, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The leaders of a study over other seeds."""
+"""Best trials of a study, trained again over other seeds."""
 
 import json
 import math
@@ -11,7 +11,9 @@ from omegaconf import OmegaConf
 
 from rnnexp.cli import main
 from rnnexp.errors import NotFoundError
-from rnnexp.reproduce.confirm import Confirmation, other_seeds
+from rnnexp.objective import Objective
+from rnnexp.reproduce.confirm import Confirmation
+from rnnexp.reproduce.leaders import other_seeds
 from rnnexp.storage.run_reader import RunReader
 from tests.conftest import Command, Ended
 
@@ -20,15 +22,16 @@ HERE = OmegaConf.create({"_target_": "rnnexp.execution.executors.InProcessExecut
 
 @pytest.fixture(scope="module")
 def swept(command: Command) -> Ended:
-    """Two settings, one of them tried twice with another seed."""
+    """Two distinct params, one of them tried twice with another seed."""
     return command(
         "-m",
         "hydra.sweeper.study_name=s",
         "hydra.sweeper.n_trials=3",
-        "hydra.sweeper.repeat_seed=seed",
-        "hydra.sweeper.enqueue=[{model.units:4},{model.units:4},{model.units:5}]",
+        "hydra.sweeper.enqueue=["
+        "{model.units:4,seed:0},{model.units:4,seed:1},{model.units:5,seed:0}]",
         "hydra.sweeper.params=null",
         "model.units=choice(4,5)",
+        "seed=choice(0,1)",
         "pruner=none",
         "fit.epochs=1",
     )
@@ -36,15 +39,12 @@ def swept(command: Command) -> Ended:
 
 @pytest.fixture(scope="module")
 def reader(swept: Ended) -> RunReader:
-    reader = RunReader(f"sqlite:///{swept.path}/mlflow.db")
-    for run, seed in zip(reader.trials(reader.study("s")), (0, 1, 0), strict=True):
-        reader.client.set_tag(run.info.run_id, "seed", seed)
-    return reader
+    return RunReader(f"sqlite:///{swept.path}/mlflow.db")
 
 
 @pytest.fixture(scope="module")
 def confirmed(reader: RunReader) -> Confirmation:
-    """Over two seeds, and no more settings than there are."""
+    """Over two seeds, of the two distinct params that there are."""
     found = Confirmation(reader, reader.study("s"), top=3, seeds=2)
     assert len(list(found.run(HERE))) == 4
     found.write()
@@ -62,7 +62,8 @@ def invoke(reader: RunReader, *arguments: str) -> Result:
         ({0, 1, 7}, set(), 2, [8, 9]),
         ({0}, {1, 2}, 3, [1, 2, 3]),
         ({0}, {1, 2, 3}, 2, [1, 2]),
-        ({0, 2}, {1, 2}, 2, [1, 3]),  # the search went on, and used one of them
+        ({0, 2}, {1, 2}, 2, [1, 3]),  # the search was resumed, and used one of them
+        (set(), set(), 2, [0, 1]),
     ],
 )
 def test_seeds_are_those_that_the_search_never_used(
@@ -71,8 +72,10 @@ def test_seeds_are_those_that_the_search_never_used(
     assert other_seeds(used, known, n) == seeds
 
 
-def test_leaders_are_distinct_settings_over_the_same_seeds(confirmed: Confirmation) -> None:
-    assert sorted(one.run.data.params["model.units"] for one in confirmed.leaders) == ["4", "5"]
+def test_leaders_have_distinct_params_and_the_same_seeds(confirmed: Confirmation) -> None:
+    units = sorted((leader.params for leader in confirmed.leaders), key=str)
+    assert units == [{"model.units": "4"}, {"model.units": "5"}]
+    assert confirmed.objective == Objective("val_loss", "min")
     assert confirmed.leaders[0].searched < confirmed.leaders[1].searched
     assert confirmed.seeds == [2, 3]
     for leader in confirmed.leaders:
@@ -96,20 +99,21 @@ def test_each_is_a_run_nested_under_the_study(
         assert tags["mlflow.parentRunId"] == study.info.run_id
         assert (tags["study"], tags["state"]) == ("s", "COMPLETE")
         assert "trial" not in tags
-        assert run.info.run_name == f"{leader.run.info.run_name} seed={tags['seed']}"
+        assert run.info.run_name == f"units={leader.params['model.units']} seed={tags['seed']}"
+        assert run.data.params == leader.params
         assert run.data.metrics["best_value"] == leader.values[int(tags["seed"])]
-        config, was = reader.config(run), reader.config(leader.run)
+        config, original = reader.config(run), reader.config(leader.run)
         folders.add(Path(config.callbacks.model_checkpoint.filepath).parent)
-        # Only the seed, the folder, and the store are others.
-        for other in (config, was):
-            del other.callbacks.model_checkpoint.filepath, other.seed, other.tracking.uri
-        assert config == was
+        # Only the seed, the folder and the store differ.
+        for each in (config, original):
+            del each.callbacks.model_checkpoint.filepath, each.seed, each.tracking.uri
+        assert config == original
         assert not any(name.startswith("test_") for name in run.data.metrics)
     assert len(folders) == 4
     assert {folder.parent.parent for folder in folders} == {swept.path / "multirun" / "s"}
 
 
-def test_mlflow_shows_what_came_out(reader: RunReader, confirmed: Confirmation) -> None:
+def test_mlflow_shows_the_outcome(reader: RunReader, confirmed: Confirmation) -> None:
     study = reader.study("s")
     first = confirmed.leaders[0]
     assert study.data.metrics["confirm.mean"] == pytest.approx(first.mean)
@@ -121,20 +125,20 @@ def test_mlflow_shows_what_came_out(reader: RunReader, confirmed: Confirmation) 
         assert run.data.metrics["confirm.seeds"] == 2
 
 
-def test_what_is_there_is_not_trained_again(reader: RunReader, confirmed: Confirmation) -> None:
+def test_earlier_seeds_are_not_trained_again(reader: RunReader, confirmed: Confirmation) -> None:
     found = Confirmation(reader, reader.study("s"), top=2, seeds=3)
     assert found.seeds == [2, 3, 4]
-    assert [seed for _, seed in found.left] == [4, 4]
-    told = invoke(reader, "s", "--top=3", "--seeds=2")
-    assert told.exit_code == 0, told.output
+    assert [seed for _, seed in found.pending] == [4, 4]
+    invoked = invoke(reader, "s", "--top=3", "--seeds=2")
+    assert invoked.exit_code == 0, invoked.output
     for text in (
-        "there are no more than 2 complete settings",
-        "2 settings over seeds 2, 3: 0 trainings, 4 are there already",
+        "the study has complete trials of only 2 different params",
+        "2 trials, seeds 2, 3: 0 trainings, 4 were done before",
         f"{confirmed.leaders[0].mean:.4f}",
-        f"The lead of trial {confirmed.leaders[0].trial} ",
-        "with 2 seeds 15% of equal settings look so",
+        f"The margin of trial {confirmed.leaders[0].trial} ",
+        "with 2 seeds, 15% of the margins between equal params survive by chance.",
     ):
-        assert text in told.output
+        assert text in invoked.output
     answer = json.loads(invoke(reader, "s", "--seeds=2", "--json").stdout)
     assert answer["seeds"] == [2, 3]
     assert answer["survives"] is confirmed.survives
@@ -144,27 +148,35 @@ def test_what_is_there_is_not_trained_again(reader: RunReader, confirmed: Confir
 
 
 @pytest.mark.usefixtures("confirmed")
-def test_what_cant_be_told_is_said(reader: RunReader) -> None:
+def test_an_unknown_outcome_has_a_reason(reader: RunReader) -> None:
     study = reader.study("s")
     one = Confirmation(reader, study, top=2, seeds=1)
-    assert (one.survives, one.left) == (None, [])
-    assert "it takes two seeds at least" in one.verdict()
+    assert (one.survives, one.pending) == (None, [])
+    assert "it takes at least two seeds" in one.verdict()
     alone = Confirmation(reader, study, top=1, seeds=2)
     assert alone.survives is None
-    assert "no other complete setting" in alone.verdict()
+    assert "no complete trial with other params" in alone.verdict()
 
 
 def test_studies_that_cant_be_confirmed(app: Command, reader: RunReader) -> None:
     assert "there is no study t" in invoke(reader, "t").output
     ended = app("-m", "hydra.sweeper.n_trials=1", "hydra.sweeper.study_name=one")
     other = RunReader(f"sqlite:///{ended.path}/mlflow.db")
-    told = invoke(other, "one")
-    assert told.exit_code == 1
-    assert "by an application of your own" in told.output
+    invoked = invoke(other, "one")
+    assert invoked.exit_code == 1
+    assert "by an application of your own" in invoked.output
     study = other.study("one")
     other.client.set_tag(other.run("one/0").info.run_id, "state", "FAIL")
-    with pytest.raises(NotFoundError, match="study one has no complete trial"):
+    with pytest.raises(NotFoundError, match="study one has no complete trial to confirm"):
         Confirmation(other, study, top=3, seeds=5)
+    other.client.delete_tag(study.info.run_id, "objective")
+    with pytest.raises(NotFoundError, match="study one has no objective to compare its trials by"):
+        Confirmation(other, other.study("one"), top=3, seeds=5)
+    other.client.set_tag(study.info.run_id, "rnnexp.schema", "999")
+    invoked = invoke(other, "one")
+    assert invoked.exit_code == 1
+    assert invoked.output.startswith("Error: study one has schema version 999, but this rnnexp ")
+    assert invoked.output.count("\n") == 1
 
 
 @pytest.mark.slow
@@ -179,8 +191,8 @@ def test_the_command_trains_on_workers(command: Command, monkeypatch: pytest.Mon
     )
     monkeypatch.setattr(sys, "path", [*sys.path])
     reader = RunReader(f"sqlite:///{swept.path}/mlflow.db")
-    told = invoke(reader, "s", "--seeds=2", "--n-jobs=2", "--json")
-    assert told.exit_code == 0, told.output
-    assert "4 of 4: trial " in told.stderr
-    leaders = json.loads(told.stdout)["leaders"]
+    invoked = invoke(reader, "s", "--seeds=2", "--n-jobs=2", "--json")
+    assert invoked.exit_code == 0, invoked.output
+    assert "4 of 4: trial " in invoked.stderr
+    leaders = json.loads(invoked.stdout)["leaders"]
     assert [len(leader["values"]) for leader in leaders] == [2, 2]

@@ -1,4 +1,4 @@
-"""Trials trained again, and where a replay parts from its run."""
+"""Replays of runs, and the epoch at which a replay differs from its run."""
 
 import json
 import math
@@ -11,10 +11,11 @@ from mlflow.entities import Run
 from omegaconf import OmegaConf
 
 from rnnexp.cli import main
-from rnnexp.errors import ConfigError, NotFoundError, SweepError
+from rnnexp.errors import ConfigError, NotFoundError, SchemaError, SweepError
 from rnnexp.reproduce.job_config import threads_of
 from rnnexp.reproduce.replay import Difference, difference, notes, replay
 from rnnexp.storage.run_reader import RunReader
+from rnnexp.version import __version__
 from tests.conftest import Command, Ended
 from tests.test_sweep import PRUNE_AT_2, metrics
 
@@ -24,7 +25,7 @@ CURVES = {"loss": {0: 1.0, 1: 0.5}, "val_loss": {0: 1.0, 1: math.nan}}
 
 @pytest.fixture(scope="module")
 def swept(command: Command) -> Ended:
-    """Two trials: of 1 epoch, which completes, and of 4, pruned at epoch 2."""
+    """Two trials: one of 1 epoch, which completes, and one of 4 epochs, pruned at epoch 2."""
     return command(
         "-m",
         *PRUNE_AT_2,
@@ -56,7 +57,7 @@ def artifacts(reader: RunReader, run: Run) -> set[str]:
     ("second", "found"),
     [
         (CURVES, None),
-        ({"loss": {0: 1.0, 1: 0.5, 2: 0.4}, "other": {0: 3.0}}, None),  # what both have
+        ({"loss": {0: 1.0, 1: 0.5, 2: 0.4}, "other": {0: 3.0}}, None),  # only common epochs
         (
             {"loss": {0: 1.0, 1: 0.75}, "val_loss": {0: 1.25}},
             Difference(0, "val_loss", (1.0, 1.25), 0.25),
@@ -80,12 +81,12 @@ def test_a_replay_is_a_job_and_a_run_of_its_own(
     before = times(swept.path / "multirun"), artifacts(reader, original)
     done = replay(reader, original, HERE)
     assert done.epochs == (1, 1)
-    tags = done.again.data.tags
+    tags = done.replayed.data.tags
     assert tags["replay_of"] == original.info.run_id
     assert (tags["state"], tags["seed"]) == ("COMPLETE", "0")
     assert "mlflow.parentRunId" not in tags
-    assert done.again.data.params == original.data.params
-    assert done.again.info.experiment_id == original.info.experiment_id
+    assert done.replayed.data.params == original.data.params
+    assert done.replayed.info.experiment_id == original.info.experiment_id
     (folder,) = (tmp_path / "outputs").iterdir()
     assert {file.name for file in folder.iterdir()} == {
         ".hydra", "best.keras", "sweep.log", "train_end"
@@ -93,57 +94,85 @@ def test_a_replay_is_a_job_and_a_run_of_its_own(
     assert "val_accuracy" in (folder / "sweep.log").read_text()
     overrides = OmegaConf.load(folder / ".hydra" / "overrides.yaml")
     assert overrides == OmegaConf.load(swept.path / "multirun/s/0/.hydra/overrides.yaml")
-    assert artifacts(reader, done.again) == before[1]
-    # Nothing of the old run is another but for the link.
+    assert artifacts(reader, done.replayed) == before[1]
+    # The link is all that is new in the old run.
     assert (times(swept.path / "multirun"), artifacts(reader, original)) == before
-    again = reader.run("s/0")
-    assert again.data.tags == original.data.tags | {"replayed_by": done.again.info.run_id}
+    linked = reader.run("s/0")
+    assert linked.data.tags == original.data.tags | {"replayed_by": done.replayed.info.run_id}
     assert len(reader.trials(reader.study("s"))) == 2
 
 
 def test_a_replay_can_be_replayed(reader: RunReader) -> None:
-    first = replay(reader, reader.run("s/0"), HERE).again
-    reader.client.set_tag(first.info.run_id, "folder", "")  # as of a version without the tag
-    reader.client.delete_tag(first.info.run_id, "folder")
-    assert replay(reader, first, HERE).again.data.tags["replay_of"] == first.info.run_id
+    first = replay(reader, reader.run("s/0"), HERE).replayed
+    assert replay(reader, first, HERE).replayed.data.tags["replay_of"] == first.info.run_id
 
 
 def test_a_pruned_trial_runs_on(reader: RunReader) -> None:
     original = reader.run("s/1")
     done = replay(reader, original, HERE)
-    assert done.again.data.tags["state"] == "COMPLETE"
+    assert done.replayed.data.tags["state"] == "COMPLETE"
     assert done.epochs == (3, 4)
     assert any("the run was pruned" in note for note in notes(reader, original))
 
 
-def test_what_may_make_it_differ_is_told(reader: RunReader) -> None:
-    run_id = reader.run("s/0").info.run_id
+def test_notes_give_the_reasons_for_a_difference(reader: RunReader) -> None:
+    original = reader.run("s/0")
+    run_id, version = original.info.run_id, original.data.tags["rnnexp.version"]
     for tag, value in (("attempt", "1"), ("rnnexp.version", "0.0.1")):
         reader.client.set_tag(run_id, tag, value)
-    told = "\n".join(notes(reader, reader.run("s/0")))
-    for tag in ("attempt", "rnnexp.version"):
-        reader.client.delete_tag(run_id, tag)
-    for text in ("was taken up again", "of rnnexp 0.0.1", "without deterministic=true"):
-        assert text in told
+    reader.client.delete_tag(run_id, "data")
+    found = list(notes(reader, reader.run("s/0")))
+    reader.client.delete_tag(run_id, "attempt")
+    reader.client.set_tag(run_id, "rnnexp.version", version)
+    reader.client.set_tag(run_id, "data", original.data.tags["data"])
+    assert found == [
+        f"the run was made by rnnexp 0.0.1, this is {__version__}",
+        "the run ended before its data were loaded; the data may have changed since",
+        "the run was retried or resumed after its process died; metrics can differ from there",
+        "the run was trained without deterministic=true; the last bits can differ",
+    ]
 
 
-def test_it_has_the_threads_that_the_run_had(reader: RunReader) -> None:
+def test_a_replay_has_the_threads_that_the_run_had(reader: RunReader) -> None:
     run = reader.run("s/1")
+    stored = json.dumps(reader.environment(run))
     reader.client.log_text(run.info.run_id, '{"threads": 3}', "environment.json")
-    assert threads_of(reader, run) == (3, "")
+    assert threads_of(reader, run) == 3
     reader.client.log_text(run.info.run_id, "{}", "environment.json")
-    threads, note = threads_of(reader, run)
-    assert threads == 1
-    assert "doesn't tell how many threads" in note
+    with pytest.raises(NotFoundError, match=r"has no environment.json with its number of threads"):
+        replay(reader, run)
+    reader.client.log_text(run.info.run_id, stored, "environment.json")
+
+
+def test_another_schema_version_is_refused(reader: RunReader, tmp_path: Path) -> None:
+    run = reader.run("s/0")
+    reader.client.set_tag(run.info.run_id, "rnnexp.schema", "999")
+    refused = CliRunner().invoke(main, ["replay", "s/0", f"--tracking-uri={reader.uri}"])
+    with pytest.raises(SchemaError):
+        reader.run(run.info.run_id)
+    reader.client.set_tag(run.info.run_id, "rnnexp.schema", run.data.tags["rnnexp.schema"])
+    assert refused.exit_code == 1
+    assert refused.output == (
+        f"Error: trial {run.info.run_name} has schema version 999, but this rnnexp reads version "
+        "1: use the rnnexp that wrote it, or start a new study\n"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_of_another_program_is_refused(reader: RunReader) -> None:
+    run = reader.client.create_run(reader.run("s/0").info.experiment_id)
+    with pytest.raises(NotFoundError, match="was not made by rnnexp, so it can't be trained again"):
+        replay(reader, run, HERE)
+    reader.client.delete_run(run.info.run_id)
 
 
 def test_data_that_have_changed_are_refused(reader: RunReader, tmp_path: Path) -> None:
     run = reader.run("s/0")
     reader.client.set_tag(run.info.run_id, "data", "0123abcd")
     runs = len(reader.client.search_runs([run.info.experiment_id]))
-    with pytest.raises(ConfigError, match=r"on 0123abcd, now they are [0-9a-f]{32}"):
+    with pytest.raises(ConfigError, match=r"was 0123abcd, now it is [0-9a-f]{32}"):
         replay(reader, reader.run("s/0"), HERE)
-    reader.client.delete_tag(run.info.run_id, "data")
+    reader.client.set_tag(run.info.run_id, "data", run.data.tags["data"])
     assert len(reader.client.search_runs([run.info.experiment_id])) == runs
     assert not list(tmp_path.iterdir())
 
@@ -204,10 +233,10 @@ def test_what_cant_be_replayed(app: Command, reader: RunReader) -> None:
         replay(reader, reader.study("s"), HERE)
     ended = app("-m", "hydra.sweeper.n_trials=1", "hydra.sweeper.study_name=one", "steps=2")
     there = f"--tracking-uri=sqlite:///{ended.path}/mlflow.db"
-    told = CliRunner().invoke(main, ["replay", "one/0", there])
-    assert told.exit_code == 1
-    assert "by an application of your own" in told.output
-    assert "python APPLICATION.py steps=2 x=" in told.output
+    invoked = CliRunner().invoke(main, ["replay", "one/0", there])
+    assert invoked.exit_code == 1
+    assert "by an application of your own" in invoked.output
+    assert "python APPLICATION.py steps=2 x=" in invoked.output
 
 
 @pytest.mark.slow
@@ -236,11 +265,11 @@ def test_a_deterministic_trial_of_a_worker_is_replayed_to_the_last_bit(
     assert plain.exit_code == 0, plain.output
     epochs = original.data.metrics and len(metrics(swept, original, "loss"))
     assert f"equal: every metric of {epochs} epochs, to the last bit" in plain.output
-    told = CliRunner().invoke(
+    as_json = CliRunner().invoke(
         main, ["replay", "s/1", "--json", "--tracking-uri=sqlite:///mlflow.db"]
     )
-    answer = json.loads(told.stdout)
+    answer = json.loads(as_json.stdout)
     assert answer["equal"] is True
-    again = swept.client.get_run(answer["replay"]["id"])
+    replayed = swept.client.get_run(answer["replay"]["id"])
     for name in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"):
-        assert metrics(swept, again, name) == metrics(swept, original, name)
+        assert metrics(swept, replayed, name) == metrics(swept, original, name)

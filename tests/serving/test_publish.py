@@ -1,8 +1,6 @@
 import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import mlflow.pyfunc
@@ -80,10 +78,10 @@ def test_it_predicts_as_its_checkpoint(swept: Ended, reader: RunReader, tmp_path
     vocabulary = Vocabulary(data.load(config.data).words)
     ids = vocabulary.encode([tokenize(text, "whitespace") for text in SENTENCES], 8)
     model = mlflow.pyfunc.load_model("models:/s@champion")
-    told = model.predict(pd.DataFrame({"text": SENTENCES}))
+    predicted = model.predict(pd.DataFrame({"text": SENTENCES}))
     expected = network.predict(ids, verbose=0)[:, 0]
-    assert told["probability"].tolist() == pytest.approx(expected.tolist(), abs=1e-7)
-    assert told["label"].tolist() == [int(chance > 0.5) for chance in expected]
+    assert predicted["probability"].tolist() == pytest.approx(expected.tolist(), abs=1e-7)
+    assert predicted["label"].tolist() == [int(probability > 0.5) for probability in expected]
     assert [column.name for column in model.metadata.get_input_schema().inputs] == ["text"]
     assert len(model.predict(model.input_example)) == 2
 
@@ -130,19 +128,19 @@ def published(swept: Ended, reader: RunReader) -> Published:
 def test_a_better_one_becomes_the_champion(published: Published) -> None:
     published("better", 1)
     assert published.champion("better") == "1"
-    ((told, command),) = published("better", 0)
+    ((text, command),) = published("better", 0)
     assert published.champion("better") == "2"
-    assert "version 2 of better, now its champion" in told
+    assert "version 2 of better, now its champion" in text
     assert "models:/better@champion" in command
 
 
 def test_a_worse_one_does_not(published: Published) -> None:
     published("worse", 0)
-    (told, command), (by_hand, crown) = published("worse", 1)
+    (text, command), (by_hand, crown) = published("worse", 1)
     assert published.champion("worse") == "1"
-    assert "version 2 of worse, not its champion: its best_value" in told
+    assert "version 2 of worse, not its champion: its best_value" in text
     assert "models:/worse/2" in command
-    assert by_hand == "Make it the champion by hand:"
+    assert by_hand == "Make this version the champion by hand:"
     assert versions(published.reader, "worse")[1].description.startswith("Did not become")
     *_, code = shlex.split(crown)
     exec(code)  # noqa: S102
@@ -155,41 +153,61 @@ def test_another_objective_is_not_compared(published: Published) -> None:
     published("other", 1)
     client = published.reader.client
     client.set_model_version_tag("other", "1", "objective", "max val_accuracy")
-    told, _ = published("other", 0)[0]
-    assert "by another objective (max val_accuracy, this one min val_loss)" in told
+    text, _ = published("other", 0)[0]
+    assert "by another objective (max val_accuracy, this one min val_loss)" in text
     assert published.champion("other") == "1"
 
 
 def test_without_a_name_it_is_logged_alone(published: Published) -> None:
     tracker, config = published.reader.tracker, published.config
-    ((told, command),) = publish_run(tracker, config, published.runs[0], published.parent, None)
-    assert "which is not registered" in told
+    ((text, command),) = publish_run(tracker, config, published.runs[0], published.parent, None)
+    assert "which is not registered" in text
     assert mlflow.pyfunc.load_model(shlex.split(command.split(" -m ")[1])[0])
 
 
 def test_the_command(reader: RunReader) -> None:
     uri = f"--tracking-uri={reader.uri}"
-    told = CliRunner().invoke(main, ["publish", "s", "--name", "by hand", uri])
-    assert told.exit_code == 0, told.output
-    assert "version 1 of by hand, now its champion" in told.output
+    invoked = CliRunner().invoke(main, ["publish", "s", "--name", "by hand", uri])
+    assert invoked.exit_code == 0, invoked.output
+    assert "version 1 of by hand, now its champion" in invoked.output
     refused = CliRunner().invoke(main, ["publish", "s", "--name", "a/b", uri])
     assert refused.exit_code == 1
     assert "--name a/b: names of registered models have no / : ?" in refused.output
 
 
+@pytest.mark.parametrize("arguments", [["export", "s/0", "model"], ["publish", "s"]])
+def test_another_schema_version_is_refused(
+    reader: RunReader, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    uri = f"--tracking-uri={reader.uri}"
+    runs = [reader.study("s"), reader.run("s/0")]
+    for run in runs:
+        reader.client.set_tag(run.info.run_id, "rnnexp.schema", "999")
+    refused = CliRunner().invoke(main, [*arguments, uri])
+    for run in runs:
+        reader.client.set_tag(run.info.run_id, "rnnexp.schema", run.data.tags["rnnexp.schema"])
+    assert refused.exit_code == 1
+    assert refused.output == (
+        "Error: study s has schema version 999, but this rnnexp reads version 1: use the rnnexp "
+        "that wrote it, or start a new study\n"
+    )
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "problem"),
     [
         (["hydra.sweeper.study_name='a:b'"], "registered_model_name=a:b: names of registered"),
         (["hydra.sweeper.registered_model_name=a/b"], "registered_model_name=a/b: names of"),
     ],
 )
 def test_a_name_that_the_registry_refuses(
-    command: Command, arguments: list[str], told: str
+    command: Command, arguments: list[str], problem: str
 ) -> None:
     ended = command(*SWEEP[:-1], *arguments)
     assert ended.code == 1
-    assert told in ended.err
+    assert problem in ended.err
     assert not ended.files() - {"mlflow.db"}
 
 
@@ -198,10 +216,8 @@ def test_an_application_has_none(app: Command) -> None:
     assert ended.code == 0, ended.err
     assert not ended.client.search_registered_models()
     _, run = ended.runs("app")
-    settings: Mapping[str, Any] = {
-        "tracking": {"uri": f"sqlite:///{ended.path}/mlflow.db", "experiment": "app"}
-    }
-    assert publish(OmegaConf.create(settings), run.info.run_id, "unused", None) == []
+    tracking = {"uri": f"sqlite:///{ended.path}/mlflow.db", "experiment": "app"}
+    assert publish(OmegaConf.create({"tracking": tracking}), run.info.run_id, "unused", None) == []
 
 
 def test_a_model_that_can_not_be_logged_costs_no_summary(app: Command) -> None:
