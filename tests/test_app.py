@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from tests.conftest import ROOT, Command
+from tests.helpers.commands import ROOT, Command
 
 STUDY = "hydra.sweeper.study_name=s"
 GRID = ("hydra.sweeper.params=null", "x=choice(1,2)", "rate=choice(0.2,0.4)")

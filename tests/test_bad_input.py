@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Command, Ended
+from tests.helpers.commands import Command, Ended
 
 THREE = "text,label\ngood film,a\nbad film,b\nso so,c\ngood one,a\nbad one,b\n"
 

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import data
 from rnnexp.training.model import build
-from tests.conftest import EAGER, ROOT, TINY, Command
+from tests.helpers.commands import EAGER, ROOT, TINY, Command
 
 ROW = re.compile(r"\| .+ \| `(.+?)` \| `python sweep\.py (.+)` \| `(\S+)::(\S+)` \|")
 TEXT = (ROOT / "docs" / "choices.md").read_text(encoding="utf-8")

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from rnnexp.cli import main
-from tests.conftest import EAGER, Command
-from tests.test_docs import DOCS, REVIEWS, arguments_of, blocks, is_sweep, shrink
+from tests.helpers.commands import EAGER, Command
+from tests.helpers.docs import DOCS, REVIEWS, arguments_of, blocks, is_sweep, shrink
 
 PAGES = sorted((DOCS / "howto").glob("*.md"))
 TIMEOUT = 300  # seconds, for the commands of a block

@@ -11,15 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.trial import TrialState
 
 from rnnexp import data
-from tests.conftest import TINY, Command, Ended
-
-# Prunes every trial that reaches epoch 2, and only those.
-PRUNE_AT_2 = (
-    "pruner=none",
-    "pruner._target_=optuna.pruners.ThresholdPruner",
-    "+pruner.upper=0",
-    "+pruner.n_warmup_steps=2",
-)
+from tests.helpers.commands import PRUNE_AT_2, TINY, Command, Ended, metrics
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +26,6 @@ def swept(command: Command) -> Ended:
         "fit.epochs=choice(1,2,4)",
         "model.units=choice(4,5)",
     )
-
-
-def metrics(ended: Ended, run: Run, name: str) -> list[tuple[int, float]]:
-    history = ended.client.get_metric_history(run.info.run_id, name)
-    return [(metric.step, metric.value) for metric in history]
 
 
 def artifacts(ended: Ended, run: Run) -> set[str]:

@@ -14,8 +14,7 @@ from optuna.trial import Trial, TrialState
 from rnnexp.execution.current_trial import RUN_ID
 from rnnexp.result import RESULT, Result, State
 from rnnexp.sweep.audit import audit
-from tests.conftest import Command, Ended
-from tests.test_sweep import metrics
+from tests.helpers.commands import Command, Ended, metrics
 
 RATE = optuna.distributions.CategoricalDistribution([0.2, 0.4])
 

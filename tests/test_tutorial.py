@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import data
 from rnnexp.search.space import short_key
-from tests.conftest import EAGER, ROOT, Command, Ended
+from tests.helpers.commands import EAGER, ROOT, Command, Ended
 
 pytestmark = pytest.mark.slow
 

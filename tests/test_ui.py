@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from mlflow.entities import Run
 
-from tests.conftest import ROOT, Command, Ended
+from tests.helpers.commands import ROOT, Command, Ended
 
 UI = SimpleNamespace(**runpy.run_path(str(ROOT / "docs" / "plots" / "mlflow_ui.py")))
 pytestmark = [

@@ -6,8 +6,7 @@ from hydra.version import VersionBase
 from optuna.trial import TrialState
 from packaging.version import Version
 
-from tests.conftest import Command, Ended
-from tests.test_sweep import PRUNE_AT_2, metrics
+from tests.helpers.commands import PRUNE_AT_2, Command, Ended, metrics
 
 WORKERS = ("-m", "hydra/launcher=workers", "sampler=random", "hydra.sweeper.study_name=s")
 

@@ -21,7 +21,7 @@ from rnnexp.report.reporter import Reporter, pause
 from rnnexp.report.snapshot import Snapshot, Spent, lanes, snapshot_of
 from rnnexp.result import RESULT, Result, State
 from rnnexp.storage.mlflow_store import Tracker
-from tests.conftest import Command, Ended
+from tests.helpers.commands import Command, Ended
 
 NOON = datetime(2026, 1, 1, 12)
 LR, UNITS, RATE = "compile.optimizer.learning_rate", "model.units", "compile.optimizer.momentum"

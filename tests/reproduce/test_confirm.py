@@ -13,7 +13,7 @@ from rnnexp.cli import main
 from rnnexp.errors import NotFoundError
 from rnnexp.reproduce.confirm import Confirmation, other_seeds
 from rnnexp.storage.run_reader import RunReader
-from tests.conftest import Command, Ended
+from tests.helpers.commands import Command, Ended
 
 HERE = OmegaConf.create({"_target_": "rnnexp.execution.executors.InProcessExecutor"})
 

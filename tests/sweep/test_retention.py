@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 
 from rnnexp.sweep.audit import audit
 from rnnexp.sweep.retention import Keep, discarded, keep_problems
-from tests.conftest import ROOT, Command, Ended
+from tests.helpers.commands import ROOT, Command, Ended
 
 COMPLETE, PRUNED, FAIL, RUNNING, WAITING = (
     TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING, TrialState.WAITING,
