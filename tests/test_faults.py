@@ -1,6 +1,8 @@
 """Processes that are really killed, at random moments; afterwards every trial is there once.
 
-In full, which takes some 10 minutes: `pytest -n 0 -m slow tests/test_faults.py --kills 20`.
+In full, which takes some 10 minutes: `pytest -m slow tests/test_faults.py --kills 20`. The moments
+and the victims are drawn with a seed, which the report's header and each failure show; `--seed N`
+draws the same moments and victims again.
 """
 
 import os
@@ -25,8 +27,7 @@ from optuna.trial import TrialState
 from sqlalchemy.pool import NullPool
 
 from rnnexp.sweep.audit import audit
-from tests.conftest import ROOT, TINY, Ended
-from tests.test_sweep import metrics
+from tests.helpers.commands import ROOT, TINY, Ended, metrics
 
 pytestmark = pytest.mark.slow
 N_TRIALS, EPOCHS = 5, 4
@@ -136,7 +137,15 @@ def kills(pytestconfig: pytest.Config) -> int:
     return int(pytestconfig.getoption("--kills"))
 
 
-def test_a_worker_is_killed(start: Start, tmp_path: Path, kills: int) -> None:
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> random.Random:
+    """Draws by the option ``--seed`` and the test's name: the same whichever other tests run."""
+    seed = request.config.getoption("--seed")
+    print(f"the moments and the victims were drawn with --seed {seed}")  # noqa: T201
+    return random.Random(f"{seed} {request.node.name}")  # noqa: S311
+
+
+def test_a_worker_is_killed(start: Start, tmp_path: Path, kills: int, rng: random.Random) -> None:
     n_trials = N_TRIALS + kills
     sweep = start(
         "hydra.sweeper.study_name=s", "hydra.sweeper.retries=100",
@@ -145,9 +154,9 @@ def test_a_worker_is_killed(start: Start, tmp_path: Path, kills: int) -> None:
     wait_for_a_trial(tmp_path, sweep)
     killed = 0
     while killed < kills and sweep.poll() is None:
-        time.sleep(random.uniform(0, 2))  # noqa: S311
+        time.sleep(rng.uniform(0, 2))
         if sweep.poll() is None and (alive := workers(sweep)):
-            random.choice(alive).kill()  # noqa: S311
+            rng.choice(alive).kill()
             killed += 1
     out, _ = sweep.communicate(timeout=300)
     assert sweep.returncode == 0, out
@@ -155,12 +164,12 @@ def test_a_worker_is_killed(start: Start, tmp_path: Path, kills: int) -> None:
     assert_all_accounted_for(tmp_path, n_trials)
 
 
-def test_the_sweep_is_killed(start: Start, tmp_path: Path, kills: int) -> None:
+def test_the_sweep_is_killed(start: Start, tmp_path: Path, kills: int, rng: random.Random) -> None:
     n_trials = f"hydra.sweeper.n_trials={N_TRIALS + kills}"
     sweep = start("hydra.sweeper.study_name=s", n_trials)
     wait_for_a_trial(tmp_path, sweep)
     for _ in range(kills):
-        time.sleep(random.uniform(0, 2))  # noqa: S311
+        time.sleep(rng.uniform(0, 2))
         assert sweep.poll() is None, sweep.communicate()[0]
         stale_trials = workers(sweep)
         sweep.kill()
