@@ -1,4 +1,4 @@
-"""docs/choices.md tells the truth: each row's command runs, its key and its test exist."""
+"""The rows of docs/choices.md are true: their commands run, their keys and tests exist."""
 
 import re
 import shlex

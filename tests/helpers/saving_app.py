@@ -1,4 +1,4 @@
-"""An application without Keras that saves a checkpoint: its jobs end in all the ways there are."""
+"""An application without Keras that saves a checkpoint, and fails, dies or is pruned on demand."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 import rnnexp
-from rnnexp.storage.checkpoint_deletion import CHECKPOINT
+from rnnexp.storage.schema import Artifacts, Tags
 
 
 @hydra.main(version_base="1.3", config_path="../../docs/examples", config_name="app")
@@ -23,8 +23,8 @@ def main(config: DictConfig) -> float:
         os.kill(os.getpid(), signal.SIGKILL)
     trial.report(config.x, 0)
     if trial.run:
-        trial.run.log_file(file, CHECKPOINT)
-        trial.run.log_batch(tags={CHECKPOINT: f"{CHECKPOINT}/{file.name}"})
+        trial.run.log_file(file, Artifacts.CHECKPOINT)
+        trial.run.log_batch(tags={Tags.CHECKPOINT: f"{Artifacts.CHECKPOINT}/{file.name}"})
     if config.x == config.get("fail"):
         raise RuntimeError("as asked for")
     if config.x == config.get("prune"):
