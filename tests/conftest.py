@@ -1,75 +1,66 @@
-"""Fixtures: the real config, shrunk until a trial takes a second."""
+"""Options and fixtures: the real config, shrunk until a trial takes a second."""
 
-import io
-import runpy
+import random
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import absl.logging
-import mlflow.store.db.utils
-import optuna
 import pytest
-import sqlalchemy
-from hydra import compose, initialize_config_dir
-from mlflow.entities import Run
-from mlflow.tracking import MlflowClient
-from omegaconf import DictConfig
 
 from rnnexp.library_defaults import set_library_defaults
+from tests.helpers.commands import ROOT, TINY, Command, Ended, run_here
+
+if TYPE_CHECKING:
+    import sqlalchemy
+    from omegaconf import DictConfig
 
 set_library_defaults()
-
-ROOT = Path(__file__).parents[1]
-TINY = (
-    "data.n_train=120",
-    "data.n_test=40",
-    "data.maxlen=8",
-    "model.embedding_size=4",
-    "model.units=4",
-    "fit.epochs=2",
-)
-# For commands that only have to run: a graph costs more than a tiny training.
-EAGER = "+compile.run_eagerly=true"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--kills", type=int, default=2, help="how often each fault test kills; 20 is the full test"
     )
+    parser.addoption(
+        "--seed", type=int, help="seed of the moments at which fault tests kill; random by default"
+    )
 
 
-@dataclass
-class Ended:
-    """A command that has ended, and the folder that it was started in."""
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the number of processes
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Choose which tests run, and in how many processes, unless ``-m`` or ``-n`` is given.
 
-    path: Path
-    code: int
-    out: str
-    err: str
+    - ``pytest`` and ``pytest tests/storage``: all but the slow tests, in one process a core.
+    - ``pytest tests/test_pruning.py``: all but the slow tests, in this process; each process that
+      xdist starts would import TensorFlow.
+    - ``pytest tests/test_faults.py::test_a_worker_is_killed``: this test, slow or not, in this
+      process.
 
-    @property
-    def client(self) -> MlflowClient:
-        return MlflowClient(f"sqlite:///{self.path}/mlflow.db")
-
-    def runs(self, experiment: str = "rnnexp") -> list[Run]:
-        """The study's run first, then its trials by number."""
-        found = self.client.get_experiment_by_name(experiment)
-        runs = self.client.search_runs([found.experiment_id])
-        return sorted(runs, key=lambda run: int(run.data.tags.get("trial", -1)))
-
-    def study(self, name: str | None = None) -> optuna.Study:
-        return optuna.load_study(study_name=name, storage=f"sqlite:///{self.path}/optuna.db")
-
-    def files(self) -> set[str]:
-        return {file.name for file in self.path.iterdir()}
+    So ``-m slow`` runs the slow tests alone, and ``-m ''`` all tests.
+    """
+    if hasattr(config, "workerinput"):  # a process of xdist has the options of the first process
+        return
+    if not any("::" in text for text in config.args) and not any(
+        text.startswith("-m") for text in config.invocation_params.args
+    ):
+        config.option.markexpr = config.option.markexpr or "not slow"
+    files = all(Path(text.partition("::")[0]).is_file() for text in config.args)
+    if not files and getattr(config.option, "numprocesses", 0) is None:
+        config.option.numprocesses = "auto"
 
 
-Command = Callable[..., Ended]
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.seed is None:  # a process of xdist has the seed of the first process
+        config.option.seed = random.randrange(10**6)  # noqa: S311
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"fault tests: --kills {config.option.kills} --seed {config.option.seed}"
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -85,16 +76,26 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _tables_are_made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """MLflow makes a new file's tables by all its migrations, which takes a second: copy them."""
-    utils = mlflow.store.db.utils
+def _tables_where_mlflow_is_used(request: pytest.FixtureRequest) -> None:
+    if "mlflow" in sys.modules:  # imported by a test module that was collected
+        request.getfixturevalue("tables_are_made_once")
+
+
+@pytest.fixture(scope="session")
+def tables_are_made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Copy the tables of MLflow's first SQLite file to each later one.
+
+    MLflow makes a new file's tables by all its migrations, which takes a second.
+    """
+    from mlflow.store.db import utils
+
     make, made = utils._initialize_tables, tmp_path_factory.mktemp("tables") / "mlflow.db"
 
     def copy(source: str, target: str) -> None:
         with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
             old.backup(new)
 
-    def initialize(engine: sqlalchemy.Engine) -> None:
+    def initialize(engine: "sqlalchemy.Engine") -> None:
         file = engine.url.database
         if engine.dialect.name != "sqlite" or not file or not utils._is_empty_database(engine):
             make(engine)
@@ -110,11 +111,11 @@ def _tables_are_made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(scope="session")
-def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
-    """Runs ``python sweep.py ...`` in this process, in a new folder or a given one.
-
-    A process of its own would spend ten seconds on importing TensorFlow.
-    """
+def command(
+    tmp_path_factory: pytest.TempPathFactory,
+    tables_are_made_once: None,  # noqa: ARG001
+) -> Command:
+    """Runs ``python sweep.py ...`` in this process, in a new folder or a given one."""
 
     def run(
         *arguments: str,
@@ -127,22 +128,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
         if not any(text.startswith("hydra/launcher=") for text in arguments):
             fixed.append("hydra/launcher=in_process")
         overrides = [*fixed, *(text for text in arguments if text not in flags)]
-        path = path or tmp_path_factory.mktemp("folder")
-        out, err, code = io.StringIO(), io.StringIO(), 0
-        with (
-            pytest.MonkeyPatch.context() as patch,
-            redirect_stdout(out),
-            redirect_stderr(err),
-        ):
-            patch.chdir(path)
-            patch.setattr(sys, "argv", [script.name, *flags, *overrides])
-            try:
-                runpy.run_path(str(script), run_name="__main__")
-            except SystemExit as end:
-                if isinstance(end.code, str):  # as Python does by itself
-                    err.write(end.code)
-                code = 1 if isinstance(end.code, str) else int(end.code or 0)
-        return Ended(path, code, out.getvalue(), err.getvalue())
+        return run_here(script, [*flags, *overrides], path or tmp_path_factory.mktemp("folder"))
 
     return run
 
@@ -154,10 +140,11 @@ def app(command: Command) -> Command:
 
 
 @pytest.fixture
-def composed() -> Callable[..., DictConfig]:
+def composed() -> "Callable[..., DictConfig]":
     """Composes the real config, shrunk, with overrides."""
+    from hydra import compose, initialize_config_dir
 
-    def make(*overrides: str) -> DictConfig:
+    def make(*overrides: str) -> "DictConfig":
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             return compose("config", overrides=[*TINY, *overrides])
 

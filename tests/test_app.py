@@ -1,4 +1,4 @@
-"""Sweeps of an application without Keras, which are fast: pruning, budgets, known settings."""
+"""Sweeps of an application without Keras, which are fast: pruning, budgets, enqueued params."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from tests.conftest import ROOT, Command
+from tests.helpers.commands import ROOT, Command
 
 STUDY = "hydra.sweeper.study_name=s"
 GRID = ("hydra.sweeper.params=null", "x=choice(1,2)", "rate=choice(0.2,0.4)")
@@ -22,7 +22,7 @@ def n_trials(number: int) -> str:
 
 
 @pytest.mark.parametrize("launcher", ["in_process", "workers", "basic"])
-def test_it_prunes_and_shows_up_in_mlflow(app: Command, launcher: str) -> None:
+def test_an_application_is_pruned_and_is_in_mlflow(app: Command, launcher: str) -> None:
     ended = app("-m", f"hydra/launcher={launcher}", STUDY, CALLBACK)
     assert ended.code == 0, ended.err
     trials = ended.study().trials
@@ -42,20 +42,20 @@ def test_it_prunes_and_shows_up_in_mlflow(app: Command, launcher: str) -> None:
             assert run.data.metrics["best_value"] == pytest.approx(min(reported.values()))
             assert int(tags["pruned.epoch"]) == max(reported)
             assert float(tags["pruned.value"]) == pytest.approx(reported[max(reported)])
-            assert float(tags["pruned.bar"]) < float(tags["pruned.best"])
-            # With workers a trial that began later can be at this epoch as well.
+            assert float(tags["pruned.threshold"]) < float(tags["pruned.best"])
+            # With workers, a trial that began later can be at this epoch as well.
             assert int(tags["pruned.peers"]) >= 5
             assert tags["pruned.rule"].startswith("EarlyStoppingPruner(patience=")
             assert f"pruned at epoch {tags['pruned.epoch']}" in tags["reason"]
         files = {item.path for item in ended.client.list_artifacts(run.info.run_id)}
         assert {"config.yaml", "overrides.yaml"} <= files
-        # Hydra's callbacks hear of every job, wherever it runs.
+        # Hydra's callbacks are called for every job, whichever process runs the job.
         hydra = Path(ended.study().user_attrs["folder"], str(trial.number), ".hydra")
-        heard = {path.name for path in hydra.iterdir()}
-        assert {"config.pickle", "job_return.pickle"} <= heard
+        pickled = {path.name for path in hydra.iterdir()}
+        assert {"config.pickle", "job_return.pickle"} <= pickled
 
 
-def test_it_is_a_program_of_its_own(tmp_path: Path) -> None:
+def test_an_application_runs_without_a_sweep(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "docs" / "examples" / "app.py"], cwd=tmp_path, check=True
     )
@@ -76,15 +76,15 @@ def test_a_job_that_raises_leaves_its_traceback(app: Command) -> None:
         assert "traceback.txt" in files
 
 
-def test_a_setting_is_not_tried_twice(app: Command) -> None:
+def test_the_same_params_are_not_tried_twice(app: Command) -> None:
     ended = app("-m", *GRID, n_trials(20), STUDY)
     assert ended.code == 0, ended.err
-    settings = {tuple(trial.params.items()) for trial in ended.study().trials}
-    assert len(settings) == len(ended.study().trials) == 4
+    tried = {tuple(trial.params.items()) for trial in ended.study().trials}
+    assert len(tried) == len(ended.study().trials) == 4
     assert "all 4 settings have been tried" in ended.out
 
 
-def test_or_is_tried_again_with_another_seed(app: Command) -> None:
+def test_the_same_params_are_repeated_with_another_seed(app: Command) -> None:
     ended = app("-m", *GRID, "+seed=5", "hydra.sweeper.repeat_seed=seed", n_trials(8), STUDY)
     assert ended.code == 0, ended.err
     seeds: dict[tuple[object, ...], list[str]] = {}
@@ -98,7 +98,7 @@ def test_or_is_tried_again_with_another_seed(app: Command) -> None:
         assert found == [f"seed: {5 + number}" for number in range(len(found))]
 
 
-def test_known_settings_come_first(app: Command) -> None:
+def test_enqueued_params_come_first(app: Command) -> None:
     first = app("-m", n_trials(3), "hydra.sweeper.study_name=first")
     best = first.study("first").best_params
     ended = app(
@@ -113,7 +113,7 @@ def test_known_settings_come_first(app: Command) -> None:
     assert len(drawn) == 4
 
 
-def test_a_resumed_study_tries_new_known_settings_and_no_old_ones(app: Command) -> None:
+def test_a_resumed_study_tries_new_enqueued_params_and_no_old_ones(app: Command) -> None:
     first = app("-m", "hydra.sweeper.enqueue=[{x:1.5}]", n_trials(2), STUDY)
     ended = app(
         "-m", "hydra.sweeper.enqueue=[{x:1.5},{x:2.5}]", n_trials(4), "hydra.sweeper.resume=s",
@@ -124,7 +124,9 @@ def test_a_resumed_study_tries_new_known_settings_and_no_old_ones(app: Command) 
     assert (len(drawn), drawn[0], drawn[2], drawn.count(1.5)) == (4, 1.5, 2.5, 1)
 
 
-def test_a_study_whose_runs_are_elsewhere_is_not_resumed(app: Command, tmp_path: Path) -> None:
+def test_a_study_whose_runs_are_in_another_store_is_not_resumed(
+    app: Command, tmp_path: Path
+) -> None:
     first = app("-m", n_trials(1), STUDY)
     ended = app(
         "-m", n_trials(2), "hydra.sweeper.resume=s",
@@ -148,8 +150,8 @@ def test_what_can_not_be_enqueued(app: Command, enqueue: str, problem: str) -> N
     first = app("-m", n_trials(1), "hydra.sweeper.study_name=first")
     ended = app("-m", f"hydra.sweeper.enqueue={enqueue}", path=first.path)
     assert ended.code == 1
-    told = ended.err.replace("?", "")
-    assert all(part in told for part in problem.replace("?", "").split(".*"))
+    printed = ended.err.replace("?", "")
+    assert all(part in printed for part in problem.replace("?", "").split(".*"))
     assert ended.files() == first.files()
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Command, Ended
+from tests.helpers.commands import Command, Ended
 
 THREE = "text,label\ngood film,a\nbad film,b\nso so,c\ngood one,a\nbad one,b\n"
 
@@ -20,7 +20,7 @@ def assert_refused(ended: Ended, *problems: str) -> None:
     assert left <= {"outputs"}  # Hydra's own folder of a single run
 
 
-def test_all_problems_come_at_once(command: Command) -> None:
+def test_all_problems_are_in_one_message(command: Command) -> None:
     ended = command(
         "-m",
         "model.unitz=choice(32,64)",
@@ -99,7 +99,7 @@ def test_all_problems_come_at_once(command: Command) -> None:
         (["hydra.sweeper.max_failure_rate=2"], "must be between 0 and 1"),
     ],
 )  # fmt: skip
-def test_settings(command: Command, arguments: list[str], problem: str) -> None:
+def test_a_bad_value(command: Command, arguments: list[str], problem: str) -> None:
     tiny = "data=table" not in arguments
     ended = command("-m", *arguments, tiny=tiny)
     assert ended.code == 1
@@ -224,7 +224,7 @@ def test_settings(command: Command, arguments: list[str], problem: str) -> None:
         (["checkpoint=nothing.keras"], ["checkpoint=nothing.keras: there is no such file"]),
     ],
 )
-def test_choices(command: Command, arguments: list[str], problems: list[str]) -> None:
+def test_bad_choices(command: Command, arguments: list[str], problems: list[str]) -> None:
     assert_refused(command("-m", *arguments), *problems)
 
 
@@ -247,7 +247,7 @@ def test_choices(command: Command, arguments: list[str], problems: list[str]) ->
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("mode", [["-m"], []])
-def test_tables(
+def test_a_bad_table(
     command: Command, tmp_path: Path, mode: list[str], train: str, options: list[str], problem: str
 ) -> None:
     file = tmp_path / "a.csv"
@@ -273,12 +273,12 @@ def test_every_file_and_column_that_is_searched_is_checked(
     assert_refused(ended, f"data.train={file} has no column 'v'; it has: text, label, w")
 
 
-def test_what_is_not_given(command: Command) -> None:
+def test_files_that_are_not_given(command: Command) -> None:
     ended = command("-m", "data=table", tiny=False)
     assert_refused(ended, "data.train is not given", "data.test is not given")
 
 
-def test_a_single_run_is_checked_alike(command: Command) -> None:
+def test_a_single_run_is_checked_in_the_same_way(command: Command) -> None:
     ended = command(
         "objective.monitor=val_acc", "fit.batch_size=0", "tracking.uri=http://127.0.0.1:9"
     )

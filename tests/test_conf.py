@@ -15,7 +15,7 @@ GOOD = [0.5, 0.4, 0.3, 0.2, 0.15, 0.12, 0.11, 0.1]
 
 
 def run(study: optuna.Study, values: list[float]) -> TrialState:
-    """What becomes of a trial with these values."""
+    """Run a trial with these values, and return its final state."""
     trial = study.ask()
     for epoch, value in enumerate(values):
         trial.report(value, epoch)
@@ -25,7 +25,7 @@ def run(study: optuna.Study, values: list[float]) -> TrialState:
 
 
 def stopped(pruner: optuna.pruners.BasePruner, values: list[float]) -> bool:
-    """Whether any of six trials with these values is pruned beside twelve good ones."""
+    """Return whether any of six trials with these values is pruned, with twelve good peers."""
     study = optuna.create_study(study_name="s", pruner=pruner)
     for _ in range(12):
         run(study, GOOD)

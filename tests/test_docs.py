@@ -2,43 +2,14 @@
 
 import re
 import runpy
-import shlex
 import subprocess
 from itertools import groupby
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import EAGER, ROOT, Command
-
-DOCS = ROOT / "docs"
-REVIEWS = "review,sentiment\n" + "a good film,positive\na bad film,negative\n" * 10
-SWEEP = re.compile(r"(?:PYTHONPATH=docs/examples )?python sweep\.py\b")
-
-
-def blocks(document: Path) -> list[list[str]]:
-    """The lines of each block of commands."""
-    text = document.read_text(encoding="utf-8")
-    return [block.splitlines() for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)]
-
-
-def is_sweep(line: str) -> bool:
-    return SWEEP.match(line) is not None
-
-
-def arguments_of(line: str) -> list[str]:
-    return shlex.split(line[line.index("sweep.py") :])[1:]
-
-
-def shrink(arguments: list[str]) -> list[str]:
-    extra = [] if "data=table" in arguments else ["data.n_train=60", "data.n_test=20"]
-    needs_more = ("fit.initial_epoch=", "fit.validation_freq=")
-    if not any(text.startswith(needs_more) for text in arguments):
-        extra.append("fit.epochs=1")
-    if "-m" in arguments:
-        extra.append("hydra.sweeper.n_trials=1")
-    return [*arguments, *extra, EAGER]
-
+from tests.helpers.commands import ROOT, Command
+from tests.helpers.docs import DOCS, REVIEWS, arguments_of, blocks, is_sweep, shrink
 
 COMMANDS = [
     arguments_of(line) for block in blocks(ROOT / "README.md") for line in block if is_sweep(line)

@@ -1,4 +1,4 @@
-"""docs/choices.md tells the truth: each row's command runs, its key and its test exist."""
+"""The rows of docs/choices.md are true: their commands run, their keys and tests exist."""
 
 import re
 import shlex
@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import data
 from rnnexp.training.model import build
-from tests.conftest import EAGER, ROOT, TINY, Command
+from tests.helpers.commands import EAGER, ROOT, TINY, Command
 
 ROW = re.compile(r"\| .+ \| `(.+?)` \| `python sweep\.py (.+)` \| `(\S+)::(\S+)` \|")
 TEXT = (ROOT / "docs" / "choices.md").read_text(encoding="utf-8")

@@ -1,6 +1,8 @@
-"""Processes that are really killed, at random moments; afterwards every trial is there once.
+"""Processes that are really killed, at random moments; afterwards every trial is stored once.
 
-In full, which takes some 10 minutes: `pytest -n 0 -m slow tests/test_faults.py --kills 20`.
+In full, which takes some 10 minutes: `pytest -m slow tests/test_faults.py --kills 20`. The moments
+and the victims are drawn with a seed, which the report's header and each failure show; `--seed N`
+draws the same moments and victims again.
 """
 
 import os
@@ -25,8 +27,7 @@ from optuna.trial import TrialState
 from sqlalchemy.pool import NullPool
 
 from rnnexp.sweep.audit import audit
-from tests.conftest import ROOT, TINY, Ended
-from tests.test_sweep import metrics
+from tests.helpers.commands import ROOT, TINY, Ended, metrics
 
 pytestmark = pytest.mark.slow
 N_TRIALS, EPOCHS = 5, 4
@@ -36,7 +37,7 @@ SWEEP = (
     f"hydra.sweeper.n_trials={N_TRIALS}",
     "+callbacks.slow={_target_:tests.helpers.failing.Slow,seconds:0.2}",
 )  # fmt: skip
-# Where it does not matter what is trained, since importing TensorFlow takes longest of all.
+# For tests that need no Keras: importing TensorFlow would take most of their time.
 APP = (
     sys.executable, str(ROOT / "tests" / "helpers" / "slow_app.py"), "-m", f"steps={EPOCHS}",
     "hydra.sweeper.tracking.experiment=rnnexp", "hydra.sweeper.n_jobs=2",
@@ -48,8 +49,8 @@ Start = Callable[..., subprocess.Popen[str]]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts a sweep in the test's folder."""
-    begun = []
+    """Starts a sweep in the test's folder, or in a given folder."""
+    started = []
 
     def run(
         *arguments: str, path: Path = tmp_path, command: Sequence[str] = SWEEP
@@ -60,25 +61,25 @@ def start(tmp_path: Path) -> Iterator[Start]:
             cwd=path, env=environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
-        begun.append(sweep)
+        started.append(sweep)
         return sweep
 
     yield run
-    for sweep in begun:
+    for sweep in started:
         sweep.kill()
         if sweep.stdout and not sweep.stdout.closed:
             sweep.communicate()
 
 
 def load_study(url: str) -> optuna.Study:
-    """Without a pool, whose connections nobody would close."""
+    """Load the study without a connection pool, which nobody would close."""
     storage = optuna.storages.RDBStorage(url, engine_kwargs={"poolclass": NullPool})
     return optuna.load_study(study_name="s", storage=storage)
 
 
 def study_in(path: Path, storage: str = "") -> optuna.Study | None:
     if not (path / "multirun" / "s").exists():
-        return None  # to look earlier would make the database's tables, at the same time
+        return None  # an earlier look would make the database's tables while the sweep makes them
     try:
         return load_study(storage or f"sqlite:///{path}/optuna.db")
     except Exception:  # not there yet
@@ -86,7 +87,7 @@ def study_in(path: Path, storage: str = "") -> optuna.Study | None:
 
 
 def wait_for_a_trial(path: Path, sweep: subprocess.Popen[str], storage: str = "") -> None:
-    """Until a trial has reported its first epoch."""
+    """Wait until a trial has reported its first epoch."""
     while sweep.poll() is None:
         study = study_in(path, storage)
         if study and any(trial.intermediate_values for trial in study.trials):
@@ -136,7 +137,15 @@ def kills(pytestconfig: pytest.Config) -> int:
     return int(pytestconfig.getoption("--kills"))
 
 
-def test_a_worker_is_killed(start: Start, tmp_path: Path, kills: int) -> None:
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> random.Random:
+    """Draws by the option ``--seed`` and the test's name: the same whichever other tests run."""
+    seed = request.config.getoption("--seed")
+    print(f"the moments and the victims were drawn with --seed {seed}")  # noqa: T201
+    return random.Random(f"{seed} {request.node.name}")  # noqa: S311
+
+
+def test_a_worker_is_killed(start: Start, tmp_path: Path, kills: int, rng: random.Random) -> None:
     n_trials = N_TRIALS + kills
     sweep = start(
         "hydra.sweeper.study_name=s", "hydra.sweeper.retries=100",
@@ -145,9 +154,9 @@ def test_a_worker_is_killed(start: Start, tmp_path: Path, kills: int) -> None:
     wait_for_a_trial(tmp_path, sweep)
     killed = 0
     while killed < kills and sweep.poll() is None:
-        time.sleep(random.uniform(0, 2))  # noqa: S311
+        time.sleep(rng.uniform(0, 2))
         if sweep.poll() is None and (alive := workers(sweep)):
-            random.choice(alive).kill()  # noqa: S311
+            rng.choice(alive).kill()
             killed += 1
     out, _ = sweep.communicate(timeout=300)
     assert sweep.returncode == 0, out
@@ -155,18 +164,18 @@ def test_a_worker_is_killed(start: Start, tmp_path: Path, kills: int) -> None:
     assert_all_accounted_for(tmp_path, n_trials)
 
 
-def test_the_sweep_is_killed(start: Start, tmp_path: Path, kills: int) -> None:
+def test_the_sweep_is_killed(start: Start, tmp_path: Path, kills: int, rng: random.Random) -> None:
     n_trials = f"hydra.sweeper.n_trials={N_TRIALS + kills}"
     sweep = start("hydra.sweeper.study_name=s", n_trials)
     wait_for_a_trial(tmp_path, sweep)
     for _ in range(kills):
-        time.sleep(random.uniform(0, 2))  # noqa: S311
+        time.sleep(rng.uniform(0, 2))
         assert sweep.poll() is None, sweep.communicate()[0]
-        stale_trials = workers(sweep)
+        old_workers = workers(sweep)
         sweep.kill()
         sweep.communicate()
-        _, left = psutil.wait_procs(stale_trials, timeout=10)
-        assert left == []
+        _, alive = psutil.wait_procs(old_workers, timeout=10)
+        assert alive == []
         sweep = start("hydra.sweeper.resume=latest", n_trials)
         while not workers(sweep) and sweep.poll() is None:
             time.sleep(0.1)
@@ -178,7 +187,7 @@ def test_the_sweep_is_killed(start: Start, tmp_path: Path, kills: int) -> None:
 @pytest.mark.parametrize(
     ("number", "command"), [(signal.SIGINT, SWEEP), (signal.SIGTERM, APP)], ids=["INT", "TERM"]
 )
-def test_it_ends_when_asked_and_goes_on(
+def test_a_sweep_ends_on_a_signal_and_is_resumed(
     start: Start, tmp_path: Path, number: signal.Signals, command: Sequence[str]
 ) -> None:
     sweep = start("hydra.sweeper.study_name=s", command=command)
@@ -187,17 +196,17 @@ def test_it_ends_when_asked_and_goes_on(
     out, _ = sweep.communicate(timeout=60)
     assert sweep.returncode == 130, out
     assert "hydra.sweeper.resume=s" in out
-    left = [trial for trial in study_in(tmp_path).trials if trial.state == TrialState.RUNNING]
-    assert 1 <= len(left) <= 2
+    running = [trial for trial in study_in(tmp_path).trials if trial.state == TrialState.RUNNING]
+    assert 1 <= len(running) <= 2
     parent, *runs = Ended(tmp_path, 0, "", "").runs()
     assert parent.info.status == "KILLED"
-    assert {runs[trial.number].data.tags["state"] for trial in left} == {"INTERRUPTED"}
-    assert {runs[trial.number].info.status for trial in left} == {"KILLED"}
+    assert {runs[trial.number].data.tags["state"] for trial in running} == {"INTERRUPTED"}
+    assert {runs[trial.number].info.status for trial in running} == {"KILLED"}
     out, _ = start("hydra.sweeper.resume=s", command=command).communicate(timeout=120)
     assert_all_accounted_for(tmp_path)
 
 
-def test_twice_ends_it_at_once(start: Start, tmp_path: Path) -> None:
+def test_a_second_signal_ends_a_sweep_at_once(start: Start, tmp_path: Path) -> None:
     sweep = start("hydra.sweeper.study_name=s", "callbacks.slow.seconds=20")
     while not (study := study_in(tmp_path)) or not study.trials:
         time.sleep(0.1)
@@ -219,7 +228,7 @@ def test_two_sweeps_share_a_study(start: Start, tmp_path: Path) -> None:
     assert_all_accounted_for(tmp_path)
 
 
-def test_mlflows_server_is_away_for_a_while(start: Start, tmp_path: Path) -> None:
+def test_mlflows_server_is_unreachable_for_a_while(start: Start, tmp_path: Path) -> None:
     with mlflow_server(tmp_path, port := free_port()):
         uri = f"hydra.sweeper.tracking.uri=http://127.0.0.1:{port}"
         sweep = start("hydra.sweeper.study_name=s", uri, command=APP)
@@ -234,7 +243,7 @@ def test_mlflows_server_is_away_for_a_while(start: Start, tmp_path: Path) -> Non
 
 @dataclass
 class OnServer(Ended):
-    """A command whose stores are on a database server."""
+    """A command that has ended, and whose stores are on a database server."""
 
     url: str
 
@@ -260,7 +269,7 @@ class Postgres:
             self.call("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "test", name)
 
     def call(self, program: str, *arguments: str) -> None:
-        # It refuses to run as root.
+        # PostgreSQL refuses to run as root.
         user = "postgres" if os.geteuid() == 0 else None
         subprocess.run(
             [self.programs / program, *arguments], check=True, cwd=self.folder, user=user,
@@ -272,7 +281,7 @@ class Postgres:
         self.call("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", options, "start")
 
     def stop(self) -> None:
-        """As if it had crashed."""
+        """Stop the server as if it had crashed."""
         self.call("pg_ctl", "-D", "data", "-m", "immediate", "stop")
 
 
@@ -295,10 +304,10 @@ def postgres() -> Iterator[Postgres]:
         server.stop()
 
 
-def test_the_database_server_is_away_for_a_while(
+def test_the_database_server_is_unreachable_for_a_while(
     start: Start, tmp_path: Path, postgres: Postgres
 ) -> None:
-    """Both Optuna's and MLflow's."""
+    """The server holds both Optuna's storage and MLflow's store."""
     sweep = start(
         "hydra.sweeper.study_name=s", f"hydra.sweeper.storage={postgres.url}/optuna",
         f"hydra.sweeper.tracking.uri={postgres.url}/mlflow", command=APP,
@@ -321,7 +330,7 @@ def free_port() -> int:
 
 @contextmanager
 def mlflow_server(path: Path, port: int) -> Iterator[None]:
-    """A server whose store is the one that a bare sweep in the folder would have."""
+    """Serve the store that a sweep in the folder uses by default."""
     server = subprocess.Popen(
         [
             sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1",
@@ -358,7 +367,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(file: Path) -> None:
-    """Until nothing more goes on the disk."""
+    """Write a file until the disk is full."""
     with file.open("wb", buffering=0) as filler, pytest.raises(OSError, match="No space left"):
         while True:
             filler.write(bytes(4096))
@@ -370,11 +379,11 @@ def test_mlflows_disk_is_full_for_a_while(start: Start, tmp_path: Path, small_di
     wait_for_a_trial(tmp_path, sweep)
     fill(small_disk / "filler")
     time.sleep(8)
-    waiting = list(tmp_path.rglob("*mlflow.outbox"))
+    queued = list(tmp_path.rglob("*mlflow.outbox"))
     (small_disk / "filler").unlink()
     out, _ = sweep.communicate(timeout=200)
     assert sweep.returncode == 0, out
-    assert waiting
+    assert queued
     assert list(tmp_path.rglob("*mlflow.outbox")) == []
     shutil.copy(small_disk / "mlflow.db", tmp_path)
     assert_all_accounted_for(tmp_path)

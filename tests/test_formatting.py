@@ -8,7 +8,7 @@ from rnnexp.formatting import format_column, format_seconds, format_value
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.4, "0:00"), (65, "1:05"), (3599.6, "1:00:00"), (7205, "2:00:05")]
 )
-def test_clock(seconds: float, text: str) -> None:
+def test_seconds(seconds: float, text: str) -> None:
     assert format_seconds(seconds) == text
 
 
@@ -16,7 +16,7 @@ def test_clock(seconds: float, text: str) -> None:
     ("value", "text"),
     [(None, ""), (3, "3"), (0.0031234, "0.003123"), (0.1, "0.1"), ("gru", "gru"), (True, "True")],
 )
-def test_a_figure(value: object, text: str) -> None:
+def test_a_value(value: object, text: str) -> None:
     assert format_value(value) == text
 
 
@@ -32,9 +32,11 @@ def test_a_figure(value: object, text: str) -> None:
         ([], []),
     ],
 )
-def test_figures_line_up(values: list[object], texts: list[str]) -> None:
+def test_the_values_of_a_column_have_the_same_decimals(
+    values: list[object], texts: list[str]
+) -> None:
     assert format_column(values) == texts
 
 
-def test_decimals_as_asked() -> None:
+def test_the_number_of_decimals_can_be_given() -> None:
     assert format_column([0.25, 12345.0, None], 1) == ["0.2", "12345.0", ""]

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from rnnexp.cli import main
-from tests.conftest import EAGER, Command
-from tests.test_docs import DOCS, REVIEWS, arguments_of, blocks, is_sweep, shrink
+from tests.helpers.commands import EAGER, Command
+from tests.helpers.docs import DOCS, REVIEWS, arguments_of, blocks, is_sweep, shrink
 
 PAGES = sorted((DOCS / "howto").glob("*.md"))
 TIMEOUT = 300  # seconds, for the commands of a block
@@ -25,7 +25,7 @@ def test_a_page(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: Path
 ) -> None:
     monkeypatch.syspath_prepend(DOCS / "examples")
-    monkeypatch.syspath_prepend(tmp_path)  # as `python sweep.py` has the folder that it lies in
+    monkeypatch.syspath_prepend(tmp_path)  # as `python sweep.py` does with its folder
     monkeypatch.chdir(tmp_path)
     for name in ("train.csv", "test.csv"):
         (tmp_path / name).write_text(REVIEWS)
@@ -38,16 +38,16 @@ def test_a_page(
                 continue
             for line in lines:
                 if program == "sweep":
-                    arguments = no_larger_than_asked(arguments_of(line))
+                    arguments = shrink_unless_given(arguments_of(line))
                     ended = command(*arguments, path=tmp_path, tiny=False)
                     assert ended.code == 0, ended.err
                 else:
-                    told = CliRunner().invoke(main, shlex.split(line)[1:])
-                    assert told.exit_code == 0, f"{line}\n{told.output}"
+                    result = CliRunner().invoke(main, shlex.split(line)[1:])
+                    assert result.exit_code == 0, f"{line}\n{result.output}"
 
 
 def program_of(line: str) -> str:
-    """What runs a line; the project's own programs run in this process, to save their imports."""
+    """Return what runs a line; the project's own programs run in this process, to save imports."""
     if is_sweep(line):
         return "sweep"
     return (
@@ -57,17 +57,17 @@ def program_of(line: str) -> str:
     )
 
 
-def no_larger_than_asked(arguments: list[str]) -> list[str]:
-    """As small as the other documents' commands, but where a page itself says how large."""
+def shrink_unless_given(arguments: list[str]) -> list[str]:
+    """Shrink a command as in the other documents, except where the page itself gives a size."""
     given = {text.partition("=")[0] for text in arguments}
     extra = shrink(arguments)[len(arguments) :]
     if "data.n_train" in given:
-        extra.remove(EAGER)  # so many steps take longer than a graph
+        extra.remove(EAGER)  # this number of steps takes longer than a graph
     return [*arguments, *(text for text in extra if text.partition("=")[0] not in given)]
 
 
 def shell(script: str, folder: Path) -> None:
-    """Run commands as they stand, but for a port that may be taken; nothing is left running."""
+    """Run commands as written, but on a free port, and stop every process that they start."""
     with socket() as free:
         free.bind(("127.0.0.1", 0))
         script = script.replace("5001", str(free.getsockname()[1]))
@@ -91,7 +91,7 @@ def shell(script: str, folder: Path) -> None:
 
 
 def is_alive(group: int) -> bool:
-    """Whether any process of a group is there still."""
+    """Return whether any process of a group is alive."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:

@@ -27,7 +27,7 @@ def study_of(peers: Sequence[Values], direction: str = "minimize") -> optuna.Stu
 
 
 def pruned_at(pruner: EarlyStoppingPruner, study: optuna.Study, values: Values) -> int | None:
-    """The epoch at which the pruner gives up on a trial that reports these values."""
+    """Return the epoch at which the pruner stops a trial that reports these values."""
     study.pruner = pruner
     trial = study.ask()
     for epoch, value in enumerate(values):
@@ -89,7 +89,9 @@ def test_where_a_trial_is_pruned(knobs: dict[str, Any], values: Values, epoch: i
         (0.25, 0.21, True),
     ],
 )
-def test_the_bar_is_a_quantile_of_the_peers(quantile: float, value: float, behind: bool) -> None:
+def test_the_threshold_is_a_quantile_of_the_peers(
+    quantile: float, value: float, behind: bool
+) -> None:
     study = study_of([[0.1], [0.2], [0.3], [0.4], [0.5]])
     pruner = EarlyStoppingPruner(patience=1, quantile=quantile)
     assert (pruned_at(pruner, study, [value]) == 0) is behind
@@ -102,7 +104,7 @@ def test_a_peer_with_nothing_but_nan_is_the_worst() -> None:
     assert pruned_at(EarlyStoppingPruner(1, quantile=1.0, n_startup_trials=1), study, [9.0]) is None
 
 
-def test_the_verdict_says_why() -> None:
+def test_the_verdict_explains_the_decision() -> None:
     study = study_of([GOOD, GOOD, [0.6], [0.5, 0.5, NAN]])
     trial = study.ask()
     for epoch, value in enumerate([0.9, 0.7, 0.8]):
@@ -110,16 +112,20 @@ def test_the_verdict_says_why() -> None:
     verdict = EarlyStoppingPruner(patience=3, n_startup_trials=3).verdict(study, study.trials[-1])
     assert verdict
     assert (verdict.epoch, verdict.value, verdict.best) == (2, 0.8, 0.7)
-    assert (verdict.bar, verdict.peers, verdict.behind) == (0.3, 3, 3)
+    assert (verdict.threshold, verdict.peers, verdict.behind) == (0.3, 3, 3)
 
 
 @pytest.mark.parametrize(
     ("knobs", "message"),
     [
-        ({"patience": 0}, "patience=0 must be at least 1"),
-        ({"quantile": 1.5, "min_delta": -1.0}, "min_delta=-1.0 .*quantile=1.5"),
-        ({"n_startup_trials": 0}, "n_startup_trials=0"),
-        ({"start_from_epoch": -1}, "start_from_epoch=-1"),
+        ({"patience": 0}, "patience=0: must be a whole number, at least 1"),
+        (
+            {"quantile": 1.5, "min_delta": -1.0},
+            "min_delta=-1.0: must be a number, at least 0; "
+            "quantile=1.5: must be a number from 0, up to 1",
+        ),
+        ({"n_startup_trials": 0}, "n_startup_trials=0: must be a whole number, at least 1"),
+        ({"start_from_epoch": -1}, "start_from_epoch=-1: must be a whole number, at least 0"),
     ],
 )
 def test_arguments_out_of_range(knobs: dict[str, Any], message: str) -> None:
@@ -128,21 +134,23 @@ def test_arguments_out_of_range(knobs: dict[str, Any], message: str) -> None:
 
 
 def reference(pruner: EarlyStoppingPruner, peers: Sequence[Values], own: Values) -> bool:
-    """The definition, word for word: behind for `patience` judged epochs in a row."""
+    """Return whether the documented rule prunes: behind at `patience` judged epochs in a row."""
     count = 0
     for epoch, value in enumerate(own):
         if value is None or epoch < pruner.start_from_epoch:
             continue
         bests = [best(p, epoch) for p in peers if epoch < len(p) and p[epoch] is not None]
         judged = len(bests) >= pruner.n_startup_trials
-        bar = np.quantile(np.nan_to_num(bests, posinf=1e9), pruner.quantile) if judged else None
-        late = judged and (math.isnan(value) or best(own, epoch) > bar + pruner.min_delta)
+        threshold = (
+            np.quantile(np.nan_to_num(bests, posinf=1e9), pruner.quantile) if judged else None
+        )
+        late = judged and (math.isnan(value) or best(own, epoch) > threshold + pruner.min_delta)
         before = best(own, epoch - 1) if epoch else math.inf
         if pruner.only_worsening and value <= before + pruner.min_delta:
             late = False
         count = count + 1 if late else 0
-    told = [value for value in own if value is not None]
-    recovers = len(told) > 1 and told[-1] < told[-2]
+    reported = [value for value in own if value is not None]
+    recovers = len(reported) > 1 and reported[-1] < reported[-2]
     return count >= pruner.patience and not (pruner.only_worsening and recovers)
 
 
@@ -165,19 +173,19 @@ def test_the_definition(
 ) -> None:  # fmt: skip
     pruner = EarlyStoppingPruner(patience, delta, start, quantile, startup, spare)
     study = study_of([*peers, own])
-    # The reference looks at all epochs up to the last; the pruner is asked at that one.
+    # The reference reads all epochs up to the last; the pruner judges the last epoch.
     last = study.trials[-1]
     expected = reference(pruner, peers, own) and bool(last.intermediate_values)
     assert pruner.prune(study, last) is expected
 
 
-def test_it_reads_stored_values_alone(tmp_path: Any) -> None:
+def test_the_pruner_reads_stored_values_alone(tmp_path: Any) -> None:
     storage = f"sqlite:///{tmp_path}/optuna.db"
     study = optuna.create_study(storage=storage, study_name="s")
     for values in [GOOD] * 5 + [[0.9, 0.9, 0.9]]:
         trial = study.ask()
         for epoch, value in enumerate(values):
             trial.report(value, epoch)
-    again = optuna.load_study(storage=storage, study_name="s")
-    assert EarlyStoppingPruner().prune(again, again.trials[-1])
-    assert not EarlyStoppingPruner().prune(again, again.trials[0])
+    loaded = optuna.load_study(storage=storage, study_name="s")
+    assert EarlyStoppingPruner().prune(loaded, loaded.trials[-1])
+    assert not EarlyStoppingPruner().prune(loaded, loaded.trials[0])

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from rnnexp import data
 from rnnexp.training.model import build
-from tests.conftest import Command, Ended
+from tests.helpers.commands import Command, Ended
 
 
 @pytest.fixture(scope="module")

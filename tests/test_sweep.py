@@ -11,20 +11,12 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.trial import TrialState
 
 from rnnexp import data
-from tests.conftest import TINY, Command, Ended
-
-# Prunes every trial that reaches epoch 2, and only those.
-PRUNE_AT_2 = (
-    "pruner=none",
-    "pruner._target_=optuna.pruners.ThresholdPruner",
-    "+pruner.upper=0",
-    "+pruner.n_warmup_steps=2",
-)
+from tests.helpers.commands import PRUNE_AT_2, TINY, Command, Ended, metrics
 
 
 @pytest.fixture(scope="module")
 def swept(command: Command) -> Ended:
-    """Six trials: of 1 or 2 epochs, which complete, and of 4, which are pruned at epoch 2."""
+    """Six trials: with 1 or 2 epochs a trial completes, with 4 epochs it is pruned at epoch 2."""
     return command(
         "-m",
         *PRUNE_AT_2,
@@ -36,23 +28,18 @@ def swept(command: Command) -> Ended:
     )
 
 
-def metrics(ended: Ended, run: Run, name: str) -> list[tuple[int, float]]:
-    history = ended.client.get_metric_history(run.info.run_id, name)
-    return [(metric.step, metric.value) for metric in history]
-
-
 def artifacts(ended: Ended, run: Run) -> set[str]:
     return {item.path for item in ended.client.list_artifacts(run.info.run_id)}
 
 
-def test_it_ends_well_and_leaves_what_is_documented(swept: Ended) -> None:
+def test_a_sweep_ends_with_success_and_leaves_the_documented_files(swept: Ended) -> None:
     assert swept.code == 0, swept.err
     assert swept.files() == {"mlflow.db", "mlruns", "multirun", "optuna.db"}
     folders = {path.name for path in (swept.path / "multirun" / "six").iterdir()}
     assert folders == {"0", "1", "2", "3", "4", "5", "optimization_results.yaml", "report"}
 
 
-def test_a_trial_is_pruned_where_the_pruner_said(swept: Ended) -> None:
+def test_a_trial_is_pruned_at_the_epoch_of_the_pruner(swept: Ended) -> None:
     trials = swept.study().trials
     assert len(trials) == 6
     assert {trial.state for trial in trials} == {TrialState.COMPLETE, TrialState.PRUNED}
@@ -93,12 +80,12 @@ def test_a_run_has_its_params_metrics_and_artifacts(swept: Ended) -> None:
         if trial.state == TrialState.COMPLETE:
             assert trial.value == pytest.approx(value)
         files = {"config.yaml", "environment.json", "overrides.yaml", "sweep.log"}
-        # A pruned trial's is deleted.
+        # The checkpoint of a pruned trial is deleted.
         kept = {"checkpoint"} if trial.state == TrialState.COMPLETE else set()
         assert artifacts(swept, run) == files | kept
 
 
-def test_a_run_says_with_what_it_was_trained(swept: Ended, tmp_path: Path) -> None:
+def test_a_run_stores_how_it_was_trained(swept: Ended, tmp_path: Path) -> None:
     for trial, run in zip(swept.study().trials, swept.runs()[1:], strict=True):
 
         def fetch(name: str, run: Run = run) -> Path:
@@ -132,8 +119,8 @@ def test_the_study_run_counts_and_has_the_test_result_of_the_best(
     assert parent.info.status == "FINISHED"
     assert parent.data.params["search.model.units"] == "choice(4,5)"
 
-    # The checkpoint is the model of the best epoch: it gives the monitored value again,
-    # and what the parent says of the test part.
+    # The checkpoint is the model of the best epoch: its evaluation gives the monitored value,
+    # and the metrics of the study's run on the test part.
     best = study.best_trial.user_attrs["mlflow_run_id"]
     path = swept.client.download_artifacts(best, "checkpoint/best.keras", str(tmp_path))
     model = keras.models.load_model(path)
@@ -146,10 +133,10 @@ def test_the_study_run_counts_and_has_the_test_result_of_the_best(
     assert shown["test_accuracy"] == pytest.approx(test["accuracy"])
 
 
-def test_the_user_is_told(swept: Ended) -> None:
+def test_the_summary_names_the_study_its_best_trial_and_the_next_commands(swept: Ended) -> None:
     study, parent = swept.study(), swept.runs()[0]
     best = study.best_trial
-    for told in (
+    for text in (
         "Study six",
         f"Best trial: {best.number}",
         str(best.params["compile.optimizer.learning_rate"]),
@@ -160,13 +147,13 @@ def test_the_user_is_told(swept: Ended) -> None:
         "sweep.py data.n_train=",
         "--study-name six",
     ):
-        assert told in swept.out
+        assert text in swept.out
 
 
 def test_a_study_is_not_continued_by_accident(command: Command, swept: Ended) -> None:
-    again = command("-m", "hydra.sweeper.study_name=six", path=swept.path)
-    assert again.code == 1
-    assert "there is such a study" in again.err
+    second = command("-m", "hydra.sweeper.study_name=six", path=swept.path)
+    assert second.code == 1
+    assert "there is such a study" in second.err
     assert len(swept.study().trials) == 6
 
 

@@ -2,7 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from tests.helpers.commands import ROOT
 
 
 def test_help_imports_neither_tensorflow_nor_mlflow(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_help_imports_neither_tensorflow_nor_mlflow(tmp_path: Path) -> None:
         assert f"\n{group}: " in ended.stdout
 
 
-def test_an_unknown_sweep_file_is_answered_with_those_there_are(tmp_path: Path) -> None:
+def test_the_message_on_an_unknown_sweep_file_lists_the_known_files(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, ROOT / "sweep.py", "-m", "sweeps=nothing"],
         cwd=tmp_path, capture_output=True, text=True, check=False,

@@ -1,6 +1,6 @@
-"""What a sweep finds of one that was killed at some exact moment, and makes of it.
+"""A sweep that resumes a study whose last sweep was killed at one exact moment.
 
-Each test leaves a study as that moment leaves it; processes that are really killed, at random
+Each test leaves a study in the state of that moment; processes that are really killed, at random
 moments, are in test_faults.py.
 """
 
@@ -11,18 +11,17 @@ import optuna
 import pytest
 from optuna.trial import Trial, TrialState
 
-from rnnexp.execution.current_trial import RUN_ID
-from rnnexp.result import RESULT, Result, State
+from rnnexp.result import Result, State
+from rnnexp.storage.schema import TrialAttrs
 from rnnexp.sweep.audit import audit
-from tests.conftest import Command, Ended
-from tests.test_sweep import metrics
+from tests.helpers.commands import Command, Ended, metrics
 
 RATE = optuna.distributions.CategoricalDistribution([0.2, 0.4])
 
 
 @pytest.fixture(scope="module")
 def taken_over(app: Command) -> Callable[..., Ended]:
-    """A study of one trial, to which something was done, resumed for a second."""
+    """Resumes a study of one trial, for a second trial that a function has left unfinished."""
 
     def run(killed: Callable[[Ended, Trial], object], *arguments: str) -> Ended:
         began = app("-m", "hydra.sweeper.study_name=s", "hydra.sweeper.n_trials=1", *arguments)
@@ -47,24 +46,24 @@ def assert_in_order(ended: Ended, *states: TrialState) -> None:
         assert steps == sorted(trial.intermediate_values)
 
 
-def test_before_anything_was_drawn(taken_over: Callable[..., Ended]) -> None:
+def test_before_any_param_was_drawn(taken_over: Callable[..., Ended]) -> None:
     ended = taken_over(lambda _began, _trial: None)
     assert_in_order(ended, TrialState.COMPLETE, TrialState.COMPLETE)
 
 
-def test_when_half_of_its_setting_was_drawn(taken_over: Callable[..., Ended]) -> None:
+def test_when_half_of_the_params_were_drawn(taken_over: Callable[..., Ended]) -> None:
     ended = taken_over(lambda _began, trial: trial.suggest_float("x", 0, 6))
     assert_in_order(ended, TrialState.COMPLETE, TrialState.COMPLETE)
     assert set(ended.study("s").trials[1].params) == {"x", "rate"}
 
 
-def test_before_its_run_was_noted(taken_over: Callable[..., Ended]) -> None:
+def test_before_the_run_was_stored_in_the_study(taken_over: Callable[..., Ended]) -> None:
     def killed(began: Ended, _trial: Trial) -> None:
         parent = began.runs("app")[0].info
         tags = {"study": "s", "trial": "1", "mlflow.parentRunId": parent.run_id}
         run = began.client.create_run(parent.experiment_id, tags=tags)
         began.client.log_metric(run.info.run_id, "value", 1.0, step=0)
-        # Another sweep's, in another storage, that has the same name.
+        # A run of another study, in another storage, that has the same name.
         others = began.client.create_run(parent.experiment_id, tags={"study": "s", "trial": "1"})
         began.client.delete_run(others.info.run_id)
 
@@ -73,7 +72,9 @@ def test_before_its_run_was_noted(taken_over: Callable[..., Ended]) -> None:
 
 
 @pytest.mark.parametrize("state", [State.COMPLETE, State.FAIL])
-def test_before_it_was_told_of_a_result(taken_over: Callable[..., Ended], state: State) -> None:
+def test_before_the_result_was_reported_to_the_study(
+    taken_over: Callable[..., Ended], state: State
+) -> None:
     def killed(began: Ended, trial: Trial) -> None:
         trial.suggest_float("x", 0, 6)
         trial.suggest_categorical("rate", [0.2, 0.4])
@@ -85,20 +86,20 @@ def test_before_it_was_told_of_a_result(taken_over: Callable[..., Ended], state:
         began.client.log_metric(run_id, "best_value", 0.5)
         status = "FINISHED" if state == State.COMPLETE else "FAILED"
         began.client.set_terminated(run_id, status)
-        trial.set_user_attr(RUN_ID, run_id)
+        trial.set_user_attr(TrialAttrs.RUN_ID, run_id)
         value = 0.5 if state == State.COMPLETE else None
-        trial.set_user_attr(RESULT, Result(state, value).to_attribute())
+        trial.set_user_attr(TrialAttrs.RESULT, Result(state, value).to_attribute())
         folder = Path(began.study("s").user_attrs["folder"]) / "1"
         folder.mkdir()
         (folder / "backup.pkl").touch()
 
     ended = taken_over(killed)
     assert_in_order(ended, TrialState.COMPLETE, TrialState[state])
-    assert [*ended.study("s").trials[1].intermediate_values] == [0]  # it did not run again
+    assert [*ended.study("s").trials[1].intermediate_values] == [0]  # the trial did not run again
 
 
-def test_before_its_run_was_ended(app: Command) -> None:
-    """All trials have ended; what is left is to mend."""
+def test_before_the_run_was_ended(app: Command) -> None:
+    """All trials have ended; only their runs need a repair."""
     began = app("-m", "hydra.sweeper.study_name=s", "hydra.sweeper.n_trials=2")
     parent, *runs = began.runs("app")
     began.client.set_terminated(runs[1].info.run_id, "RUNNING")

@@ -1,4 +1,4 @@
-"""What the tutorial teaches, each choice by training a real, tiny model."""
+"""What the tutorial teaches: each choice is tested by training a real, tiny model."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import data
 from rnnexp.search.space import short_key
-from tests.conftest import EAGER, ROOT, Command, Ended
+from tests.helpers.commands import EAGER, ROOT, Command, Ended
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +30,7 @@ def _examples(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Batches(keras.callbacks.Callback):
-    """Keeps what each batch of the last training gave."""
+    """A callback that keeps the losses of the last training by batch."""
 
     losses: ClassVar[list[list[float]]] = []  # the running mean, by epoch
     validated: ClassVar[list[int]] = []  # batches, by epoch
@@ -174,7 +174,7 @@ def _encoded(path: Path, validation: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_class_weight_and_sample_weight_say_the_same(command: Command, tmp_path: Path) -> None:
-    """Three times the weight for a class is that for each of its rows; validation has none."""
+    """A class weight of 3 equals a sample weight of 3 for each row; validation has no weights."""
     weighted = [f"{GOOD},3", f"{BAD},1"] * 20
     validation = table(tmp_path, "validation.csv", f"{GOOD},1", f"{BAD},1", columns="text,label,w")
     options = [
@@ -240,7 +240,7 @@ def test_rows_of_a_step(command: Command) -> None:
 
 
 def test_shuffle(command: Command) -> None:
-    """By the losses of batches, if nothing is learned: the same every epoch in the file's order."""
+    """Without learning, the losses of the batches are the same if their order is the same."""
 
     def losses(shuffle: str) -> list[list[float]]:
         only(command(f"fit.shuffle={shuffle}", "fit.batch_size=10", STILL, BATCHES, EAGER))
@@ -260,7 +260,7 @@ def test_verbose(command: Command, verbose: int) -> None:
     assert ("━" in ended.out) == (verbose == 1)
 
 
-def test_the_bar_of_a_sweep_is_in_the_trials_log(command: Command) -> None:
+def test_the_progress_bar_of_a_trial_is_in_its_log(command: Command) -> None:
     ended = command(
         "-m", "fit.verbose=1", "hydra.sweeper.params=null", "model.units=choice(2,3)", EAGER,
         "hydra.sweeper.n_trials=2",
@@ -280,7 +280,7 @@ def test_the_bar_of_a_sweep_is_in_the_trials_log(command: Command) -> None:
         (["patience=2"], 0.0, 3),  # the first value stays the best
         (["patience=2", "start_from_epoch=2"], 0.0, 5),
         (["patience=1", "min_delta=9"], 0.01, 2),
-        (["patience=2", "baseline=0.01"], 0.0, 2),  # out of reach, so the first is no beginning
+        (["patience=2", "baseline=0.01"], 0.0, 2),  # out of reach, so the first value is no best
         (["patience=2", "baseline=9"], 0.0, 3),
         (["patience=1", "monitor=val_accuracy", "mode=max"], 0.0, 2),
         (["patience=1", "monitor=loss", "mode=min"], 0.01, 6),
@@ -361,7 +361,7 @@ def test_tensorboard_and_csv_logger(command: Command) -> None:
 
 
 def test_terminate_on_nan(command: Command) -> None:
-    """In a sweep; the bad one comes first, so that it would be the best by its accuracy."""
+    """The diverging trial of a sweep comes first: its accuracy would make it the best."""
     ended = command(
         "-m", "callbacks=[terminate_on_nan,model_checkpoint]", "fit.epochs=5", EAGER,
         "compile.optimizer._target_=keras.optimizers.SGD", "hydra.sweeper.params=null",

@@ -7,9 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from mlflow.entities import Run
 
-from tests.conftest import ROOT, Command, Ended
+from tests.helpers.commands import ROOT, Command, Ended
 
 UI = SimpleNamespace(**runpy.run_path(str(ROOT / "docs" / "plots" / "mlflow_ui.py")))
 pytestmark = [
@@ -35,10 +34,6 @@ def address(swept: Ended) -> Iterator[str]:
         yield f"{address}/#/experiments/{swept.runs()[0].info.experiment_id}/runs"
 
 
-def shown(run: Run, metric: str) -> str:
-    return str(run.data.metrics[metric])
-
-
 def test_the_study_at_a_glance(swept: Ended, address: str) -> None:
     parent, *trials = swept.runs()
     with UI.browser(2200, 1200) as chrome:
@@ -49,8 +44,8 @@ def test_the_study_at_a_glance(swept: Ended, address: str) -> None:
         assert ranked[0] == best.info.run_id
         assert sorted(ranked) == sorted(run.info.run_id for run in trials)
         for run in trials:
-            told = page.cell(run.info.run_id, "metrics.`best_value`")
-            assert float(told) == pytest.approx(run.data.metrics["best_value"])
+            text = page.cell(run.info.run_id, "metrics.`best_value`")
+            assert float(text) == pytest.approx(run.data.metrics["best_value"])
             units = page.cell(run.info.run_id, "params.`model.units`")
             assert units == run.data.params["model.units"]
             assert page.cell(run.info.run_id, "tags.`state`") == run.data.tags["state"]
@@ -70,7 +65,7 @@ def test_the_nested_table_and_compare(swept: Ended, address: str, tmp_path: Path
         text = page.compare(ids)
         page.picture(tmp_path / "compare.png")
     assert f"Comparing {N_TRIALS} Runs from 1 Experiment" in text
-    # What is plotted at once: the searched values, and the monitored one.
+    # The plot starts with the searched values and the monitored value.
     assert re.search(r"Parameters:\s+compile\.optimizer\.learning_rate\s+fit\.batch_size", text)
     assert re.search(r"Metrics:\s+val_loss\s", text)
     for run in trials:

@@ -1,4 +1,4 @@
-"""Sweeps on worker processes, and the launcher by Hydra's own tests."""
+"""Sweeps on worker processes, and Hydra's own tests of launchers."""
 
 import pytest
 from hydra.test_utils.launcher_common_tests import LauncherTestSuite
@@ -6,8 +6,7 @@ from hydra.version import VersionBase
 from optuna.trial import TrialState
 from packaging.version import Version
 
-from tests.conftest import Command, Ended
-from tests.test_sweep import PRUNE_AT_2, metrics
+from tests.helpers.commands import PRUNE_AT_2, Command, Ended, metrics
 
 WORKERS = ("-m", "hydra/launcher=workers", "sampler=random", "hydra.sweeper.study_name=s")
 
@@ -21,13 +20,13 @@ class TestHydrasLauncherSuite(LauncherTestSuite):
 
     @pytest.fixture(autouse=True)
     def _as_in_hydra_1_1(self) -> None:
-        # The suite takes it for granted; a sweep before it has set 1.3.
+        # The suite assumes this version; an earlier sweep of this process has set 1.3.
         VersionBase.instance().setbase(Version("1.1"))
 
 
 @pytest.fixture(scope="module")
 def swept(command: Command) -> Ended:
-    """Four trials on two workers: of 1 epoch, which complete, and of 4, pruned at epoch 2."""
+    """Four trials on two workers: with 1 epoch a trial completes, with 4 it is pruned."""
     return command(
         *WORKERS,
         *PRUNE_AT_2,
@@ -87,7 +86,7 @@ def test_a_worker_that_dies_fails_its_trial_alone(command: Command) -> None:
         assert (run.data.tags.get("reason") == "its worker process died") is died
 
 
-def test_bad_input_leaves_nothing_behind_with_workers_either(command: Command) -> None:
+def test_bad_input_leaves_no_file_with_workers_either(command: Command) -> None:
     ended = command(*WORKERS, "fit.batch_size=0", "objective.monitor=val_acc")
     assert ended.code == 1
     assert "2 problems in the input" in ended.err

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rnnexp.cli import main
-from tests.conftest import Command, Ended
+from tests.helpers.commands import Command, Ended
 
 Rnnexp = Callable[..., Result]
 ENVIRONMENT = {"python": "3.11.7", "packages": {"keras": "3.15.0"}, "machine": {"cores": 2}}

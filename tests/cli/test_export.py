@@ -23,7 +23,7 @@ from rnnexp.cli import main
 from rnnexp.data.encoding import Vocabulary, tokenize
 from rnnexp.storage.run_reader import RunReader
 from rnnexp.training.model import build
-from tests.conftest import Command, Ended
+from tests.helpers.commands import Command, Ended
 
 KOREAN = "리뷰,별점\n" + '"정말, ""최고""의 영화",5\n별로예요,1\n그냥 그래요,3\n' * 8
 SENTENCES = [

@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rnnexp.cli import main
-from tests.conftest import Command, Ended
+from tests.helpers.commands import Command, Ended
 
 
 @pytest.fixture

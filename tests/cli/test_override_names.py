@@ -1,7 +1,7 @@
 import pytest
 
 from rnnexp.cli.override_names import unknown_choices
-from tests.conftest import ROOT, Command
+from tests.helpers.commands import ROOT, Command
 
 
 @pytest.mark.parametrize(

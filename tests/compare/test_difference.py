@@ -3,7 +3,7 @@ from omegaconf import OmegaConf
 
 from rnnexp.compare.difference import differing, flattened, settings_of, together
 from rnnexp.compare.rows import Value
-from tests.compare.test_rows import run
+from tests.helpers.runs import run
 
 
 @pytest.mark.parametrize(

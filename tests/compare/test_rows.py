@@ -1,7 +1,6 @@
 import math
 
 import pytest
-from mlflow.entities import Metric, Param, Run, RunData, RunInfo, RunTag
 
 from rnnexp.compare.rows import (
     Row,
@@ -16,20 +15,7 @@ from rnnexp.compare.rows import (
     value_of,
 )
 from rnnexp.errors import NotFoundError
-
-
-def run(
-    params: dict[str, str] | None = None,
-    metrics: dict[str, float] | None = None,
-    **tags: str,
-) -> Run:
-    info = RunInfo("abc", "0", "user", "FINISHED", 0, 1, "active")
-    data = RunData(
-        metrics=[Metric(name, value, 0, 0) for name, value in (metrics or {}).items()],
-        params=[Param(name, value) for name, value in (params or {}).items()],
-        tags=[RunTag(name.replace("__", "."), value) for name, value in tags.items()],
-    )
-    return Run(info, data)
+from tests.helpers.runs import run
 
 
 def trial(number: int, state: str, value: float | None, **more: object) -> Row:

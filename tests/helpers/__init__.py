@@ -1,0 +1,1 @@
+"""What several test modules share: commands, stored runs, documents, and applications to run."""

@@ -1,4 +1,4 @@
-"""A callback for tests: a trial that fails on purpose."""
+"""Callbacks with which a trial fails, dies or is slow on purpose."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ import keras
 
 
 class FailAt(keras.callbacks.Callback):
-    """Raises at the end of an epoch if the model's RNN has so many units."""
+    """A callback that raises at the end of an epoch, in models with a given number of units."""
 
     def __init__(self, epoch: int, units: int) -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class FailAt(keras.callbacks.Callback):
 
 
 class KillAt(FailAt):
-    """Kills its own process instead, as the system does when memory runs out."""
+    """A callback that kills its own process, as the system does when memory runs out."""
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:  # noqa: ARG002
         if epoch == self.epoch and self.model.layers[1].units == self.units:
@@ -30,7 +30,7 @@ class KillAt(FailAt):
 
 
 class Trace(keras.callbacks.Callback):
-    """Leaves a file when training ends, however it ended."""
+    """A callback that leaves a file when training ends, for whatever reason."""
 
     def __init__(self, folder: str) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Trace(keras.callbacks.Callback):
 
 
 class Slow(keras.callbacks.Callback):
-    """Takes its time, so that a process can be killed in mid-epoch."""
+    """A callback that waits in each epoch, so that a process can be killed in mid-epoch."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()

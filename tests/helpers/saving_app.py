@@ -1,4 +1,4 @@
-"""An application without Keras that saves a checkpoint; its jobs end in every possible way."""
+"""An application without Keras that saves a checkpoint, and fails, dies or is pruned on demand."""
 
 import os
 import signal

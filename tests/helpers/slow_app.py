@@ -1,4 +1,4 @@
-"""The curve of docs/examples, slowly: a sweep to which something can happen, without Keras."""
+"""A slow version of docs/examples/app.py, which leaves time to kill its sweep."""
 
 import time
 

@@ -25,7 +25,7 @@ from rnnexp.report.snapshot import Snapshot, Spent, snapshot_of
 from rnnexp.result import Result, State
 from rnnexp.storage.mlflow_store import Tracker
 from rnnexp.storage.schema import Artifacts, StudyAttrs, TrialAttrs
-from tests.conftest import Command, Ended
+from tests.helpers.commands import Command, Ended
 
 NOON = datetime(2026, 1, 1, 12)
 LR, UNITS, RATE = "compile.optimizer.learning_rate", "model.units", "compile.optimizer.momentum"

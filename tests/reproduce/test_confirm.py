@@ -15,7 +15,7 @@ from rnnexp.objective import Objective
 from rnnexp.reproduce.confirm import Confirmation
 from rnnexp.reproduce.leaders import other_seeds
 from rnnexp.storage.run_reader import RunReader
-from tests.conftest import Command, Ended
+from tests.helpers.commands import Command, Ended
 
 HERE = OmegaConf.create({"_target_": "rnnexp.execution.executors.InProcessExecutor"})
 

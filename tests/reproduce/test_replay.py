@@ -16,8 +16,7 @@ from rnnexp.reproduce.job_config import threads_of
 from rnnexp.reproduce.replay import Difference, difference, notes, replay
 from rnnexp.storage.run_reader import RunReader
 from rnnexp.version import __version__
-from tests.conftest import Command, Ended
-from tests.test_sweep import PRUNE_AT_2, metrics
+from tests.helpers.commands import PRUNE_AT_2, Command, Ended, metrics
 
 HERE = OmegaConf.create({"_target_": "rnnexp.execution.executors.InProcessExecutor"})
 CURVES = {"loss": {0: 1.0, 1: 0.5}, "val_loss": {0: 1.0, 1: math.nan}}

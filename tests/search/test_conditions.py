@@ -16,7 +16,7 @@ from rnnexp.search.conditions import with_conditions
 from rnnexp.search.definition import definition, differences
 from rnnexp.search.sampling import DistinctSampler, ask
 from rnnexp.search.space import Space, parse
-from tests.conftest import ROOT, Command, Ended
+from tests.helpers.commands import ROOT, Command, Ended
 
 BASE = OmegaConf.create(
     {

@@ -15,7 +15,7 @@ from rnnexp.cli import main
 from rnnexp.data.encoding import Vocabulary, tokenize
 from rnnexp.serving.publish import publish, publish_run
 from rnnexp.storage.run_reader import RunReader
-from tests.conftest import Command, Ended
+from tests.helpers.commands import Command, Ended
 
 SWEEP = (
     "-m",

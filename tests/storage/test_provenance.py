@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from rnnexp.storage.provenance import MAX_DIFF, environment, git_of, objective_in, provenance_tags
 from rnnexp.version import __version__
-from tests.conftest import ROOT, Command
+from tests.helpers.commands import ROOT, Command
 
 COMMIT = {"commit": "abc", "dirty": True}
 

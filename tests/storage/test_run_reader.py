@@ -4,7 +4,7 @@ import pytest
 
 from rnnexp.errors import NotFoundError
 from rnnexp.storage.run_reader import RunReader
-from tests.conftest import Command, Ended
+from tests.helpers.commands import Command, Ended
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from rnnexp.errors import SchemaError
 from rnnexp.storage import schema
 from rnnexp.storage.optuna_store import study_problem
 from rnnexp.storage.run_reader import RunReader
-from tests.conftest import Command
+from tests.helpers.commands import Command
 
 OTHER = schema.VERSION + 1
 

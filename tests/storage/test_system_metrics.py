@@ -1,6 +1,6 @@
 import pytest
 
-from tests.conftest import Command
+from tests.helpers.commands import Command
 
 
 @pytest.mark.parametrize(("launcher", "is_on"), [("workers", True), ("in_process", False)])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 from omegaconf import DictConfig
 
-from tests.conftest import Command
+from tests.helpers.commands import Command
 
 STUDY = ("-m", "hydra.sweeper.study_name=s", "hydra.sweeper.n_trials=2")
 

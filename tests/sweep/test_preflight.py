@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 from omegaconf import DictConfig
 
-from tests.conftest import Command
+from tests.helpers.commands import Command
 
 checked: list[dict[str, float]] = []
 

@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from rnnexp.objective import Objective
 from rnnexp.sweep.audit import audit
 from rnnexp.sweep.retention import Keep, keep_problems, trials_to_clear
-from tests.conftest import ROOT, Command, Ended
+from tests.helpers.commands import ROOT, Command, Ended
 
 COMPLETE, PRUNED, FAIL, RUNNING, WAITING = (
     TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING, TrialState.WAITING,

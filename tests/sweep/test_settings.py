@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from rnnexp.errors import ConfigError
 from rnnexp.sweep.settings import SweepSettings
-from tests.conftest import ROOT
+from tests.helpers.commands import ROOT
 
 FOLDER = "hydra.sweep.dir=/somewhere/s"
 

@@ -5,7 +5,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from rnnexp.training.fit import class_weight, class_weight_problems, fit_problems
-from tests.conftest import ROOT
+from tests.helpers.commands import ROOT
 
 Y = np.array([0, 0, 0, 1])
 
