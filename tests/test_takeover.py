@@ -60,7 +60,9 @@ def test_when_half_of_the_params_were_drawn(taken_over: Callable[..., Ended]) ->
 def test_before_the_run_was_stored_in_the_study(taken_over: Callable[..., Ended]) -> None:
     def killed(began: Ended, _trial: Trial) -> None:
         parent = began.runs("app")[0].info
-        tags = {"study": "s", "trial": "1", "mlflow.parentRunId": parent.run_id}
+        tags = {
+            "study": "s", "trial": "1", "mlflow.parentRunId": parent.run_id, "rnnexp.kind": "trial",
+        }  # fmt: skip
         run = began.client.create_run(parent.experiment_id, tags=tags)
         began.client.log_metric(run.info.run_id, "value", 1.0, step=0)
         # A run of another study, in another storage, that has the same name.
@@ -80,7 +82,10 @@ def test_before_the_result_was_reported_to_the_study(
         trial.suggest_categorical("rate", [0.2, 0.4])
         trial.report(0.5, 0)
         parent = began.runs("app")[0].info
-        tags = {"study": "s", "trial": "1", "mlflow.parentRunId": parent.run_id, "state": state}
+        tags = {
+            "study": "s", "trial": "1", "mlflow.parentRunId": parent.run_id, "state": state,
+            "rnnexp.kind": "trial",
+        }  # fmt: skip
         run_id = began.client.create_run(parent.experiment_id, tags=tags).info.run_id
         began.client.log_metric(run_id, "value", 0.5, step=0)
         began.client.log_metric(run_id, "best_value", 0.5)
@@ -88,7 +93,7 @@ def test_before_the_result_was_reported_to_the_study(
         began.client.set_terminated(run_id, status)
         trial.set_user_attr(TrialAttrs.RUN_ID, run_id)
         value = 0.5 if state == State.COMPLETE else None
-        trial.set_user_attr(TrialAttrs.RESULT, Result(state, value).to_attribute())
+        trial.set_user_attr(TrialAttrs.RESULT, Result(state, value).to_json())
         folder = Path(began.study("s").user_attrs["folder"]) / "1"
         folder.mkdir()
         (folder / "backup.pkl").touch()
@@ -106,7 +111,7 @@ def test_before_the_run_was_ended(app: Command) -> None:
     began.client.set_terminated(parent.info.run_id, "RUNNING")
     ended = app("-m", "hydra.sweeper.resume=s", "hydra.sweeper.n_trials=2", path=began.path)
     assert_in_order(ended, TrialState.COMPLETE, TrialState.COMPLETE)
-    assert "trial 1 is COMPLETE in Optuna, its run is RUNNING in MLflow: mended" in ended.out
+    assert "trial 1 is COMPLETE in Optuna, its run is RUNNING in MLflow: repaired" in ended.out
 
 
 def test_a_study_that_changed_is_refused(app: Command) -> None:

@@ -95,7 +95,7 @@ def test_what_is_searched_when(
          ["rate is searched as interval(0,1); a condition needs a choice or a range of ints"]),
         ({"modle=rnn": {"a": "1,2"}}, [], ["modle is not in the config"]),
         ({"model.unit=4": {"a": "1,2"}}, ["model=rnn"], ["model has units, layers, cell; did you"]),
-        ({"model.cell=4": {"a": "1,2"}}, ["model=rnn"], ["model.cell is not one value, it has type"]),
+        ({"model.cell=4": {"a": "1,2"}}, ["model=rnn"], ["model.cell is not one value, it has"]),
         ({"model.units=4": {"a": "1,2"}}, [],
          ["model.units may differ by model, which is searched; name model here"]),
         ({"a=x": {"b": "1,2"}, "model=lstm": {"a": "x,y"}}, [],
