@@ -1,4 +1,4 @@
-"""The files in conf/ that no other test chooses."""
+"""The files of conf/ that no other test chooses: the pruners."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ GOOD = [0.5, 0.4, 0.3, 0.2, 0.15, 0.12, 0.11, 0.1]
 
 
 def run(study: optuna.Study, values: list[float]) -> TrialState:
-    """Run a trial with these values, and return its final state."""
+    """Run a trial with these values, and return its state."""
     trial = study.ask()
     for epoch, value in enumerate(values):
         trial.report(value, epoch)
@@ -24,8 +24,8 @@ def run(study: optuna.Study, values: list[float]) -> TrialState:
     return study.tell(trial, values[-1]).state
 
 
-def stopped(pruner: optuna.pruners.BasePruner, values: list[float]) -> bool:
-    """Return whether any of six trials with these values is pruned, with twelve good peers."""
+def is_pruned(pruner: optuna.pruners.BasePruner, values: list[float]) -> bool:
+    """Return whether any of six trials with these values is pruned, after twelve good trials."""
     study = optuna.create_study(study_name="s", pruner=pruner)
     for _ in range(12):
         run(study, GOOD)
@@ -55,9 +55,9 @@ def test_every_pruner(
         )
         return made
 
-    assert stopped(pruner(), WEAK) is weak
-    assert stopped(pruner(), [1e4 * value for value in WEAK]) is diverged
-    assert not stopped(pruner(), [value - 0.1 for value in GOOD])
+    assert is_pruned(pruner(), WEAK) is weak
+    assert is_pruned(pruner(), [1e4 * value for value in WEAK]) is diverged
+    assert not is_pruned(pruner(), [value - 0.1 for value in GOOD])
 
 
 def test_the_default_prunes_in_the_manner_of_early_stopping(

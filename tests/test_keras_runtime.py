@@ -1,26 +1,38 @@
-from pathlib import Path
+import ast
+from collections.abc import Iterator
 
 import keras
-import numpy as np
 
 from rnnexp import keras_runtime
+from tests.conftest import ROOT
 
 
-def test_a_training_begins_as_the_first() -> None:
+def test_every_training_starts_with_a_new_session() -> None:
     for _ in range(2):
         keras_runtime.new_session()
         assert keras.layers.Dense(1).name == "dense"
 
 
-def test_saving_a_model_makes_no_layer_to_look_at(tmp_path: Path) -> None:
-    keras_runtime.new_session()
-    keras_runtime.new_session()  # the first has looked
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    model.compile("adam", "mse", metrics=["mae"])
-    model.fit(np.zeros((4, 2)), np.zeros(4), verbose=0)
-    model.save(tmp_path / "model.keras")
-    assert keras.layers.Layer().name == "layer"
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-    for ours, saved in zip(loaded.weights, model.weights, strict=True):
-        assert np.array_equal(ours, saved)
-    assert loaded.optimizer.iterations == model.optimizer.iterations
+def names(tree: ast.AST) -> Iterator[str]:
+    """Find the dotted names and texts of a module: imports, attributes and string constants."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Attribute):
+            yield ast.unparse(node)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def test_no_module_names_a_private_module_of_keras() -> None:
+    files = [*(ROOT / "rnnexp").rglob("*.py"), *(ROOT / "hydra_plugins").rglob("*.py")]
+    assert len(files) > 100
+    found = {
+        str(file.relative_to(ROOT)): name
+        for file in files
+        for name in names(ast.parse(file.read_text(encoding="utf-8")))
+        if "keras.src" in name
+    }
+    assert found == {}

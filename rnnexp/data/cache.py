@@ -1,57 +1,54 @@
-"""Encoded data on disk, found by content: the same data and settings are encoded once."""
+"""A cache of encoded data on disk, so that the same data are encoded once."""
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
-FORMAT = 2  # to be raised when encoding changes, so that nobody reads the old arrays
+from rnnexp.atomic import atomic_folder
+
+# Raised when the encoding changes, so that arrays of the old encoding are not read.
+FORMAT = 2
 _META = "meta.json"
 
 
 def root() -> Path:
-    """The user's cache folder for this project."""
+    """Return this project's folder in the user's cache folder."""
     return Path(platformdirs.user_cache_dir("rnnexp"))
 
 
 def get(key: Mapping[str, object], encode: Callable[[Path], None]) -> Path:
-    """The folder of the data with this key; encoded now if there is none yet.
-
-    A folder appears whole or not at all: it is written beside its place and renamed.
+    """Return the folder of the data with a key; encode the data if there is none.
 
     Args:
-        key: What the data depend on; anything that JSON can hold.
+        key: All that the data depend on, as JSON can hold it.
         encode: Writes the data into an empty folder.
+
+    Returns:
+        The folder, which is complete: several processes may encode the same data, and one of them
+        wins.
+
+    Raises:
+        OSError: If the cache can't be written.
+        Exception: Whatever ``encode`` raises; the cache is as it was then.
     """
     text = json.dumps({"format": FORMAT, **key}, sort_keys=True)
     folder = root() / hashlib.sha256(text.encode()).hexdigest()[:32]
-    if folder.exists():
-        return folder
-    root().mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(dir=root(), prefix="draft-"))
-    try:
-        encode(draft)
-        draft.rename(folder)
-    except OSError:
-        # Another process was faster: what it wrote is the same.
-        if not folder.exists():
-            raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    if not folder.exists():
+        with atomic_folder(folder) as draft:
+            encode(draft)
     return folder
 
 
 def write_meta(folder: Path, meta: Mapping[str, object]) -> None:
-    """Store what goes with the arrays."""
+    """Store a description of the arrays in their folder, as JSON."""
     (folder / _META).write_text(json.dumps(meta, ensure_ascii=False), encoding="utf-8")
 
 
 def read_meta(folder: Path) -> dict[str, Any]:
-    """What `write_meta` stored."""
+    """Read what `write_meta` stored."""
     meta: dict[str, Any] = json.loads((folder / _META).read_text(encoding="utf-8"))
     return meta

@@ -1,4 +1,4 @@
-"""Encoded data, as models read them."""
+"""Encoded data as models read them: arrays by part, the vocabulary and the classes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,16 +6,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from rnnexp.data.encoding import FIRST_WORD
+
 Label = str | int | float
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The arrays of one part, one row a review, read by memory map.
+    """The arrays of one part of the data, one row a review.
 
     Attributes:
-        x: ``int32 (n, maxlen)`` ids.
-        y: ``int64 (n,)`` numbers of classes, or ``float32 (n,)`` labels of a regression.
+        x: ``int32 (n, maxlen)`` ids of words.
+        y: ``int64 (n,)`` class numbers, or ``float32 (n,)`` labels of a regression.
         weight: ``float32 (n,)`` sample weights; None if every review counts the same.
     """
 
@@ -24,14 +26,18 @@ class Part:
     weight: npt.NDArray[np.float32] | None
 
     def save(self, folder: Path, name: str) -> None:
-        """Write the arrays into a folder, under this name of the part."""
+        """Write the arrays into a folder, in files named after the part."""
         for array, values in (("x", self.x), ("y", self.y), ("weight", self.weight)):
             if values is not None:
                 np.save(_file(folder, array, name), values)
 
     @classmethod
     def open(cls, folder: Path, name: str) -> "Part | None":
-        """The part that `save` wrote under this name; None if there is none."""
+        """Open the part that `save` wrote, as memory maps.
+
+        Returns:
+            The part; None if the folder has no part of that name.
+        """
         if not _file(folder, "x", name).exists():
             return None
         weight = _file(folder, "weight", name)
@@ -44,13 +50,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Encoded data, read by memory map from the cache.
+    """Encoded data, which are read from the cache as memory maps.
 
     Attributes:
-        folder: Where the arrays are.
+        folder: The folder of the arrays; its name is the fingerprint of the data.
         words: The vocabulary of the training part; ``words[i]`` has the id ``i + 3``.
-        classes: The labels as given, sorted; ``classes[k]`` is encoded as ``k``. Empty for
-            a regression.
+        classes: The labels as given, sorted; ``classes[k]`` has the number ``k``. Empty for a
+            regression.
         task: What is to be predicted: ``binary``, ``classes`` or ``regression``.
     """
 
@@ -61,19 +67,22 @@ class Dataset:
 
     @property
     def input_dim(self) -> int:
-        """How many ids there are: the vocabulary and pad, start and unknown."""
-        return len(self.words) + 3
+        """The number of ids: the words, and three for padding, start and unknown words."""
+        return len(self.words) + FIRST_WORD
 
     def train(self) -> Part:
-        """The training part, in shuffled order."""
+        """Open the training part, whose rows are shuffled."""
         return self._part("train")
 
     def validation(self) -> Part | None:
-        """The validation part, in its file's order; None if no file was given for it."""
+        """Open the validation part, in the order of its file; None if it has no file."""
         return Part.open(self.folder, "validation")
 
     def test(self) -> Part:
-        """The test part, without weights, in its file's order; the search never reads it."""
+        """Open the test part, in the order of its source, without weights.
+
+        Nothing in a search reads the test part before the best trial is known.
+        """
         return self._part("test")
 
     def _part(self, name: str) -> Part:

@@ -1,4 +1,4 @@
-"""From text to integers: 0 pads, 1 starts a review, 2 is any unknown word, words begin at 3."""
+"""Texts as ids: 0 pads, 1 starts a text, 2 is an unknown word, known words have ids from 3."""
 
 import unicodedata
 from collections import Counter
@@ -13,17 +13,17 @@ SPLITS = ("whitespace", "character")
 
 
 class _Punctuation(dict[int, str]):
-    """A table for `str.translate` that blanks punctuation, filled as characters come up.
+    """A table for `str.translate` that blanks punctuation, filled when a character first occurs.
 
-    Apostrophes stay, for the sake of words like "don't"; so do symbols beyond ASCII,
-    since an emoji says more than most words.
+    Apostrophes stay, as in "don't". So do symbols beyond ASCII, since an emoji says much about an
+    opinion.
     """
 
     def __missing__(self, codepoint: int) -> str:
         character = chr(codepoint)
         category = unicodedata.category(character)
-        blank = category[0] == "P" or (category[0] == "S" and character.isascii())
-        self[codepoint] = " " if blank and character != "'" else character
+        is_blank = category[0] == "P" or (category[0] == "S" and character.isascii())
+        self[codepoint] = " " if is_blank and character != "'" else character
         return self[codepoint]
 
 
@@ -31,13 +31,12 @@ _PUNCTUATION = _Punctuation({0x2019: "'"})  # the typographic apostrophe
 
 
 def tokenize(text: str, split: str) -> list[str]:
-    """The words of a text, in lower case.
+    """Return the words of a text, in lower case.
 
     Args:
         text: Any text, in any language.
-        split: ``whitespace``: words are what stands between white space, without
-            punctuation. ``character``: every character but white space is a word, which
-            suits languages that write no spaces.
+        split: ``whitespace`` splits at white space and removes punctuation. ``character`` makes a
+            word of each character but white space, for languages written without spaces.
     """
     if split == "character":
         return [character for character in text.lower() if not character.isspace()]
@@ -47,22 +46,39 @@ def tokenize(text: str, split: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The known words, most frequent first; ``words[i]`` has the id ``i + 3``."""
+    """The known words.
+
+    Attributes:
+        words: The words, most frequent first; ``words[i]`` has the id ``i + 3``.
+    """
 
     words: tuple[str, ...]
 
     @classmethod
     def of(cls, texts: Iterable[Sequence[str]], num_words: int | None) -> "Vocabulary":
-        """The ``num_words`` most frequent words of tokenized texts; equals by alphabet."""
+        """Make the vocabulary of some texts.
+
+        Args:
+            texts: Texts as lists of words.
+            num_words: The number of words to keep, the most frequent first, and among equally
+                frequent words the first by the alphabet; None for all.
+        """
         counts = Counter(word for text in texts for word in text)
         ranked = sorted(counts, key=lambda word: (-counts[word], word))
         return cls(tuple(ranked[:num_words]))
 
     def encode(self, texts: Iterable[Sequence[str]], maxlen: int) -> npt.NDArray[np.int32]:
-        """Tokenized texts as ids, ``int32 (n, maxlen)``.
+        """Encode texts as ids.
 
-        As in Keras's ``pad_sequences``, rows are padded before the text, and a text of
-        more than ``maxlen`` ids loses its beginning, the start id first.
+        As in Keras's ``pad_sequences``, padding comes before the text, and a text of more than
+        ``maxlen`` ids loses its beginning, the start id first.
+
+        Args:
+            texts: At least one text, each a list of words.
+            maxlen: The number of ids of each row.
+
+        Returns:
+            ``int32 (n, maxlen)``.
         """
         ids = {word: number for number, word in enumerate(self.words, start=FIRST_WORD)}
         rows = []

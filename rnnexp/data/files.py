@@ -1,4 +1,4 @@
-"""Files with a table in them: CSV, TSV (also .gz) and Parquet."""
+"""Files with a table: CSV and TSV, also compressed as .gz, and Parquet."""
 
 import hashlib
 import zlib
@@ -12,45 +12,48 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
-ACCEPTED = "accepted are .csv and .tsv, also compressed as .gz, and .parquet"
+ACCEPTED = "accepted files are .csv and .tsv, also compressed as .gz, and .parquet"
 
 
 def kind(path: Path) -> str | None:
-    """The ending that says how to read a file; None if it is not one of those accepted."""
+    """Return the ending that says how to read a file; None if such files are not accepted."""
     suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     return suffix if suffix == ".parquet" or suffix in SEPARATORS else None
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file; a process that asks again reads it only if it was changed since.
+    """Return the SHA-256 of a file; a process reads an unchanged file once.
 
     Raises:
-        OSError: If it can't be read.
+        OSError: If the file can't be read.
     """
     found = path.stat()
     return _digest(path, found.st_size, found.st_mtime_ns)
 
 
 @cache
-def _digest(path: Path, size: int, mtime_ns: int) -> str:  # noqa: ARG001, part of the key
+def _digest(path: Path, size: int, mtime_ns: int) -> str:  # noqa: ARG001, part of the cache's key
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read(path: Path) -> "pd.DataFrame":
-    """The table, every column of a CSV or TSV file as text.
+    """Read the table of a file.
+
+    Returns:
+        The table; all columns of a CSV or TSV file are text.
 
     Raises:
-        DataError: If it can't be read.
+        DataError: If the file can't be read.
     """
-    # Imported here: only a sweep over a table that is not yet in the cache needs it.
+    # Imported here, since only data that are not in the cache yet need pandas.
     import pandas as pd
 
     ending = kind(path)
     try:
         if ending == ".parquet":
             return pd.read_parquet(path)
-        # Everything as text: a review may well read "NA".
+        # All columns as text, since a review may be the text "NA".
         return pd.read_csv(
             path,
             sep=SEPARATORS[ending or ".csv"],
@@ -67,5 +70,5 @@ def read(path: Path) -> "pd.DataFrame":
             ]
         ) from error
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        # pandas' parser errors and pyarrow's are ValueErrors.
+        # The parser errors of pandas and pyarrow are ValueErrors.
         raise DataError([f"{path} can't be read: {str(error).strip()}"]) from error

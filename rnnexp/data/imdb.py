@@ -1,8 +1,8 @@
-"""Keras's IMDB set: 25,000 reviews to train and 25,000 to test on, half of them positive.
+"""Keras's IMDB dataset: 25,000 reviews to train on and 25,000 to test on, half of them positive.
 
-Keras numbers the words by their frequency in training and test part together, and
-begins with 4. The reviews are turned back into words here, so that the vocabulary is
-made as for every other source: of the training part alone.
+Keras numbers the words by their frequency in both parts together. This module turns the reviews
+back into words, so that the vocabulary is made as for every other source: of the training part
+alone.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,24 +15,24 @@ from rnnexp.errors import DataError
 
 @dataclass(kw_only=True)
 class Imdb(Source):
-    """The IMDB set as Keras provides it, downloaded once to Keras's cache.
+    """The IMDB dataset as Keras provides it, downloaded once to Keras's cache.
 
-    With ``task=regression`` its two labels are the numbers 0.0 and 1.0.
+    With ``task=regression`` the two labels are the numbers 0.0 and 1.0.
     """
 
     def fingerprint(self) -> dict[str, object]:
-        """Nothing to add: Keras checks the digest of the file that it downloads."""
+        """Return nothing: Keras checks the digest of the file that it downloads."""
         return {}
 
     def read(self) -> dict[str, Corpus]:
-        """Both parts.
+        """Read both parts.
 
         Raises:
-            DataError: If Keras has not downloaded the set yet and can't now.
+            DataError: If Keras has not downloaded the dataset before, and can't now.
         """
         datasets = keras_runtime.keras().datasets
         try:
-            # No marks added, nothing left out: the ids are then those of the word index.
+            # With no id added and no word left out, the ids are those of the word index.
             (x_train, y_train), (x_test, y_test) = datasets.imdb.load_data(
                 start_char=None, oov_char=None, index_from=0, num_words=10**9
             )
@@ -55,12 +55,12 @@ class Imdb(Source):
 def from_keras(
     sequences: Iterable[Sequence[int]], labels: Iterable[int], index: Mapping[str, int]
 ) -> Corpus:
-    """Keras's integer sequences as texts.
+    """Turn Keras's sequences of ids back into texts.
 
     Args:
-        sequences: Word ids, from 1, as in the word index.
-        labels: 0 for a negative, 1 for a positive review.
-        index: Keras's word index: word to id.
+        sequences: The reviews as ids of the word index, which begin at 1.
+        labels: 0 for a negative review, 1 for a positive one.
+        index: Keras's word index: the id of each word.
     """
     words = {number: word for word, number in index.items()}
     texts = [" ".join(words[number] for number in sequence) for sequence in sequences]

@@ -1,9 +1,8 @@
-"""What every source of data has in common: texts and labels in, encoded arrays out."""
+"""The base of all sources of data: from texts and labels to encoded arrays in the cache."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,8 @@ from rnnexp.data import cache
 from rnnexp.data.dataset import Dataset, Label, Part
 from rnnexp.data.encoding import SPLITS, Vocabulary, tokenize
 from rnnexp.errors import DataError
+from rnnexp.formatting import did_you_mean
+from rnnexp.ranges import COUNT, WHOLE
 
 TASKS = ("binary", "classes", "regression")
 PARTS = {"train": "training", "validation": "validation", "test": "test"}  # name: adjective
@@ -20,7 +21,13 @@ PARTS = {"train": "training", "validation": "validation", "test": "test"}  # nam
 
 @dataclass(frozen=True)
 class Corpus:
-    """Texts and, one for each, their labels and perhaps their weights."""
+    """The texts of one part of the data, each with a label.
+
+    Attributes:
+        texts: The texts.
+        labels: The label of each text.
+        weights: The sample weight of each text; None if every text counts the same.
+    """
 
     texts: Sequence[str]
     labels: Sequence[Label]
@@ -29,14 +36,14 @@ class Corpus:
 
 @dataclass(kw_only=True)
 class Source(ABC):
-    """Where reviews come from, and how they become integers.
+    """A source of reviews, and how their texts are encoded; the base of a ``data`` config's class.
 
     Attributes:
-        num_words: How many of the most frequent words get an id; None for all.
-        maxlen: Ids a review; longer ones lose their beginning, shorter ones are
-            padded before it. None for the longest training review.
-        split: What a word is: ``whitespace`` or ``character``.
-        seed: Seed of the shuffle.
+        num_words: The number of words that get an id, the most frequent first; None for all.
+        maxlen: The number of ids of each review. A longer review loses its beginning, a shorter
+            one is padded before it. None for the length of the longest training review.
+        split: How texts are split into words: ``whitespace`` or ``character``.
+        seed: The seed of the training part's order.
         task: What is to be predicted: one of two classes (``binary``), one of two or more
             (``classes``) or a number (``regression``).
     """
@@ -49,42 +56,38 @@ class Source(ABC):
 
     @abstractmethod
     def fingerprint(self) -> dict[str, object]:
-        """What identifies the content; equal fingerprints give equal reviews."""
+        """Return what identifies the content: equal fingerprints mean equal reviews."""
 
     @abstractmethod
     def read(self) -> dict[str, Corpus]:
-        """The reviews by the name of their part: ``train``, ``test``, perhaps ``validation``.
+        """Read the reviews.
 
-        The labels of a regression are finite numbers.
+        Returns:
+            The reviews by part: ``train``, ``test`` and, if there is one, ``validation``. The
+            labels of a regression are finite numbers.
 
         Raises:
-            DataError: If they can't be read; lists every problem.
+            DataError: If the reviews can't be read; lists every problem.
         """
 
     def problems(self) -> list[str]:
-        """What of the settings can't work; empty if nothing."""
-        problems = []
+        """Return what is wrong with the attributes, one message per problem."""
+        problems = WHOLE.problems("data.seed", self.seed)
         for name in ("num_words", "maxlen"):
-            value = getattr(self, name)
-            if value is not None and not is_count(value):
-                problems.append(
-                    f"data.{name}={value}: must be a whole number, at least 1, or null for no limit"
-                )
-        if not isinstance(self.seed, int) or self.seed < 0:
-            problems.append(f"data.seed={self.seed}: must be a whole number, at least 0")
+            if (value := getattr(self, name)) is not None:
+                problems += COUNT.problems(f"data.{name}", value, ", or null for no limit")
         if self.split not in SPLITS:
             problems.append(f"data.split={self.split!r}: must be one of {', '.join(SPLITS)}")
         if self.task not in TASKS:
-            near = get_close_matches(str(self.task), TASKS, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = did_you_mean(str(self.task), TASKS, n=1)
             problems.append(f"data.task={self.task}: must be one of {', '.join(TASKS)}{hint}")
         return problems
 
     def load(self) -> Dataset:
-        """The encoded data, from the cache if it was encoded before.
+        """Return the encoded data, from the cache if they were encoded before.
 
         Raises:
-            DataError: If the settings or the data can't work; lists every problem.
+            DataError: If the attributes or the data can't work; lists every problem.
         """
         if problems := self.problems():
             raise DataError(problems)
@@ -107,7 +110,7 @@ class Source(ABC):
 
     def _encode(self, folder: Path) -> None:
         corpora = self.read()
-        if problems := [*_gaps(corpora), *_label_problems(corpora, self.task)]:
+        if problems := [*_empty_parts(corpora), *_label_problems(corpora, self.task)]:
             raise DataError(problems)
         train = corpora["train"]
         classes = [] if self.task == "regression" else sorted(set(train.labels))
@@ -127,12 +130,7 @@ class Source(ABC):
         cache.write_meta(folder, {"words": vocabulary.words, "classes": classes})
 
 
-def is_count(value: object) -> bool:
-    """Whether a setting is a whole number, at least 1."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-def _gaps(corpora: Mapping[str, Corpus]) -> list[str]:
+def _empty_parts(corpora: Mapping[str, Corpus]) -> list[str]:
     return [
         f"the {PARTS[name]} part has no reviews"
         for name, corpus in corpora.items()
@@ -141,24 +139,26 @@ def _gaps(corpora: Mapping[str, Corpus]) -> list[str]:
 
 
 def _label_problems(corpora: Mapping[str, Corpus], task: str) -> list[str]:
-    """Whether there is something to learn, and no class that can't be learned."""
+    """Return why labels can't be learned: all alike, or of classes that training never sees."""
     labels = corpora["train"].labels
     if not labels:
         return []
     regression = task == "regression"
     known: list[Label] = sorted(set(labels))
     problems = []
-    # As float32, which is what the model gets, numbers that differ little are the same.
+    # As float32, which the model gets, numbers that differ little are equal.
     if len(np.unique(np.array(labels, dtype=np.float32)) if regression else known) == 1:
-        least = "different numbers" if regression else "classes"
-        problems.append(f"every training label is {known[0]!r}; there must be at least two {least}")
+        wanted = "different numbers" if regression else "classes"
+        problems.append(
+            f"every training label is {known[0]!r}; there must be at least two {wanted}"
+        )
     if regression:
         return problems
     if task == "binary" and len(known) > 2:
         problems.append(_not_binary(known))
     problems += [
-        f"the {PARTS[name]} part has labels that the training part has not: "
-        f"{_shortened(unknown)}; known are {_shortened(known)}"
+        f"the {PARTS[name]} part has labels that are not in the training part: "
+        f"{_shortened(unknown)}; the training part has {_shortened(known)}"
         for name, corpus in corpora.items()
         if (unknown := sorted(set(corpus.labels) - set(known)))
     ]
@@ -166,11 +166,11 @@ def _label_problems(corpora: Mapping[str, Corpus], task: str) -> list[str]:
 
 
 def _not_binary(classes: Sequence[Label]) -> str:
-    numbers = not any(isinstance(label, str) for label in classes)
+    are_numbers = not any(isinstance(label, str) for label in classes)
     return (
         f"data.task=binary, but data.label has {len(classes)} classes ({_shortened(classes)}); "
         "use data.task=classes with compile=categorical or compile=sparse_categorical"
-        + (", or data.task=regression to predict the numbers themselves" if numbers else "")
+        + (", or data.task=regression to predict the numbers themselves" if are_numbers else "")
     )
 
 

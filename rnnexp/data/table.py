@@ -1,4 +1,4 @@
-"""Anybody's reviews: files with a column of texts, one of labels and perhaps one of weights."""
+"""Reviews in the user's own files, with columns for texts, labels and optional sample weights."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -19,24 +19,26 @@ from rnnexp.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")  # what makes a class a number
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")  # a class in this form is a number
 SCIENTIFIC = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(kw_only=True)
 class Table(Source):
-    """Two files, one to train and one to test on, and perhaps a third to validate on.
+    """Files of reviews: one to train on, one to test on, and optionally one to validate on.
+
+    Relative paths start where the command was started.
 
     Attributes:
-        train: File of the training part; relative to where the command was started.
-        test: File of the test part.
-        validation: File of the validation part, with the same columns; None for none.
-        text: Column with the texts.
-        label: Column with the labels: numbers or words, one value a class; for
-            ``task=regression`` numbers.
-        weight: Column of the training and the validation file with the sample weights,
-            numbers that are at least 0; None if every review counts the same.
+        train: The file of the training part.
+        test: The file of the test part.
+        validation: The file of the validation part; None if there is none.
+        text: The column of the texts.
+        label: The column of the labels: numbers or words, one value a class; numbers for
+            ``task=regression``.
+        weight: The column of the sample weights, numbers that are at least 0, in the training and
+            the validation file; None if every review counts the same.
     """
 
     train: str
@@ -47,7 +49,7 @@ class Table(Source):
     weight: str | None = None
 
     def problems(self) -> list[str]:
-        """What of the settings can't work."""
+        """Return what is wrong with the attributes, one message per problem."""
         problems = super().problems()
         for name, path in self._files().items():
             if not path.is_file():
@@ -58,7 +60,7 @@ class Table(Source):
         return problems
 
     def fingerprint(self) -> dict[str, object]:
-        """Digests of the files and the columns' names."""
+        """Return the digests of the files, and the names of the columns."""
         try:
             digests = {name: files.digest(path) for name, path in self._files().items()}
         except OSError as error:
@@ -66,11 +68,11 @@ class Table(Source):
         return {**digests, "text": self.text, "label": self.label, "weight": self.weight}
 
     def read(self) -> dict[str, Corpus]:
-        """All files.
+        """Read all files.
 
         Raises:
-            DataError: If they can't be read, or a column of theirs can't be what it is for;
-                lists every problem.
+            DataError: If a file can't be read, or a column doesn't suit its purpose; lists every
+                problem.
         """
         problems: list[str] = []
         corpora = {}
@@ -114,13 +116,13 @@ def _check_shape(frame: "pd.DataFrame", file: str, columns: Sequence[str]) -> No
         raise DataError(
             [
                 f"{file} has more fields in a row than its header has columns; a text with a "
-                "separator in it must stand in double quotes"
+                "separator in it must be in double quotes"
             ]
         )
     missing = [column for column in columns if column not in frame.columns]
     if missing:
-        there = ", ".join(map(str, frame.columns))
-        raise DataError([f"{file} has no column {column!r}; it has: {there}" for column in missing])
+        known = ", ".join(map(str, frame.columns))
+        raise DataError([f"{file} has no column {column!r}; it has: {known}" for column in missing])
     if frame.empty:
         raise DataError([f"{file} has no rows"])
 
@@ -139,7 +141,7 @@ def _blanks(frame: "pd.DataFrame", file: str, columns: Sequence[str]) -> list[st
 
 
 def _typed(corpora: Mapping[str, Corpus]) -> dict[str, Corpus]:
-    """The labels of all files as one type, though one may hold nothing but numbers."""
+    """Give the labels of all files one type, though the labels of one file may all be numbers."""
     labels = iter(_labels([label for corpus in corpora.values() for label in corpus.labels]))
     return {
         name: replace(corpus, labels=list(islice(labels, len(corpus.labels))))
@@ -148,7 +150,7 @@ def _typed(corpora: Mapping[str, Corpus]) -> dict[str, Corpus]:
 
 
 def _labels(values: Sequence[Label]) -> list[Label]:
-    """Whole numbers where all are, else numbers where all are, else text."""
+    """Return whole numbers if all labels are whole, else numbers if all are numbers, else text."""
     texts = [str(int(value) if isinstance(value, bool) else value) for value in values]
     if not all(NUMBER.fullmatch(text) for text in texts):
         return list(texts)
@@ -163,7 +165,7 @@ def _number_labels(
 ) -> list[Label]:
     values = frame[column].tolist()
     numbers = _numbers(values)
-    what = f"label {column!r} is no finite number, as data.task=regression needs"
+    what = f"label {column!r} is not a finite number, as data.task=regression needs"
     problems += _bad_rows(file, what, values, np.isnan(numbers))
     return list(numbers.tolist())
 
@@ -171,7 +173,7 @@ def _number_labels(
 def _weights(frame: "pd.DataFrame", file: str, column: str, problems: list[str]) -> list[float]:
     values = frame[column].tolist()
     numbers = _numbers(values)
-    what = f"weight {column!r} is no finite number, at least 0"
+    what = f"weight {column!r} is not a finite number, at least 0"
     problems += _bad_rows(file, what, values, np.isnan(numbers) | (numbers < 0))
     if not numbers.astype(np.float32).any():
         problems.append(f"{file}: every weight {column!r} is 0; some must be above")
@@ -179,7 +181,7 @@ def _weights(frame: "pd.DataFrame", file: str, column: str, problems: list[str])
 
 
 def _numbers(values: Sequence[object]) -> npt.NDArray[np.float64]:
-    """``float64 (n,)``, NaN where a value is no number, or none that float32 can hold."""
+    """Return ``float64 (n,)``, NaN where a value is not a number, or exceeds float32."""
     return np.array([_number(value) for value in values])
 
 
@@ -192,7 +194,7 @@ def _number(value: object) -> float:
 def _bad_rows(
     file: str, what: str, values: Sequence[object], bad: npt.NDArray[np.bool_]
 ) -> list[str]:
-    """At most one problem: how many rows are bad, and the first of them with their values."""
+    """Return at most one message: the number of bad rows, and the first of them with values."""
     if not bad.any():
         return []
     shown = ", ".join(f"row {row + 1}: {values[row]!r}" for row in bad.nonzero()[0][:5])

@@ -1,1 +1,1 @@
-"""One training, from config to result: model, compile, callbacks, fit; and its checks."""
+"""The training of one model, from config to result: model, compile, callbacks, fit, and checks."""

@@ -1,9 +1,9 @@
-"""What a trial needs to go on after its process died: saved each epoch, in one file.
+"""The state of a training, saved after each epoch, from which a trial resumes if its process died.
 
-Keras's BackupAndRestore keeps weights and epoch in two files, which disagree when the process dies
-between them, and other callbacks start anew: EarlyStopping has forgotten its patience, and
-ModelCheckpoint overwrites the best model with the next one. Here everything is in one file,
-which is written beside its place and renamed.
+Keras's BackupAndRestore keeps weights and epoch in two files, which disagree if the process dies
+between writing one and the other. It also lets other callbacks start anew: EarlyStopping forgets
+its patience, and ModelCheckpoint overwrites the best model with the next. Here the whole state is
+in one file, which is replaced atomically.
 """
 
 import pickle
@@ -23,7 +23,7 @@ from rnnexp.training.model import restore, variables
 
 PLAIN = (type(None), bool, int, float, str, np.ndarray, np.generic, np.ufunc)
 
-Epochs = dict[int, dict[str, float]]  # metrics by epoch
+Epochs = dict[int, dict[str, float]]  # metrics by epoch, counted from 0
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Saved:
 
     Attributes:
         metrics: The metrics of every epoch so far.
-        weights: The model's weights, then the optimizer's variables.
-        callbacks: The attributes of each callback that can be stored, by its name in the config.
+        weights: The model's weights, then the optimizer's variables, as arrays.
+        callbacks: By the name of each callback in the config, the attributes that can be stored.
         stopped: Whether a callback had ended the training.
     """
 
@@ -42,16 +42,21 @@ class Saved:
     callbacks: dict[str, dict[str, Any]]
     stopped: bool
 
+    @property
+    def epoch(self) -> int:
+        """The last epoch, counted from 0."""
+        return max(self.metrics)
+
 
 class Backup(keras.callbacks.Callback):
-    """Saves the training after every epoch, and takes it up where it was saved.
+    """Saves the state of a training after every epoch, and restores it.
 
-    It stands after the callbacks whose state it saves and before those that write an epoch's
-    metrics, so that an epoch that was written was saved before.
+    Keras has to call this callback after those whose state it saves, and before those that log or
+    report an epoch: then every epoch that was logged was saved before.
 
     Args:
         folder: The trial's folder.
-        callbacks: The callbacks whose state is part of the training's, by name.
+        callbacks: The callbacks whose state is saved, by their names in the config.
 
     Attributes:
         metrics: The metrics of every epoch so far.
@@ -65,7 +70,14 @@ class Backup(keras.callbacks.Callback):
         self.metrics: Epochs = {}
 
     def load(self, model: keras.Model) -> Saved | None:
-        """Give a model, which is built and compiled, its saved weights; None if there are none."""
+        """Restore the model of a training; the callbacks follow in `on_train_begin`.
+
+        Args:
+            model: The model, built and compiled.
+
+        Returns:
+            The saved state; None if there is none, and the model is as it was.
+        """
         if not self._file.exists():
             return None
         saved: Saved = pickle.loads(self._file.read_bytes())  # noqa: S301
@@ -76,13 +88,13 @@ class Backup(keras.callbacks.Callback):
         return saved
 
     def on_train_begin(self, logs: object = None) -> None:  # noqa: ARG002
-        """Give the callbacks their state back, which they have just reset."""
+        """Restore the state of the callbacks, which have just reset themselves."""
         if self._saved:
             for name, state in self._saved.callbacks.items():
                 vars(self._callbacks[name]).update(state)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Save."""
+        """Save the state."""
         self.metrics[epoch] = epoch_metrics(self.model, logs)
         saved = Saved(
             metrics=self.metrics,
@@ -102,6 +114,6 @@ def _is_plain(value: object) -> bool:
         return all(map(_is_plain, value))
     if isinstance(value, dict):
         return all(map(_is_plain, value.values()))
-    if isinstance(value, FunctionType):  # such as Keras's way to compare; pickled by its name
+    if isinstance(value, FunctionType):  # pickled by its name, which a lambda lacks
         return "<" not in value.__qualname__
     return isinstance(value, PLAIN)

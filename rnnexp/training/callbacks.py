@@ -1,4 +1,4 @@
-"""The Keras callbacks of this project: what a trial tells MLflow and its study each epoch."""
+"""Keras callbacks that log each epoch to MLflow, report it to the study, and save checkpoints."""
 
 import logging
 import math
@@ -14,31 +14,37 @@ from rnnexp.execution.current_trial import CurrentTrial
 from rnnexp.objective import Objective
 from rnnexp.result import Result, State
 from rnnexp.storage.mlflow_run import Run
+from rnnexp.storage.schema import Metrics
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def quiet_without_value() -> Iterator[None]:
-    """Keras's callbacks warn at every epoch without a monitored value; they just wait for one."""
+def without_monitor_warnings() -> Iterator[None]:
+    """Silence the warnings of Keras's callbacks at epochs without the monitored value.
+
+    With ``validation_freq`` most epochs have no value, and the callbacks just wait for the next.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "(Early stopping|Learning rate reduction is) condition")
         yield
 
 
 def epoch_metrics(model: keras.Model, logs: Mapping[str, float] | None) -> dict[str, float]:
-    """What is kept of an epoch: Keras's logs, and the learning rate that it ended with."""
-    rate = float(model.optimizer.learning_rate)
-    return {"learning_rate": rate} | {name: float(value) for name, value in (logs or {}).items()}
+    """Return the metrics of an epoch: Keras's logs, and the learning rate at the epoch's end."""
+    metrics = {Metrics.LEARNING_RATE: float(model.optimizer.learning_rate)}
+    return metrics | {name: float(value) for name, value in (logs or {}).items()}
 
 
 class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
-    """Keras's, which with ``save_best_only`` would save every epoch that has no monitored value.
+    """Keras's ModelCheckpoint, which skips epochs without the monitored value.
 
-    Such are most epochs where ``validation_freq`` is not 1.
+    With ``save_best_only`` Keras's own would save each of these epochs over the best. Where
+    ``validation_freq`` is not 1, most epochs have no monitored value.
 
     Attributes:
-        files: The file that an epoch is in, by epoch; that of an earlier one if it was better.
+        files: The checkpoint file by epoch, counted from 0; with ``save_best_only`` the file may be
+            that of an earlier, better epoch.
     """
 
     def __init__(self, **arguments: Any) -> None:
@@ -46,7 +52,7 @@ class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
         self.files: dict[int, str] = {}
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Save the model, if it is to be saved."""
+        """Save the model if Keras's rules say so, and keep the name of the file."""
         logs = dict(logs or {})
         if self.save_best_only and self.monitor not in logs:
             return
@@ -57,12 +63,12 @@ class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
 
 
 class LogEpoch(keras.callbacks.Callback):
-    """Writes every metric of an epoch to MLflow, with the learning rate, in one batch.
+    """Logs all metrics of an epoch to MLflow, with the learning rate, in one batch.
 
     Args:
         run: The trial's run.
         monitor: The metric that is written first, since MLflow's pages that compare runs show the
-            first that all have.
+            first metric that all runs have.
     """
 
     def __init__(self, run: Run, monitor: str) -> None:
@@ -71,31 +77,36 @@ class LogEpoch(keras.callbacks.Callback):
         self._monitor = monitor
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Write the metrics at step = epoch."""
-        self._write(epoch, epoch_metrics(self.model, logs))
+        """Log the metrics; the step is the epoch."""
+        self._log(epoch, epoch_metrics(self.model, logs))
 
     def catch_up(self, metrics: Mapping[int, Mapping[str, float]]) -> None:
-        """Write the epochs that were saved, but not written before the process died."""
-        written = self._run.steps("learning_rate")
-        for epoch in sorted(set(metrics) - written):
-            self._write(epoch, metrics[epoch])
+        """Log the epochs that were saved, but not logged before the process died.
 
-    def _write(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        Args:
+            metrics: The metrics of each saved epoch.
+        """
+        logged = self._run.steps(Metrics.LEARNING_RATE)
+        for epoch in sorted(set(metrics) - logged):
+            self._log(epoch, metrics[epoch])
+
+    def _log(self, epoch: int, metrics: Mapping[str, float]) -> None:
         names = sorted(metrics, key=lambda name: name != self._monitor)
         self._run.log_batch(metrics={name: metrics[name] for name in names}, step=epoch)
 
 
 class ReportToStudy(keras.callbacks.Callback):
-    """Reports the monitored value to the study, and stops a trial that the pruner gives up on.
+    """Reports the monitored value to the study, and stops a trial that the pruner prunes.
 
-    It only sets ``stop_training``, so that ``fit`` and the other callbacks end as usual.
+    The callback sets ``stop_training`` and does not raise, so that ``fit`` and the other callbacks
+    end as usual.
 
     Args:
         trial: The trial in its study.
-        objective: What is monitored.
+        objective: The monitored value, and which of two values is better.
 
     Attributes:
-        values: The monitored value by epoch; epochs without one are missing.
+        values: The monitored value by epoch; epochs without a value are missing.
         losses: The training loss by epoch.
     """
 
@@ -107,18 +118,25 @@ class ReportToStudy(keras.callbacks.Callback):
         self.losses: dict[int, float] = {}
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Report the epoch's value, if it has one."""
+        """Report the epoch's value, if there is one, and ask the pruner."""
         self._keep_loss(epoch, logs or {})
         value = (logs or {}).get(self._objective.monitor)
         if value is None:
             return
         self.values[epoch] = float(value)
-        self._trial.report(float(value), epoch, metric=None)  # `LogEpoch` writes it
+        self._trial.report(float(value), epoch, metric=None)  # `LogEpoch` logs the value
         if self._is_pruned():
             self.model.stop_training = True
 
     def catch_up(self, metrics: Mapping[int, Mapping[str, float]]) -> bool:
-        """Report the epochs that were saved, but not reported; whether the trial is pruned."""
+        """Report the epochs that were saved, but not reported before the process died.
+
+        Args:
+            metrics: The metrics of each saved epoch.
+
+        Returns:
+            Whether the pruner stops the trial.
+        """
         reported = self._trial.reported
         for epoch in sorted(metrics):
             self._keep_loss(epoch, metrics[epoch])
@@ -133,23 +151,24 @@ class ReportToStudy(keras.callbacks.Callback):
             self.losses[epoch] = float(loss)
 
     def _is_pruned(self) -> bool:
-        pruned = self._trial.should_prune()
-        if pruned:
+        is_pruned = self._trial.should_prune()
+        if is_pruned:
             log.info("%s %s", self._objective.monitor, self._trial.verdict)
-        return pruned
+        return is_pruned
 
     @property
     def best(self) -> tuple[int, float] | None:
-        """The best epoch so far, and its value."""
+        """The best epoch so far and its value; None if no value was finite."""
         return self._objective.best(self.values)
 
     def result(self) -> Result:
-        """What came out, once ``fit`` has returned: the best epoch counts, not the last."""
-        monitor = self._objective.monitor
-        best = self.best
-        if self._trial.verdict is None:
-            # A training that has diverged is not to be trusted, however good it was before; and
-            # an accuracy is a number even then.
+        """Return the trial's result once ``fit`` has returned; the best epoch counts, not the last.
+
+        A training that diverged has failed, however good an earlier epoch was, unless the pruner
+        stopped the trial. The loss counts too, since an accuracy stays finite.
+        """
+        monitor, verdict, best = self._objective.monitor, self._trial.verdict, self.best
+        if verdict is None:
             for name, values in (("loss", self.losses), (monitor, self.values)):
                 for epoch, value in values.items():
                     if not math.isfinite(value):
@@ -157,6 +176,6 @@ class ReportToStudy(keras.callbacks.Callback):
         if best is None:
             return Result(State.FAIL, reason=f"{monitor} was never a number")
         epoch, value = best
-        if self._trial.verdict is None:
+        if verdict is None:
             return Result(State.COMPLETE, value, epoch)
-        return Result(State.PRUNED, value, epoch, reason=f"{monitor} {self._trial.verdict}")
+        return Result(State.PRUNED, value, epoch, reason=f"{monitor} {verdict}")

@@ -1,4 +1,4 @@
-"""A run's checkpoints: storing them, loading the best, and going on from one."""
+"""The checkpoints of a run: storing them in MLflow, and loading one into a model."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -17,38 +17,38 @@ from rnnexp.training.model import restore, variables
 if TYPE_CHECKING:
     import keras
 
-WEIGHTS = ".weights.h5"  # how Keras wants the names of files with weights alone to end
+WEIGHTS = ".weights.h5"  # the ending that Keras requires of a file with weights alone
 
 
 def log_checkpoints(run: Run, files: Mapping[int, str], best_epoch: int | None) -> None:
-    """Store a training's checkpoints in its run, and tag the best.
+    """Store the checkpoints of a training in its run, and tag the best checkpoint.
 
     Args:
         run: The run.
-        files: The file that each epoch is in; the same one for several where only the best is kept.
-        best_epoch: The best epoch; where it has no file, the last file is taken for the best.
+        files: The checkpoint file by epoch, counted from 0; several epochs may have the same file.
+        best_epoch: The best epoch. If it has no file, the last file is tagged as the best.
     """
-    there = {epoch: Path(file) for epoch, file in files.items() if Path(file).exists()}
-    for file in sorted(set(there.values())):
+    existing = {epoch: Path(file) for epoch, file in files.items() if Path(file).exists()}
+    for file in sorted(set(existing.values())):
         run.log_file(file, Artifacts.CHECKPOINT)
-    if there:
-        best = there[best_epoch if best_epoch in there else max(there)]
+    if existing:
+        best = existing[best_epoch if best_epoch in existing else max(existing)]
         run.tag_later({Tags.CHECKPOINT: f"{Artifacts.CHECKPOINT}/{best.name}"})
 
 
 def load(model: "keras.Model", checkpoint: str, tracker: Tracker) -> None:
-    """Give a model, which is built and compiled, a checkpoint's weights and optimizer state.
+    """Load a checkpoint's weights and optimizer state into a model.
 
     Args:
-        model: The model.
-        checkpoint: The path of a .keras or .weights.h5 file, or the id of an MLflow run, for its
-            best.
-        tracker: Where the run is.
+        model: The model, built and compiled.
+        checkpoint: The path of a ``.keras`` or ``.weights.h5`` file, or the id of an MLflow run,
+            which stands for the best checkpoint of the run.
+        tracker: The store of the run.
 
     Raises:
         ValueError: If there is no such checkpoint, or if it is of another model or optimizer.
     """
-    with _file_of(checkpoint, tracker) as file:
+    with _checkpoint_file(checkpoint, tracker) as file:
         model.optimizer.build(model.trainable_variables)
         if file.name.endswith(WEIGHTS):
             model.load_weights(file)
@@ -57,7 +57,7 @@ def load(model: "keras.Model", checkpoint: str, tracker: Tracker) -> None:
 
 
 def no_checkpoint(run_id: str, tracker: Tracker) -> str | None:
-    """Why a run has no checkpoint; None if it has one."""
+    """Return why a run has no checkpoint; None if the run has one."""
     if tracker.tag(run_id, Tags.CHECKPOINT) is not None:
         return None
     reason = tracker.tag(run_id, Tags.CHECKPOINT_DELETED)
@@ -65,7 +65,7 @@ def no_checkpoint(run_id: str, tracker: Tracker) -> str | None:
 
 
 @contextmanager
-def _file_of(checkpoint: str, tracker: Tracker) -> Iterator[Path]:
+def _checkpoint_file(checkpoint: str, tracker: Tracker) -> Iterator[Path]:
     path = Path(to_absolute_path(checkpoint))
     if path.name.endswith((".keras", WEIGHTS)):
         if not path.is_file():
@@ -73,10 +73,10 @@ def _file_of(checkpoint: str, tracker: Tracker) -> Iterator[Path]:
         yield path
         return
     is_run = tracker.knows(checkpoint)
-    saved = tracker.tag(checkpoint, Tags.CHECKPOINT) if is_run else None
-    if saved is None:
+    artifact = tracker.tag(checkpoint, Tags.CHECKPOINT) if is_run else None
+    if artifact is None:
         if is_run and (reason := tracker.tag(checkpoint, Tags.CHECKPOINT_DELETED)):
             raise ValueError(f"the checkpoint of this run was deleted, by {reason}")
         raise ValueError(f"neither a .keras file nor a run with a checkpoint in {tracker.uri}")
     with tempfile.TemporaryDirectory() as folder:
-        yield tracker.download(checkpoint, saved, Path(folder))
+        yield tracker.download(checkpoint, artifact, Path(folder))

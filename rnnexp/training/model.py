@@ -1,4 +1,4 @@
-"""Build and compile a model from its config."""
+"""The model of a config: building, compiling and restoring it, and helpers of ``conf/model``."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,13 +15,16 @@ if TYPE_CHECKING:
 
 
 def build(config: DictConfig, dataset: Dataset) -> "keras.Model":
-    """The compiled model of a config.
+    """Build and compile the model of a config.
 
     Args:
-        config: The whole config. What follows from the data and the loss is set in it:
-            ``model.input_dim``, the number of ids, and the output layer's ``model.output_dim``
-            and ``model.output_activation``.
+        config: The whole config. Three keys that follow from the data and the loss are set in the
+            config: ``model.input_dim``, and for the last layer ``model.output_dim`` and
+            ``model.output_activation``.
         dataset: The data that the model is for.
+
+    Returns:
+        The compiled model.
 
     Raises:
         DataError: If ``model.embedding_file`` can't be used.
@@ -44,11 +47,14 @@ def build(config: DictConfig, dataset: Dataset) -> "keras.Model":
 
 
 def stacked(layer: "Callable[..., keras.layers.Layer]", depth: int) -> "list[keras.layers.Layer]":
-    """Recurrent layers to stand on top of each other; the topmost gives its last output alone.
+    """Make recurrent layers to be stacked; all but the last return their whole sequence.
 
     Args:
-        layer: Makes one; called with ``return_sequences``.
-        depth: How many, at least 1.
+        layer: Makes one layer; called with ``return_sequences``.
+        depth: The number of layers, at least 1.
+
+    Raises:
+        ValueError: If the depth is less than 1.
     """
     if depth < 1:
         raise ValueError(f"depth={depth}: must be at least 1")
@@ -56,7 +62,10 @@ def stacked(layer: "Callable[..., keras.layers.Layer]", depth: int) -> "list[ker
 
 
 def sequential(layers: "Sequence[keras.layers.Layer | list[keras.layers.Layer]]") -> "keras.Model":
-    """Keras's Sequential, which takes no lists within the list; a model as a layer has no mask."""
+    """Make a ``keras.Sequential`` of layers and lists of layers, such as those of `stacked`.
+
+    A model in place of the list would be a layer without a mask.
+    """
     import keras
 
     nested = [layer if isinstance(layer, list) else [layer] for layer in layers]
@@ -64,20 +73,24 @@ def sequential(layers: "Sequence[keras.layers.Layer | list[keras.layers.Layer]]"
 
 
 def variables(model: "keras.Model") -> list[Any]:
-    """All that training changes: the model's weights, then the optimizer's variables."""
+    """Return all variables that training changes: the model's weights, then the optimizer's."""
     return [*model.weights, *model.optimizer.variables]
 
 
 def restore(model: "keras.Model", values: Sequence[Any]) -> None:
-    """Give a model, whose optimizer is built, what `variables` were at another time.
+    """Assign values to the variables of a model.
+
+    Args:
+        model: The model, compiled, with its optimizer built.
+        values: Arrays or variables, in the order of `variables`.
 
     Raises:
-        ValueError: If they are of another model, or of another optimizer.
+        ValueError: If the values are of another model or optimizer.
     """
-    mine = variables(model)
-    if [tuple(v.shape) for v in mine] != [tuple(v.shape) for v in values]:
-        raise ValueError("it is of another model, or of another optimizer")
-    for variable, value in zip(mine, values, strict=True):
+    own = variables(model)
+    if [tuple(v.shape) for v in own] != [tuple(v.shape) for v in values]:
+        raise ValueError("the saved variables are of another model or optimizer")
+    for variable, value in zip(own, values, strict=True):
         variable.assign(value)
 
 

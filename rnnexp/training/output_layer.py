@@ -1,4 +1,4 @@
-"""The one rule for a model's output and its labels: they follow from the loss and the data.
+"""The rule for a model's last layer and its labels, which follow from the loss and the data.
 
 | loss                                | data.task       | units       | activation | labels        |
 |-------------------------------------|-----------------|-------------|------------|---------------|
@@ -10,8 +10,8 @@
 |                                     | classes         | one a class | softmax    | one-hot       |
 |                                     | regression      | 1           | linear     | numbers       |
 
-A loss with ``from_logits`` gets linear outputs. Keras itself takes 0 and 1 for -1 and 1 where
-the loss is a hinge.
+With ``from_logits`` the activation is linear. Hinge losses take labels of 0 and 1, too: Keras turns
+a 0 into -1.
 """
 
 from dataclasses import dataclass
@@ -35,12 +35,12 @@ HINGES = ("hinge", "squaredhinge")
 
 @dataclass(frozen=True)
 class Output:
-    """A model's last layer, and what it is compared with.
+    """A model's last layer, and the form of the labels that it is compared with.
 
     Attributes:
-        units: Its width.
-        activation: Keras's name of its activation.
-        one_hot: Whether labels are ``float32 (n, units)``, instead of ``(n,)`` as in the data.
+        units: The width of the layer.
+        activation: Keras's name of the layer's activation.
+        one_hot: Whether the labels are ``float32 (n, units)`` in place of ``(n,)``.
     """
 
     units: int
@@ -48,18 +48,30 @@ class Output:
     one_hot: bool = False
 
     def labels(self, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The data's labels in the form that the loss wants."""
+        """Return labels in the form that the loss needs.
+
+        Args:
+            y: ``(n,)`` labels as in the data: class numbers, or numbers to predict.
+
+        Returns:
+            ``float32 (n, units)`` if `one_hot`, else ``y`` itself.
+        """
         return np.eye(self.units, dtype=np.float32)[y] if self.one_hot else y
 
 
 def output_of(config: DictConfig, dataset: Dataset) -> Output:
-    """The output that a config's loss and its data need."""
+    """Return the output that a config's loss and its data need.
+
+    Args:
+        config: The whole config.
+        dataset: The data of the config.
+    """
     loss, classes = loss_of(config), len(dataset.classes)
     if dataset.task == "regression":
         output = Output(1, "linear")
     elif loss in ONE_HOT or _is_sparse(loss):
         output = Output(classes, "softmax", one_hot=loss in ONE_HOT)
-    elif dataset.task == "classes" and not _is_binary(loss):
+    elif dataset.task == "classes" and not is_for_two_classes(loss):
         output = Output(classes, "softmax", one_hot=True)
     else:
         output = Output(1, "tanh" if loss in HINGES else "sigmoid")
@@ -68,38 +80,25 @@ def output_of(config: DictConfig, dataset: Dataset) -> Output:
     return output
 
 
-def output_problems(config: DictConfig, dataset: Dataset) -> list[str]:
-    """Why the loss can't work with the data; empty if it can."""
-    loss, where = loss_of(config), f"compile.loss={_name(config)}"
-    if dataset.task == "regression":
-        if loss in ONE_HOT or _is_sparse(loss) or _is_binary(loss):
-            return [f"{where} is for classes, but data.task=regression; use compile=regression"]
-    elif _is_binary(loss) and len(dataset.classes) > 2:
-        return [
-            f"{where} is for two classes, but data.label has {_shown(dataset)}; use "
-            "compile=categorical or compile=sparse_categorical"
-        ]
-    return []
-
-
-def _shown(dataset: Dataset) -> str:
-    count = len(dataset.classes)
-    shown = ", ".join(map(str, dataset.classes[:5])) + (", ..." if count > 5 else "")
-    return f"{count} ({shown})"
-
-
-def _name(config: DictConfig) -> str:
+def given_loss(config: DictConfig) -> str:
+    """Return a config's loss as it is given: its import path, or Keras's name."""
     return str(OmegaConf.select(config, "compile.loss._target_") or config.compile.loss)
 
 
 def loss_of(config: DictConfig) -> str:
-    """A config's loss by its bare name, in lower case."""
-    return _name(config).rpartition(".")[2].replace("_", "").lower()
+    """Return the bare name of a config's loss in lower case, such as ``binarycrossentropy``."""
+    return given_loss(config).rpartition(".")[2].replace("_", "").lower()
+
+
+def is_for_classes(loss: str) -> bool:
+    """Return whether a loss, by its name as of `loss_of`, needs classes."""
+    return loss in ONE_HOT or _is_sparse(loss) or is_for_two_classes(loss)
+
+
+def is_for_two_classes(loss: str) -> bool:
+    """Return whether a loss, by its name as of `loss_of`, needs exactly two classes."""
+    return loss.startswith("binary") or loss in HINGES
 
 
 def _is_sparse(loss: str) -> bool:
     return loss.startswith("sparse")
-
-
-def _is_binary(loss: str) -> bool:
-    return loss.startswith("binary") or loss in HINGES

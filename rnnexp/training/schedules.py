@@ -1,7 +1,8 @@
-"""Learning rates by epoch, for Keras's LearningRateScheduler.
+"""Learning rates by epoch, for Keras's ``LearningRateScheduler``.
 
-Each takes the epoch and the rate of the epoch before, as Keras hands them over, and so needs to
-know nothing of where training began: a training that goes on from a checkpoint keeps its pace.
+Each schedule takes the epoch and the learning rate of the epoch before, as Keras passes them. So a
+schedule need not know the first epoch, and a training that goes on from a checkpoint goes on with
+the schedule as well.
 """
 
 import math
@@ -18,22 +19,25 @@ Schedule = Callable[[int, float], float]
 
 
 def exponential(epoch: int, rate: float, *, decay: float) -> float:
-    """Times ``decay`` after every epoch."""
+    """Multiply the rate by ``decay`` after every epoch."""
     return rate * decay if epoch else rate
 
 
 def cosine(epoch: int, rate: float, *, epochs: int) -> float:
-    """Down to 0 along half a cosine, over ``epochs`` epochs (https://arxiv.org/abs/1608.03983)."""
+    """Lower the rate to 0 along half a cosine within ``epochs`` epochs.
+
+    The rate is that of SGDR without restarts (https://arxiv.org/abs/1608.03983).
+    """
 
     def height(at: int) -> float:
         return 1 + math.cos(math.pi * min(at, epochs) / epochs)
 
-    # Past the end, height 0 stays 0.
+    # After the last epoch the height is 0, and the rate stays 0.
     return rate * height(epoch) / before if epoch and (before := height(epoch - 1)) else rate
 
 
 def warm_up(epoch: int, rate: float, *, warm_up_epochs: int) -> float:
-    """Up to the optimizer's rate in equal steps, over ``warm_up_epochs`` epochs."""
+    """Raise the rate in equal steps, to the optimizer's rate after ``warm_up_epochs`` epochs."""
     if epoch >= warm_up_epochs:
         return rate
     return rate * (epoch + 1) / epoch if epoch else rate / warm_up_epochs
@@ -42,17 +46,18 @@ def warm_up(epoch: int, rate: float, *, warm_up_epochs: int) -> float:
 def learning_rate_scheduler(
     schedule: str, *, decay: float, epochs: int, warm_up_epochs: int
 ) -> "keras.callbacks.LearningRateScheduler":
-    """Keras's callback with a schedule by its name.
+    """Make Keras's callback with a schedule by its name.
 
     Args:
         schedule: ``exponential``, ``cosine``, ``warm_up``, or the import path of a function that
-            takes the epoch, counted from 0, and the present rate, and returns the new rate.
-        decay: What `exponential` multiplies the rate by.
-        epochs: After how many epochs `cosine` reaches 0.
-        warm_up_epochs: After how many epochs `warm_up` reaches the optimizer's rate.
+            takes the epoch, counted from 0, and the current rate, and returns the new rate.
+        decay: The factor of `exponential`.
+        epochs: The number of epochs after which `cosine` reaches 0.
+        warm_up_epochs: The number of epochs after which `warm_up` reaches the optimizer's rate.
 
     Raises:
-        Exception: If there is no function of that name, or if it can't be imported.
+        ValueError: If there is no schedule of that name.
+        Exception: Whatever the import of the function raises.
     """
     import keras
 

@@ -1,7 +1,13 @@
-"""One trial, from config to result: data -> model -> compile -> callbacks -> fit."""
+"""One trial, from its config to its result.
+
+    run -> data.load -> model.build -> callbacks -> model.fit -> Result
+
+Every epoch: backup -> MLflow -> study -> go on or stop. `evaluate` comes last, for a single run or
+for the best trial of a study.
+"""
 
 import logging
-from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,14 +26,20 @@ from rnnexp.storage.mlflow_store import Tracker
 from rnnexp.storage.provenance import git_of_application
 from rnnexp.storage.schema import Artifacts, Metrics, Tags
 from rnnexp.training.checkpoint import load, log_checkpoints, no_checkpoint
-from rnnexp.training.checks.config import check
+from rnnexp.training.checks import check
 from rnnexp.training.fit import fit_arguments
 from rnnexp.training.model import build
 from rnnexp.training.output_layer import output_of
 
+if TYPE_CHECKING:
+    import keras
+
+    from rnnexp.training.backup import Backup, Saved
+    from rnnexp.training.callbacks import LogEpoch, ReportToStudy
+
 log = logging.getLogger(__name__)
 
-# Keys of files; relative ones begin where the command was started.
+# Config keys of files; a relative path starts where the command was started.
 FILES = (
     "data.train",
     "data.test",
@@ -37,24 +49,52 @@ FILES = (
     "checkpoint",
 )
 
-if TYPE_CHECKING:
-    from rnnexp.training.callbacks import ReportToStudy
-
 
 def run(config: DictConfig) -> Result:
-    """Train one model and log it: in a sweep as the study's trial, else on its own.
+    """Train one model and log it: in a sweep as a trial of the study, else as a single run.
 
-    Outside of a sweep the config is checked first, and the checkpoint is evaluated on
-    the test part at the end.
+    A single run checks the config first, and evaluates the checkpoint on the test part at the end.
+
+    Args:
+        config: The job's composed config.
+
+    Returns:
+        The result of the trial.
 
     Raises:
-        ConfigError: If the config can't work; nothing was started then.
+        ConfigError: If the config of a single run can't work; nothing was started then.
     """
     trial = current_trial()
-    _find_from_anywhere(config)
-    if trial.run:
-        return _train(config, trial, trial.run)
-    tracker = _tracker(config)
+    _make_paths_absolute(config)
+    return _train(config, trial, trial.run) if trial.run else _run_alone(config, trial)
+
+
+def evaluate(config: DictConfig, run_id: str) -> dict[str, float]:
+    """Evaluate the checkpoint of a run on the test part.
+
+    Args:
+        config: The config that the run was trained with.
+        run_id: The MLflow run, whose artifacts have the checkpoint.
+
+    Returns:
+        The loss first, then the metrics, by Keras's names such as ``accuracy``. Empty if the run
+        has no checkpoint, as without the callback ``model_checkpoint``.
+    """
+    tracker = Tracker(**config.tracking)
+    if reason := no_checkpoint(run_id, tracker):
+        log.warning("run %s can't be evaluated: %s", run_id, reason)
+        return {}
+    dataset = data.load(config.data)
+    model = build(config, dataset)
+    load(model, run_id, tracker)
+    test = dataset.test()
+    y = output_of(config, dataset).labels(test.y)
+    scores = model.evaluate(test.x, y, verbose=0, return_dict=True, **config.evaluate)
+    return {name: float(scores[name]) for name in sorted(scores, key=lambda name: name != "loss")}
+
+
+def _run_alone(config: DictConfig, trial: CurrentTrial) -> Result:
+    tracker = Tracker(**config.tracking)
     if problems := [*check([config]), *tracker.problems()]:
         raise ConfigError(problems)
     git = git_of_application()
@@ -73,95 +113,111 @@ def run(config: DictConfig) -> Result:
     return result
 
 
-def evaluate(config: DictConfig, run_id: str) -> dict[str, float]:
-    """The loss and metrics of a run's checkpoint on the test part.
-
-    Args:
-        config: The config that the run was trained with.
-        run_id: The MLflow run; its checkpoint is fetched from its artifacts.
-
-    Returns:
-        Values by Keras's names, such as ``loss`` and ``accuracy``; empty if the run has no
-        checkpoint, as when the ``model_checkpoint`` callback was left out. The loss is first.
-    """
-    tracker = _tracker(config)
-    if reason := no_checkpoint(run_id, tracker):
-        log.warning("nothing to evaluate of run %s: %s", run_id, reason)
-        return {}
-    dataset = data.load(config.data)
-    model = build(config, dataset)
-    load(model, run_id, tracker)
-    test = dataset.test()
-    y = output_of(config, dataset).labels(test.y)
-    scores = model.evaluate(test.x, y, verbose=0, return_dict=True, **config.evaluate)
-    return {name: float(scores[name]) for name in sorted(scores, key=lambda name: name != "loss")}
-
-
 def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
-    keras = keras_runtime.keras()
-    # Imported here: only a process that trains needs TensorFlow.
-    from rnnexp.training.backup import Backup
-    from rnnexp.training.callbacks import LogEpoch, ReportToStudy, quiet_without_value
-
-    if config.get("deterministic"):  # a config of an earlier version has no such key
-        keras_runtime.be_deterministic()
-    keras_runtime.new_session()
-    keras.utils.set_random_seed(config.seed)
+    """Train a model: data -> model, compiled -> callbacks -> fit."""
+    _begin_session(config)
     dataset = data.load(config.data)
     mlflow_run.tag_later({Tags.DATA: dataset.folder.name})
     model = build(config, dataset)
-    callbacks = instantiate(config.get("callbacks") or {}, _convert_="all")
-    backup = Backup(Path(HydraConfig.get().runtime.output_dir), callbacks)
-    log_epoch = LogEpoch(mlflow_run, config.objective.monitor)
-    report = ReportToStudy(trial, Objective(**config.objective))
-    fit = fit_arguments(config, dataset)
-    saved = backup.load(model)
-    done = False
-    if saved:
-        log.info("taken up again after epoch %s", max(saved.metrics))
-        log_epoch.catch_up(saved.metrics)
-        done = report.catch_up(saved.metrics) or saved.stopped
-        fit["initial_epoch"] = max(saved.metrics) + 1
-        if done:
-            backup.on_train_begin()  # what the callbacks have kept is still wanted
+    callbacks = _make_callbacks(config, trial, mlflow_run)
+    arguments = fit_arguments(config, dataset)
+    is_over = False
+    if saved := callbacks.backup.load(model):
+        is_over = callbacks.catch_up(saved)
+        arguments["initial_epoch"] = saved.epoch + 1
     elif config.checkpoint:
-        load(model, config.checkpoint, _tracker(config))
+        load(model, config.checkpoint, Tracker(**config.tracking))
         mlflow_run.log_batch(tags={Tags.CONTINUED_FROM: config.checkpoint})
     try:
-        if not done:
-            own = [backup, log_epoch, report] if trial.run else [log_epoch, report]
-            with quiet_without_value():
-                model.fit(**fit, callbacks=[*callbacks.values(), *own])
+        if not is_over:
+            callbacks.fit(model, arguments, with_backup=trial.run is not None)
     except KeyboardInterrupt:
-        if not trial.run and report.best:
-            go_on = f"checkpoint={mlflow_run.id} fit.initial_epoch={report.best[0] + 1}"
-            log.warning("interrupted; to go on from the best epoch, add %s", go_on)
+        if not trial.run and (best := callbacks.report.best):
+            overrides = f"checkpoint={mlflow_run.id} fit.initial_epoch={best[0] + 1}"
+            log.warning("interrupted; to go on from the best epoch, add %s", overrides)
         raise
-    finally:  # also of a training that was interrupted
-        mlflow_run.epochs = len(report.losses)
-        _log_files(mlflow_run, callbacks.values(), report)
-    return report.result()
+    finally:  # also if the training was interrupted
+        mlflow_run.epochs = len(callbacks.report.losses)
+        _log_files(mlflow_run, callbacks)
+    return callbacks.report.result()
 
 
-def _log_files(mlflow_run: Run, callbacks: Iterable[object], report: "ReportToStudy") -> None:
+def _begin_session(config: DictConfig) -> None:
+    keras = keras_runtime.keras()
+    if config.deterministic:
+        keras_runtime.be_deterministic()
+    keras_runtime.new_session()
+    keras.utils.set_random_seed(config.seed)
+
+
+@dataclass(frozen=True)
+class _Callbacks:
+    """The callbacks of a training.
+
+    Attributes:
+        chosen: Those of the config, by name.
+        backup: Saves the state of the training.
+        log_epoch: Logs to MLflow.
+        report: Reports to the study.
+    """
+
+    chosen: "dict[str, keras.callbacks.Callback]"
+    backup: "Backup"
+    log_epoch: "LogEpoch"
+    report: "ReportToStudy"
+
+    def catch_up(self, saved: "Saved") -> bool:
+        """Log and report the saved epochs that MLflow or the study lack.
+
+        Returns:
+            Whether the training had ended.
+        """
+        log.info("resumed after epoch %s", saved.epoch)
+        self.log_epoch.catch_up(saved.metrics)
+        is_over = self.report.catch_up(saved.metrics) or saved.stopped
+        if is_over:  # `fit` is not called, but the state of the callbacks is read
+            self.backup.on_train_begin()
+        return is_over
+
+    def fit(self, model: "keras.Model", arguments: dict[str, object], with_backup: bool) -> None:
+        """Fit the model; a single run, which nobody resumes, has no backup."""
+        from rnnexp.training.callbacks import without_monitor_warnings
+
+        first = [self.backup] if with_backup else []
+        callbacks = [*self.chosen.values(), *first, self.log_epoch, self.report]
+        with without_monitor_warnings():
+            model.fit(**arguments, callbacks=callbacks)
+
+
+def _make_callbacks(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> _Callbacks:
+    # Imported here, since both modules import Keras, which only a process that trains needs.
+    from rnnexp.training.backup import Backup
+    from rnnexp.training.callbacks import LogEpoch, ReportToStudy
+
+    chosen = instantiate(config.get("callbacks") or {}, _convert_="all")
+    return _Callbacks(
+        chosen=chosen,
+        backup=Backup(Path(HydraConfig.get().runtime.output_dir), chosen),
+        log_epoch=LogEpoch(mlflow_run, config.objective.monitor),
+        report=ReportToStudy(trial, Objective(**config.objective)),
+    )
+
+
+def _log_files(mlflow_run: Run, callbacks: _Callbacks) -> None:
     keras = keras_runtime.keras()
     from rnnexp.training.callbacks import ModelCheckpoint
 
-    best = report.best
-    for callback in callbacks:
+    best = callbacks.report.best
+    for callback in callbacks.chosen.values():
         if isinstance(callback, ModelCheckpoint):
             log_checkpoints(mlflow_run, callback.files, best[0] if best else None)
         elif isinstance(callback, keras.callbacks.CSVLogger) and Path(callback.filename).exists():
             mlflow_run.log_file(Path(callback.filename))
 
 
-def _find_from_anywhere(config: DictConfig) -> None:
-    """The config is archived, and its files are to be found from other folders as well."""
+def _make_paths_absolute(config: DictConfig) -> None:
+    """Make the paths of files absolute, since the stored config is used in other folders."""
     for key in FILES:
         path = OmegaConf.select(config, key)
         if isinstance(path, str) and Path(to_absolute_path(path)).is_file():
             OmegaConf.update(config, key, to_absolute_path(path))
-
-
-def _tracker(config: DictConfig) -> Tracker:
-    return Tracker(**config.tracking)

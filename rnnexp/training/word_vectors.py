@@ -1,4 +1,4 @@
-"""Word vectors to begin with, from a text file like GloVe's or word2vec's."""
+"""Word vectors as initial weights of an embedding, from a text file like GloVe's or word2vec's."""
 
 import logging
 from collections.abc import Iterator
@@ -15,22 +15,25 @@ from rnnexp.errors import DataError
 
 log = logging.getLogger(__name__)
 
-SPREAD = 0.05  # of the words without a vector: uniform up to it, as in Keras's Embedding
+# Words without a vector get uniform random values between -SPREAD and SPREAD, as in Keras's
+# Embedding.
+SPREAD = 0.05
 _FILE = "embeddings.npy"
 
 
 def embeddings(model: DictConfig, dataset: Dataset) -> npt.NDArray[np.float32]:
-    """What an embedding begins with: the file's vectors, small random ones for other words.
+    """Return the initial weights of an embedding: the file's vectors, else small random values.
 
-    The file is read once for each vocabulary, then comes from the cache.
+    The file is read once for each vocabulary; then the weights come from the cache.
 
     Args:
-        model: ``model``: ``embedding_file`` has a line a word, the word and then its numbers;
-            a first line with only the two counts, as word2vec writes it, is skipped.
-        dataset: Whose words.
+        model: The ``model`` config. Each line of ``embedding_file`` is a word and its
+            ``embedding_size`` numbers; a first line of two counts, as word2vec writes it, is
+            skipped.
+        dataset: The data with the vocabulary.
 
     Returns:
-        ``float32 (input_dim, embedding_size)``; the padding's is zero.
+        ``float32 (input_dim, embedding_size)``, one row an id; the row of the padding is 0.
 
     Raises:
         DataError: If the file can't be read, has vectors of another size, or none of the words.
@@ -67,30 +70,30 @@ def _write(path: Path, size: int, dataset: Dataset, folder: Path) -> None:
             matrix[ids[word]] = vector
             found += 1
     if not found:
-        raise ValueError("it has none of the vocabulary's words")
+        raise ValueError("the file has none of the vocabulary's words")
     log.info("%s: vectors for %s of %s words", path, found, len(ids))
     np.save(folder / _FILE, matrix)
 
 
 def _lines(path: Path, size: int) -> Iterator[tuple[str, list[str]]]:
-    # A few words of files from the web are no UTF-8; they are not of any vocabulary.
+    # Published files have a few words that are not UTF-8; no vocabulary has such words.
     with path.open(encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, start=1):
             parts = line.split()
             if number == 1 and len(parts) == 2 and all(part.isdigit() for part in parts):
                 continue
-            # From the end, since a few of GloVe's words have spaces in them. A word may be a
-            # number; what stands between it and `size` numbers may not.
+            # Split from the end, since a few of GloVe's words contain spaces. A word may be a
+            # number, but a number after a space shows that there are more than `size` numbers.
             word, *numbers = line.rstrip().rsplit(" ", size)
             _, space, last = word.rpartition(" ")
-            if len(numbers) != size or (space and _is_number(last)):
+            if len(numbers) != size or (space and _is_numeric(last)):
                 raise ValueError(
                     f"line {number} has {len(parts) - 1} numbers, model.embedding_size is {size}"
                 )
             yield word, numbers
 
 
-def _is_number(text: str) -> bool:
+def _is_numeric(text: str) -> bool:
     try:
         float(text)
     except ValueError:

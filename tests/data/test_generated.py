@@ -108,7 +108,7 @@ def test_every_task_is_encoded(task: str, classes: tuple[int, ...], kind: type) 
         ("regression", "much", "data.noise=much: must be a number from 0"),
     ],
 )
-def test_faults(task: str, noise: float, message: str) -> None:
+def test_arguments_that_can_not_work(task: str, noise: float, message: str) -> None:
     with pytest.raises(DataError, match=message):
         Generated(
             num_words=None, maxlen=30, split="whitespace", seed=0, task=task, noise=noise

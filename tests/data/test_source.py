@@ -46,7 +46,7 @@ def test_the_same_content_is_encoded_once() -> None:
     "change",
     [{"maxlen": 2}, {"num_words": 1}, {"seed": 1}, {"split": "character"}, {"task": "classes"}],
 )
-def test_other_settings_are_encoded_anew(change: dict[str, object]) -> None:
+def test_other_arguments_are_encoded_anew(change: dict[str, object]) -> None:
     texts = ["uno", "dos", "dos tres"]
     assert Listed(texts=texts).load().folder != Listed(texts=texts, **change).load().folder  # type: ignore[arg-type]
 
@@ -97,7 +97,7 @@ def test_texts_and_labels_stay_together() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("arguments", "message"),
     [
         ({"maxlen": 0}, "data.maxlen=0"),
         ({"maxlen": "abc"}, "data.maxlen=abc: must be a whole number"),
@@ -121,9 +121,9 @@ def test_texts_and_labels_stay_together() -> None:
         ({"labels": [1.0, 1.0 + 1e-9, 1.0], "task": "regression"}, "every training label is 1.0"),
     ],
 )
-def test_faults(settings: dict[str, object], message: str) -> None:
+def test_arguments_that_can_not_work(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        Listed(**({"texts": ["a", "b", "c"]} | settings)).load()  # type: ignore[arg-type]
+        Listed(**({"texts": ["a", "b", "c"]} | arguments)).load()  # type: ignore[arg-type]
 
 
 def test_a_cache_that_cant_be_written_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,7 +90,9 @@ def test_labels(tmp_path: Path, labels: list[str], expected: list[object]) -> No
         ("a.csv.gz", b"\x1f\x8b\x08\x00" + b"\xff" * 40, "can't be read"),
     ],
 )
-def test_faults(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+def test_files_that_can_not_be_used(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
     file = tmp_path / name
     file.write_bytes(content)
     with pytest.raises(DataError) as caught:
@@ -114,7 +116,7 @@ def test_parquet_labels_of_any_type(tmp_path: Path) -> None:
         assert list(table(tmp_path / "a.parquet").read()["train"].labels) == classes
 
 
-def test_faults_of_both_files_come_together(tmp_path: Path) -> None:
+def test_the_problems_of_both_files_come_together(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         table(tmp_path / "no.csv", tmp_path).load()
     assert len(caught.value.problems) == 2
@@ -126,7 +128,7 @@ def test_labels_that_only_the_test_part_has_are_a_problem(tmp_path: Path) -> Non
     train, test = tmp_path / "train.csv", tmp_path / "test.csv"
     train.write_text("text,label\na,neg\nb,pos\n")
     test.write_text("text,label\na,neg\nb,neutral\n")
-    with pytest.raises(DataError, match="'neutral'; known are 'neg', 'pos'"):
+    with pytest.raises(DataError, match="'neutral'; the training part has 'neg', 'pos'"):
         table(train, test).load()
 
 
@@ -158,8 +160,8 @@ def test_the_problems_of_a_validation_file(tmp_path: Path) -> None:
     train = write(tmp_path / "train.csv", "text,label\na,neg\nb,pos\n")
     other = write(tmp_path / "v.csv", "text,label\na,neutral\n")
     assert problems(table(train, validation=str(other))) == (
-        "the validation part has labels that the training part has not: 'neutral'; "
-        "known are 'neg', 'pos'",
+        "the validation part has labels that are not in the training part: 'neutral'; "
+        "the training part has 'neg', 'pos'",
     )
     missing = tmp_path / "no.csv"
     (problem,) = problems(table(train, validation=str(missing)))
@@ -169,7 +171,7 @@ def test_the_problems_of_a_validation_file(tmp_path: Path) -> None:
     assert problem == f"data.validation={empty} has no column 'label'; it has: text, stars"
 
 
-def test_whatever_is_in_a_file_is_in_the_key(tmp_path: Path) -> None:
+def test_all_that_is_read_of_a_file_is_in_the_key(tmp_path: Path) -> None:
     content = "text,label,w,v\na,1,1,2\nb,0,2,1\n"
     train, validation = (write(tmp_path / name, content) for name in ("a.csv", "b.csv"))
     made = [
@@ -221,9 +223,9 @@ def test_weights_stay_with_their_reviews(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("weights", "problem"),
     [
-        (["1", "-1", "x"], "2 rows whose weight 'w' is no finite number, at least 0 "
+        (["1", "-1", "x"], "2 rows whose weight 'w' is not a finite number, at least 0 "
                            "(the first are row 2: '-1', row 3: 'x')"),
-        (["1", "nan", ""], "2 rows whose weight 'w' is no finite number, at least 0 "
+        (["1", "nan", ""], "2 rows whose weight 'w' is not a finite number, at least 0 "
                            "(the first are row 2: 'nan', row 3: '')"),
         (["inf", "1e39", "1_0"], "3 rows whose weight"),
         (["0", "0.0", "-0"], "every weight 'w' is 0; some must be above"),
@@ -298,7 +300,7 @@ def test_one_bad_weight_is_found(values: list[float], place: int, data: st.DataO
 @pytest.mark.parametrize(
     ("labels", "problem"),
     [
-        (["1", "good", "bad"], "2 rows whose label 'label' is no finite number, as data.task="
+        (["1", "good", "bad"], "2 rows whose label 'label' is not a finite number, as data.task="
                                "regression needs (the first are row 2: 'good', row 3: 'bad')"),
         (["1", "", "2"], "row 2: ''"),
         (["1", "inf", "1e39"], "row 2: 'inf', row 3: '1e39'"),

@@ -1,4 +1,4 @@
-"""A training that is broken off and taken up again ends as one that was not."""
+"""A training that breaks off and is resumed ends as a training that did not break off."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ EPOCHS = 6
 
 
 class Break(keras.callbacks.Callback):
-    """Ends the training as a killed process would: no other callback hears of it."""
+    """Breaks the training off as a killed process would: no later callback is called."""
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:  # noqa: ARG002
         if epoch == 2:
@@ -44,7 +44,7 @@ def fit(folder: Path, *extra: keras.callbacks.Callback) -> tuple[keras.Model, Ba
     made, others = model(), callbacks(folder)
     backup = Backup(folder, others)
     saved = backup.load(made)
-    initial = max(saved.metrics) + 1 if saved else 0
+    initial = saved.epoch + 1 if saved else 0
     made.fit(
         X, Y, epochs=EPOCHS, initial_epoch=initial, shuffle=False, verbose=0,
         callbacks=[*others.values(), backup, *extra],
@@ -52,14 +52,14 @@ def fit(folder: Path, *extra: keras.callbacks.Callback) -> tuple[keras.Model, Ba
     return made, backup
 
 
-def test_it_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
+def test_a_resumed_training_ends_as_one_that_did_not_break_off(tmp_path: Path) -> None:
     for name in ("whole", "broken"):
         (tmp_path / name).mkdir()
     whole, expected = fit(tmp_path / "whole")
     with pytest.raises(RuntimeError, match="killed"):
         fit(tmp_path / "broken", Break())
     again, backup = fit(tmp_path / "broken")
-    # EarlyStopping has not forgotten its patience, nor the learning rate its reductions.
+    # The patience of EarlyStopping and the reductions of the learning rate were restored.
     assert list(backup.metrics) == list(expected.metrics)
     assert len(backup.metrics) < EPOCHS
     for epoch, metrics in expected.metrics.items():
@@ -68,5 +68,5 @@ def test_it_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
-def test_there_is_nothing_to_go_on_from(tmp_path: Path) -> None:
+def test_without_a_saved_state_nothing_is_restored(tmp_path: Path) -> None:
     assert Backup(tmp_path, {}).load(model()) is None

@@ -6,7 +6,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from rnnexp.data import Dataset
-from rnnexp.training.output_layer import Output, output_of, output_problems
+from rnnexp.training.checks.output_layer import output_problems
+from rnnexp.training.output_layer import Output, output_of
 
 CLASSES = {"binary": ("bad", "good"), "classes": (1, 2, 3), "regression": ()}
 
@@ -40,21 +41,6 @@ def test_output(loss: str, task: str, expected: Output, from_logits: bool) -> No
     activation = "linear" if from_logits and "." in loss else expected.activation
     assert found == Output(expected.units, activation, expected.one_hot)
     assert output_problems(config, dataset(task)) == []
-
-
-@pytest.mark.parametrize(
-    ("loss", "task", "problem"),
-    [
-        ("binary_crossentropy", "classes", "is for two classes, but data.label has 3"),
-        ("hinge", "classes", "is for two classes"),
-        ("binary_crossentropy", "regression", "data.task=regression; use compile=regression"),
-        ("categorical_crossentropy", "regression", "is for classes"),
-    ],
-)
-def test_losses_that_do_not_fit(loss: str, task: str, problem: str) -> None:
-    config = OmegaConf.create({"compile": {"loss": loss}})
-    (found,) = output_problems(config, dataset(task))
-    assert problem in found
 
 
 def test_labels() -> None:

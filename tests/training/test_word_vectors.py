@@ -41,7 +41,7 @@ def test_vectors_of_known_words(tmp_path: Path, text: str) -> None:
     [
         ("good 1 2\n", 3, "line 1 has 2 numbers, model.embedding_size is 3"),
         ("good 1 2 3\n", 2, "line 1 has 3 numbers, model.embedding_size is 2"),
-        ("film 1 2\n", 2, "it has none of the vocabulary's words"),
+        ("film 1 2\n", 2, "the file has none of the vocabulary's words"),
         ("10 1 2 3\ngood 1 2 3\n", 2, "line 1 has 3 numbers, model.embedding_size is 2"),
         ("good 1 2\nbad 1\n", 2, "line 2 has 1 numbers, model.embedding_size is 2"),
         ("good 1 nan\n", 2, "the vector of good has 1 nan"),
@@ -53,7 +53,7 @@ def test_files_that_can_not_be_used(tmp_path: Path, text: str, size: int, proble
         read(tmp_path / "vectors.txt", text, size)
 
 
-def test_words_that_are_no_utf8_are_passed_over(tmp_path: Path) -> None:
+def test_words_that_are_not_utf8_are_skipped(tmp_path: Path) -> None:
     (tmp_path / "vectors.txt").write_bytes(b"caf\xe9 1 1\ngood 1 2\n")
     config = OmegaConf.create(
         {"embedding_file": str(tmp_path / "vectors.txt"), "embedding_size": 2}

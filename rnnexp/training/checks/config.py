@@ -1,11 +1,11 @@
-"""What is wrong with a config, found before any work starts.
+"""The check of whole configs, in which the other checks of this package come together.
 
-Settings are checked by rules; whether a model can be built, fits its data and produces
-the monitored metric is found out by building it and evaluating two rows.
+Values are checked by rules. Whether a model can be built, suits its data and computes the monitored
+metric is found out by building the model and evaluating two rows.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -13,106 +13,96 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp import data, keras_runtime
 from rnnexp.data import Dataset
-from rnnexp.data.source import is_count
 from rnnexp.errors import DataError, one_line
+from rnnexp.ranges import FRACTION, WHOLE
 from rnnexp.storage.mlflow_store import Tracker
 from rnnexp.training.checkpoint import load
 from rnnexp.training.checks.callbacks import callback_problems
-from rnnexp.training.checks.import_paths import name_problems
-from rnnexp.training.checks.learning_rates import rate_problems
-from rnnexp.training.fit import fit_data_problems, fit_problems
+from rnnexp.training.checks.choices import choice_problems
+from rnnexp.training.checks.fit import fit_data_problems, fit_problems
+from rnnexp.training.checks.import_paths import import_path_problems
+from rnnexp.training.checks.learning_rates import learning_rate_problems
+from rnnexp.training.checks.output_layer import output_problems
 from rnnexp.training.model import build
-from rnnexp.training.output_layer import output_of, output_problems
+from rnnexp.training.output_layer import output_of
 
 if TYPE_CHECKING:
     import keras
 
-# What _data_and_model reads, but for numbers of `fit` which other values hardly change.
+# The keys that `_data_and_model_problems` reads. Other keys of `fit` are left out: their values
+# hardly change what is found, and each new combination builds a model.
 BUILT_FROM = ["data", "model", "compile", "objective", "seed", "callbacks", "checkpoint"]
-FIT = ["validation_data", "class_weight", "sample_weight", "validation_freq", "epochs"]
+BUILT_FROM_FIT = ["validation_data", "class_weight", "sample_weight", "validation_freq", "epochs"]
 
 
 def check(configs: Sequence[DictConfig]) -> list[str]:
-    """Every problem of some configs, each once.
+    """Return every problem of some configs, each once.
 
     Args:
-        configs: Composed configs; in a sweep, those at the ends of what is searched.
+        configs: Composed configs; in a sweep, those at the ends of the search space.
 
     Returns:
-        One message per problem: what was given, why it can't be, what would do.
+        One message per problem: what was given, why it can't work, what would work.
     """
-    problems: list[str] = _deterministic(configs)
+    problems = _deterministic_problems(configs)
     built: set[str] = set()
     for config in configs:
-        if missing := _missing(config):
-            problems += missing
+        if missing := _missing_keys(config):
+            problems += [f"{key} is not given: set it with {key}=..." for key in missing]
             continue
-        problems += [*_seed(config), *fit_problems(config), *_objective(config), *_shares(config)]
-        depends_on = OmegaConf.masked_copy(config, BUILT_FROM)
-        depends_on.fit = OmegaConf.masked_copy(config.fit, FIT)
-        key = OmegaConf.to_yaml(depends_on)
+        problems += [*_value_problems(config), *fit_problems(config)]
+        built_from = OmegaConf.masked_copy(config, BUILT_FROM)
+        built_from.fit = OmegaConf.masked_copy(config.fit, BUILT_FROM_FIT)
+        key = OmegaConf.to_yaml(built_from)
         if key not in built:
             built.add(key)
-            problems += _data_and_model(config)
+            problems += _data_and_model_problems(config)
     return list(dict.fromkeys(problems))
 
 
-def _missing(config: DictConfig) -> list[str]:
-    # Not OmegaConf.missing_keys: it resolves interpolations, some of which only a job can.
-    keys = _missing_keys(OmegaConf.to_container(config, resolve=False))
-    return [f"{key} is not given: set it with {key}=..." for key in keys]
-
-
-def _missing_keys(node: object, path: str = "") -> list[str]:
-    if node == "???":
-        return [path]
-    if not isinstance(node, dict):
-        return []
+def _missing_keys(config: DictConfig) -> list[str]:
+    # Not OmegaConf.missing_keys, which resolves interpolations: some only a job can resolve.
+    plain: Any = OmegaConf.to_container(config, resolve=False)
     return [
         missing
-        for key, value in node.items()
-        if path or key != "hydra"
-        for missing in _missing_keys(value, f"{path}.{key}".lstrip("."))
+        for key, value in plain.items()
+        if key != "hydra"
+        for missing in _missing_below(value, str(key))
     ]
 
 
-def _seed(config: DictConfig) -> list[str]:
-    if config.seed == 0 or is_count(config.seed):
-        return []
-    return [f"seed={config.seed}: must be a whole number, at least 0"]
+def _missing_below(node: object, path: str) -> Iterator[str]:
+    if node == "???":
+        yield path
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            yield from _missing_below(value, f"{path}.{key}")
 
 
-def _deterministic(configs: Sequence[DictConfig]) -> list[str]:
-    given = {config.get("deterministic", False) for config in configs}
+def _deterministic_problems(configs: Sequence[DictConfig]) -> list[str]:
+    given = {config.deterministic for config in configs}
     problems = [
-        f"deterministic={value}: must be true or false"
+        problem
         for value in given
-        if value not in (True, False)
+        for problem in choice_problems("deterministic", value, (True, False))
     ]
     if len(given) > 1 and not problems:
-        problems.append(
+        return [
             "deterministic is searched: a process that is deterministic stays so; give it one value"
-        )
+        ]
     return problems
 
 
-def _objective(config: DictConfig) -> list[str]:
-    if config.objective.mode in ("min", "max"):
-        return []
-    return [f"objective.mode={config.objective.mode}: must be min or max"]
+def _value_problems(config: DictConfig) -> list[str]:
+    problems = WHOLE.problems("seed", config.seed)
+    problems += choice_problems("objective.mode", config.objective.mode, ("min", "max"))
+    for key in ("dropout", "recurrent_dropout"):  # Keras would clip other values
+        problems += FRACTION.problems(f"model.{key}", config.model.get(key, 0))
+    return problems
 
 
-def _shares(config: DictConfig) -> list[str]:
-    # Keras takes the nearest share that can be, without a word.
-    return [
-        f"model.{key}={share}: must be a number from 0, below 1"
-        for key in ("dropout", "recurrent_dropout")
-        if not (isinstance(share := config.model.get(key, 0), int | float) and 0 <= share < 1)
-    ]
-
-
-def _data_and_model(config: DictConfig) -> list[str]:
-    if problems := name_problems(config):
+def _data_and_model_problems(config: DictConfig) -> list[str]:
+    if problems := import_path_problems(config):
         return problems
     try:
         dataset = data.load(config.data)
@@ -122,16 +112,17 @@ def _data_and_model(config: DictConfig) -> list[str]:
         return [f"data: {error}"]
     if problems := [*fit_data_problems(config, dataset), *output_problems(config, dataset)]:
         return problems
-    return _model(config, dataset)
+    return _model_problems(config, dataset)
 
 
-def _model(config: DictConfig, dataset: Dataset) -> list[str]:
+def _model_problems(config: DictConfig, dataset: Dataset) -> list[str]:
     keras = keras_runtime.keras()
     output, train = output_of(config, dataset), dataset.train()
     try:
-        keras.utils.clear_session(free_memory=False)  # else metrics are named accuracy_1, ...
+        # Otherwise the metrics of a second model are named accuracy_1, ...
+        keras.utils.clear_session(free_memory=False)
         model = build(config.copy(), dataset)
-        model.run_eagerly = True  # two rows are not worth a graph
+        model.run_eagerly = True  # a graph costs more than two rows
         if (width := model.output_shape[-1]) != output.units:
             wanted = f"for {output.units} classes" if output.units > 1 else "where one is needed"
             return [f"the model has {width} outputs {wanted}; give its last layer model.output_dim"]
@@ -145,17 +136,17 @@ def _model(config: DictConfig, dataset: Dataset) -> list[str]:
             f"the model can't be built and evaluated: {type(error).__name__}: {one_line(error)}"
         ]
     return [
-        *_checkpoint(config, model),
-        *rate_problems(config, model, len(train.x)),
+        *_checkpoint_problems(config, model),
+        *learning_rate_problems(config, model, len(train.x)),
         *callback_problems(config, model, names),
     ]
 
 
-def _checkpoint(config: DictConfig, model: "keras.Model") -> list[str]:
+def _checkpoint_problems(config: DictConfig, model: "keras.Model") -> list[str]:
     if not config.checkpoint:
         return []
     try:
         load(model, config.checkpoint, Tracker(**config.tracking))
-    except Exception as error:  # whatever Keras raises at a file that is none of its own
+    except Exception as error:  # whatever Keras raises at a file that is not a checkpoint
         return [f"checkpoint={config.checkpoint}: {one_line(error)}"]
     return []

@@ -1,8 +1,7 @@
-"""Names that a config gives to classes and functions: are there such, and what is near?"""
+"""Checks of the names of classes and functions in a config: does each exist, and which is near?"""
 
 import importlib
 from collections.abc import Iterator
-from difflib import get_close_matches
 from inspect import isclass, isfunction
 from types import ModuleType
 from typing import Any
@@ -10,44 +9,47 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from rnnexp import keras_runtime
+from rnnexp.formatting import did_you_mean
 
-# Where Keras looks up a name that is given as plain text.
-TEXTS = {
+# The module in which Keras looks up a name that is given as plain text, by config key.
+KERAS_MODULES = {
     "compile.optimizer": "keras.optimizers",
     "compile.loss": "keras.losses",
     "compile.metrics": "keras.metrics",
     "compile.weighted_metrics": "keras.metrics",
 }
-# Metrics that Keras has no function for: what they compute follows from the loss.
-BY_LOSS = ("accuracy", "acc", "crossentropy", "ce")
+# Metrics whose function Keras chooses by the loss; `keras.metrics` has no such names.
+METRICS_BY_LOSS = ("accuracy", "acc", "crossentropy", "ce")
 
 
-def name_problems(config: DictConfig) -> list[str]:
-    """Every ``_target_`` that can't be imported, and every unknown optimizer, loss or metric.
+def import_path_problems(config: DictConfig) -> list[str]:
+    """Return what is wrong with the names in a config.
 
     Args:
-        config: The whole config.
+        config: The whole config. Names are each ``_target_`` below ``data``, ``model``, ``compile``
+            and ``callbacks``, ``model.function``, and optimizers, losses and metrics as plain text.
     """
     keras_runtime.keras()
-    # Not resolved: some interpolations only a job can resolve, and what they point at comes up.
+    # Not resolved, since some interpolations only a job can resolve; the node that an interpolation
+    # points at is visited by itself.
     plain: Any = OmegaConf.to_container(config, resolve=False)
-    found = []
+    problems = []
     for part in ("data", "model", "compile", "callbacks"):
         for key, target in _targets(plain.get(part), part):
             name = str(OmegaConf.select(config, key)) if "${" in target else target
-            if problem := _problem(name):
-                found.append(f"{key}={name}: {problem}")
-    function = OmegaConf.select(config, "model.function")
-    if function and (problem := _problem(str(function))):
-        found.append(f"model.function={function}: {problem}")
-    for key, module in TEXTS.items():
+            problems += [f"{key}={name}: {problem}" for problem in _path_problems(name)]
+    if function := OmegaConf.select(config, "model.function"):
+        problems += [
+            f"model.function={function}: {problem}" for problem in _path_problems(str(function))
+        ]
+    for key, module in KERAS_MODULES.items():
         given = OmegaConf.select(config, key)
-        found += [
-            f"{key}={name}: {_nearest(name, module)}"
+        problems += [
+            f"{key}={name}: {_unknown(name, module)}"
             for name in (given if isinstance(given, ListConfig) else [given])
             if isinstance(name, str) and not _is_known(module, name)
         ]
-    return found
+    return problems
 
 
 def _targets(node: Any, path: str) -> Iterator[tuple[str, str]]:
@@ -63,29 +65,29 @@ def _targets(node: Any, path: str) -> Iterator[tuple[str, str]]:
         yield from _targets(child, f"{path}.{key}")
 
 
-def _problem(target: str) -> str | None:
-    module_name, _, name = target.rpartition(".")
+def _path_problems(path: str) -> list[str]:
+    module_name, _, name = path.rpartition(".")
     if not module_name:
-        return f"must be an import path, such as my_module.{name}"
+        return [f"must be an import path, such as my_module.{name}"]
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
-        if _is_inside_class(module_name, name):
-            return None
-        return f"{module_name or target} can't be imported: {error}"
-    return None if hasattr(module, name) else _nearest(name, module_name)
+        if _is_in_class(module_name, name):
+            return []
+        return [f"{module_name} can't be imported: {error}"]
+    return [] if hasattr(module, name) else [_unknown(name, module_name)]
 
 
-def _is_inside_class(module_name: str, name: str) -> bool:
-    outer_module, _, outer = module_name.rpartition(".")
+def _is_in_class(class_path: str, name: str) -> bool:
+    module_name, _, class_name = class_path.rpartition(".")
     try:
-        return hasattr(getattr(importlib.import_module(outer_module), outer), name)
+        return hasattr(getattr(importlib.import_module(module_name), class_name), name)
     except (ImportError, AttributeError, ValueError):
         return False
 
 
 def _is_known(module: str, name: str) -> bool:
-    if module == "keras.metrics" and name in BY_LOSS:
+    if module == "keras.metrics" and name in METRICS_BY_LOSS:
         return True
     try:
         importlib.import_module(module).get(name)
@@ -94,7 +96,7 @@ def _is_known(module: str, name: str) -> bool:
     return True
 
 
-def _nearest(name: str, module_name: str) -> str:
+def _unknown(name: str, module_name: str) -> str:
     module: ModuleType = importlib.import_module(module_name)
     public = [
         known
@@ -102,8 +104,6 @@ def _nearest(name: str, module_name: str) -> str:
         if not known.startswith("_") and (isclass(value) or isfunction(value))
     ]
     if module_name == "keras.metrics":
-        public += BY_LOSS
-    lower = {known.lower(): known for known in public}
-    near = [lower[text] for text in get_close_matches(name.lower(), lower, n=3)]
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(public[:30])}"
-    return f"{module_name} has no {name}; {hint}"
+        public += METRICS_BY_LOSS
+    hint = did_you_mean(name, public) or f"; there are {', '.join(public[:30])}"
+    return f"{module_name} has no {name}{hint}"

@@ -1,99 +1,102 @@
-"""What is wrong with learning rates, found before any work starts."""
+"""Checks of the learning rate: the optimizer's, and those that callbacks set by epoch."""
 
 import inspect
 import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig
+import numpy as np
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import keras_runtime
 from rnnexp.errors import one_line
+from rnnexp.ranges import NOT_NEGATIVE
 
 if TYPE_CHECKING:
     import keras
 
+KEY = "compile.optimizer.learning_rate"
 
-def rate_problems(config: DictConfig, model: "keras.Model", rows: int) -> list[str]:
-    """Why the optimizer's learning rate, or its schedule, can't be used; empty if it can.
+
+def learning_rate_problems(config: DictConfig, model: "keras.Model", rows: int) -> list[str]:
+    """Return why the optimizer's learning rate can't be used; a schedule is tried at four steps.
 
     Args:
         config: The whole config.
-        model: Its model, built and compiled.
-        rows: Of the training part.
+        model: The model of the config, built and compiled.
+        rows: The number of rows of the training part.
     """
-    keras = keras_runtime.keras()
-    schedule = model.optimizer._learning_rate
-    where = "compile.optimizer.learning_rate"
-    if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+    given = OmegaConf.select(config, KEY)
+    schedule = instantiate(given, _convert_="all") if OmegaConf.is_dict(given) else None
+    if not isinstance(schedule, keras_runtime.keras().optimizers.schedules.LearningRateSchedule):
         rate = float(model.optimizer.learning_rate)
-        return [] if _is_rate(rate) else [f"{where}={rate:g}: must be a number, at least 0"]
+        return [] if rate in NOT_NEGATIVE else [f"{KEY}={rate:g}: must be {NOT_NEGATIVE}"]
     steps = math.ceil(rows / config.fit.batch_size) * config.fit.epochs
     for step in (0, 1, steps // 2, steps):
         try:
             rate = float(schedule(step))
         except Exception as error:  # whatever TensorFlow raises at arguments that it can't compute
-            return [f"{where}: the schedule fails at step {step}: {one_line(error)[:200]}"]
-        if not _is_rate(rate):
-            return [f"{where}: the schedule gives {rate} at step {step} of {steps}"]
+            return [f"{KEY}: the schedule fails at step {step}: {one_line(error)[:200]}"]
+        if rate not in NOT_NEGATIVE:
+            return [f"{KEY}: the schedule gives {rate} at step {step} of {steps}"]
     return []
 
 
 def scheduler_problems(
     config: DictConfig, callbacks: Mapping[str, object], model: "keras.Model"
 ) -> Iterator[str]:
-    """What is wrong with callbacks that set the learning rate.
+    """Find the problems of callbacks that set the learning rate.
 
     Args:
         config: The whole config.
-        callbacks: Its callbacks, made, by name.
-        model: Its model, built and compiled.
+        callbacks: The config's callbacks, instantiated, by name.
+        model: The model of the config, built and compiled.
+
+    Yields:
+        One message per problem.
     """
     keras = keras_runtime.keras()
-    has_own = isinstance(
-        model.optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule
-    )
     setters = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
+    # Keras keeps the rate of an optimizer in a variable, unless a schedule computes the rate.
+    has_schedule = not isinstance(model.optimizer.learning_rate, keras.Variable)
+    first, epochs = config.fit.get("initial_epoch", 0), config.fit.epochs
     for name, callback in callbacks.items():
         if not isinstance(callback, setters):
             continue
-        if has_own:
+        if has_schedule:
             yield (
-                f"callbacks.{name}: compile.optimizer.learning_rate is a schedule, which no "
-                "callback can change; leave one of them"
+                f"callbacks.{name}: {KEY} is a schedule, which no callback can change; remove "
+                "one of them"
             )
         elif isinstance(callback, keras.callbacks.LearningRateScheduler):
-            first, epochs = config.fit.get("initial_epoch", 0), config.fit.epochs
-            problem = schedule_problem(
-                callback, float(model.optimizer.learning_rate), first, epochs
-            )
-            if problem:
+            rate = float(model.optimizer.learning_rate)
+            if problem := schedule_problem(callback, rate, first, epochs):
                 yield f"callbacks.{name}.schedule: {problem}"
 
 
 def schedule_problem(
     callback: "keras.callbacks.LearningRateScheduler", rate: float, first: int, epochs: int
 ) -> str | None:
-    """Why a schedule can't be used, tried for every epoch; None if it can.
+    """Return why a schedule can't be used, after trying the schedule for every epoch.
 
     Args:
         callback: Keras's callback with the schedule.
         rate: The optimizer's learning rate.
         first: The first epoch, counted from 0.
         epochs: The epoch to stop before.
+
+    Returns:
+        The end of a message; None if there is no problem.
     """
     for epoch in range(first, epochs):
         try:
             # Keras takes functions of the epoch alone, too.
             takes_rate = len(inspect.signature(callback.schedule).parameters) > 1
             rate = callback.schedule(epoch, rate) if takes_rate else callback.schedule(epoch)
-            is_rate = _is_rate(rate)
         except Exception as error:  # whatever a function of the user's raises
             return f"fails at epoch {epoch}: {type(error).__name__}: {one_line(error)}"
-        if not is_rate:
-            return f"gives {rate} at epoch {epoch}; a learning rate must be a number, at least 0"
+        # Keras refuses whole numbers.
+        if not isinstance(rate, float | np.float32) or float(rate) not in NOT_NEGATIVE:
+            return f"gives {rate} at epoch {epoch}; a learning rate must be a float, at least 0"
     return None
-
-
-def _is_rate(value: float) -> bool:
-    return math.isfinite(value) and value >= 0

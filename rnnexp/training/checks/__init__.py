@@ -1,0 +1,16 @@
+"""Checks that find every problem of a config before any work starts.
+
+    check(configs)         config.py, which asks the others:
+      names of classes       import_paths.py
+      values, choices        fit.py, choices.py, and rnnexp/ranges.py
+      loss and labels        output_layer.py
+      a model that was built callbacks.py, learning_rates.py
+
+Each check returns messages, none if all is well. A message says what was given, why it can't work
+and what would work. The package imports Keras only when `check` is called: a sweep's own process
+imports the package, and never TensorFlow.
+"""
+
+from rnnexp.training.checks.config import check
+
+__all__ = ["check"]
