@@ -1,35 +1,76 @@
-"""The command ``rnnexp``: looks at what sweeps have left, and makes use of it."""
+"""The command ``rnnexp``, which reads, compares and reuses what sweeps have stored."""
 
+from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 import click
 
-from rnnexp.cli.compare import compare
-from rnnexp.cli.diff import diff
-from rnnexp.cli.export import export, publish
-from rnnexp.cli.maintenance import check, deliver
-from rnnexp.cli.report import report
-from rnnexp.cli.reproduce import confirm, replay
-from rnnexp.cli.studies import studies
 from rnnexp.errors import RnnexpError
+from rnnexp.library_defaults import set_library_defaults
 
 
-class _Group(click.Group):
-    """Says what is wrong in a line, as Hydra does of a sweep, without a traceback."""
+class LazyGroup(click.Group):
+    """Commands whose modules are imported when a command is used, not for ``rnnexp --help``.
+
+    Args:
+        lazy_commands: For each command's name, ``module:attribute`` and the command's line in the
+            help. The line is written here, since the command itself is not imported for it.
+    """
+
+    def __init__(
+        self, *args: Any, lazy_commands: Mapping[str, tuple[str, str]], **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._places = {name: place for name, (place, _) in lazy_commands.items()}
+        for name, (_, line) in lazy_commands.items():
+            self.add_command(click.Command(name, short_help=line))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Import the command that the arguments name."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in self._places:
+            module, attribute = self._places[name].split(":")
+            command = getattr(import_module(module), attribute)
+        return name, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; print this project's errors without a traceback, as Hydra does."""
+        set_library_defaults()  # libraries read them when a command's module imports them
         try:
             return super().invoke(ctx)
         except RnnexpError as error:
             raise click.ClickException(str(error)) from error
 
 
-@click.group(cls=_Group)
+@click.group(
+    cls=LazyGroup,
+    lazy_commands={
+        "studies": ("rnnexp.cli.studies:studies", "List the studies, newest first."),
+        "compare": (
+            "rnnexp.cli.compare:compare",
+            "Rank the trials of a study, or show runs side by side.",
+        ),
+        "diff": ("rnnexp.cli.diff:diff", "Show only what differs between two runs."),
+        "report": ("rnnexp.cli.report:report", "Write the report of a study again."),
+        "replay": ("rnnexp.cli.reproduce:replay", "Train a run again and compare the results."),
+        "confirm": (
+            "rnnexp.cli.reproduce:confirm",
+            "Train the best trials of a study again with new seeds.",
+        ),
+        "export": ("rnnexp.cli.export:export", "Write the model of a run into a folder."),
+        "publish": ("rnnexp.cli.export:publish", "Register the best model of a study."),
+        "check": (
+            "rnnexp.cli.maintenance:check",
+            "Check that Optuna, MLflow and the files of a study agree.",
+        ),
+        "deliver": (
+            "rnnexp.cli.maintenance:deliver",
+            "Deliver the writes that were queued for MLflow.",
+        ),
+    },
+)
 def main() -> None:
-    """Look at the studies that sweeps have left, and use what they found."""
-
-
-for _command in (
-    studies, compare, diff, report, replay, confirm, export, publish, check, deliver
-):  # fmt: skip
-    main.add_command(_command)
+    """Read, compare and reuse the studies and runs that sweeps have stored."""

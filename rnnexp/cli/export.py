@@ -1,20 +1,20 @@
-"""``rnnexp export`` and ``publish``: a run's checkpoint as a model that takes raw text."""
+"""``rnnexp export`` and ``publish``: the checkpoint of a run as a model that takes raw text."""
 
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+from mlflow.entities import Run
+from mlflow.models import Model
+from omegaconf import DictConfig
 
+from rnnexp.atomic import atomic_folder
 from rnnexp.cli.options import TRACKING
 from rnnexp.errors import NotFoundError
+from rnnexp.serving.packing import dataset_of, pack
+from rnnexp.serving.publish import how_to_predict, publish_run
+from rnnexp.storage.registry import name_problem
+from rnnexp.storage.run_reader import RunReader, is_study
 from rnnexp.storage.schema import Metrics, Tags
-
-if TYPE_CHECKING:
-    from mlflow.entities import Run
-    from omegaconf import DictConfig
-
-    from rnnexp.storage.run_reader import RunReader
 
 
 @click.command()
@@ -22,42 +22,34 @@ if TYPE_CHECKING:
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
 @TRACKING
 def export(run: str, folder: Path, tracking_uri: str | None) -> None:
-    """Write the model of RUN into DIR, with all that it needs to read raw text.
+    """Write the model of a run into a folder.
 
-    RUN is the beginning of a run's id, or STUDY/NUMBER. DIR must be empty, or not there.
+    It is an MLflow model that takes raw text and needs nothing of rnnexp. RUN is STUDY/NUMBER of a
+    trial, or the id of a run in MLflow or its beginning. DIR is a new folder, or an empty one.
     """
-    from mlflow.models import Model
-
-    from rnnexp.serving.packing import dataset_of, pack
-    from rnnexp.serving.publish import how_to_predict
-    from rnnexp.storage.run_reader import RunReader
-
     if folder.exists() and any(folder.iterdir()):
-        raise click.ClickException(f"{folder} is not empty; give a folder that is, or a new one")
+        raise click.ClickException(f"{folder} is not empty; give an empty folder, or a new one")
     reader = RunReader(tracking_uri)
     found = reader.run(run)
     config = _config(reader, found)
     run_id = found.info.run_id
     dataset = dataset_of(config, run_id, found.data.tags.get(Tags.DATA))
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="draft-") as draft:
-        written = Path(draft, "model")
-        pack(config, dataset, run_id, reader.tracker, written, Model(run_id=run_id))
-        written.replace(folder)
+    with atomic_folder(folder) as draft:
+        pack(config, dataset, run_id, reader.tracker, draft, Model(run_id=run_id))
     click.echo(f"{folder} has the model of run {run_id}; to use it:")
     click.echo(f"  {how_to_predict(str(folder))}")
 
 
 @click.command()
 @click.argument("study")
-@click.option("--name", help="Of the registered model; by default the study's name.")
+@click.option("--name", help="The name of the registered model; by default the study's name.")
 @TRACKING
 def publish(study: str, name: str | None, tracking_uri: str | None) -> None:
-    """Log and register the best model of STUDY, as a sweep does at its end."""
-    from rnnexp.serving.publish import publish_run
-    from rnnexp.storage.registry import name_problem
-    from rnnexp.storage.run_reader import RunReader
+    """Register the best model of a study.
 
+    The model is logged on the study's run in MLflow, and registered as a new version, as a sweep
+    does at its end. STUDY is the name of a study, or its beginning if that is unique.
+    """
     reader = RunReader(tracking_uri)
     parent = reader.study(study)
     name = name or str(parent.data.tags[Tags.STUDY])
@@ -69,19 +61,17 @@ def publish(study: str, name: str | None, tracking_uri: str | None) -> None:
     trials = reader.trials(parent)
     run = next(run for run in trials if run.data.tags[Tags.TRIAL] == str(int(best)))
     config = _config(reader, run)
-    told = publish_run(reader.tracker, config, run.info.run_id, parent.info.run_id, name)
-    for what, command in told:
-        click.echo(f"{what}\n  {command}")
+    steps = publish_run(reader.tracker, config, run.info.run_id, parent.info.run_id, name)
+    for text, command in steps:
+        click.echo(f"{text}\n  {command}")
 
 
-def _config(reader: "RunReader", run: "Run") -> "DictConfig":
-    """The config of a run that can be packed.
+def _config(reader: RunReader, run: Run) -> DictConfig:
+    """Return the config of a run whose model can be written.
 
     Raises:
-        NotFoundError: If it can't be.
+        NotFoundError: If the run has no such model.
     """
-    from rnnexp.storage.run_reader import is_study
-
     run_id, tags = run.info.run_id, run.data.tags
     if is_study(run):
         raise NotFoundError(f"run {run_id} is a study's; give one of its trials, STUDY/NUMBER")
@@ -89,14 +79,14 @@ def _config(reader: "RunReader", run: "Run") -> "DictConfig":
     if not {"data", "model", "compile"} <= set(config):
         raise NotFoundError(f"run {run_id} is of an application without a Keras model")
     if Tags.CHECKPOINT not in tags:
-        why = tags.get(
+        reason = tags.get(
             Tags.CHECKPOINT_DELETED, "callbacks had no model_checkpoint, or no epoch ended"
         )
-        raise NotFoundError(f"run {run_id} has no checkpoint: {why}")
+        raise NotFoundError(f"run {run_id} has no checkpoint: {reason}")
     if Tags.DATA not in tags:
         click.echo(
-            f"run {run_id} is of a version that noted no fingerprint of its data: the words are "
-            "taken from the data as they are now",
+            f"run {run_id} has not stored the fingerprint of its data: the words are taken from "
+            "the data as they are now",
             err=True,
         )
     return config

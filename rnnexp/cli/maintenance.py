@@ -1,61 +1,66 @@
-"""``rnnexp check`` and ``deliver``: is everything accounted for?"""
+"""``rnnexp check`` and ``deliver``: find and repair what an interruption has left incomplete."""
 
 import sys
 from pathlib import Path
 
 import click
+import optuna
 
 from rnnexp.cli.options import STORAGE, TRACKING
+from rnnexp.cli.optuna_study import load_study
+from rnnexp.storage.mlflow_store import Tracker
+from rnnexp.storage.outbox import deliver_all
+from rnnexp.storage.schema import StudyAttrs
+from rnnexp.sweep.audit import audit
 
 
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def deliver(folder: Path) -> None:
-    """Write to MLflow what waits in FOLDER, since MLflow was away at the time."""
-    from rnnexp.storage.outbox import deliver_all
+    """Deliver the writes that were queued for MLflow.
 
-    done, left = deliver_all(folder)
-    click.echo(f"{done} runs have been completed, {left} still wait")
-    sys.exit(1 if left else 0)
+    While MLflow's server is unreachable, a sweep queues its writes in files. Every queue below
+    FOLDER is delivered, except those of runs that are still running, which deliver their own.
+
+    The exit code is 1 if writes are still queued.
+    """
+    delivered, queued = deliver_all(folder)
+    click.echo(
+        f"delivered the queued writes of {delivered} runs; writes of {queued} runs are still queued"
+    )
+    sys.exit(1 if queued else 0)
 
 
 @click.command()
 @click.argument("study")
-@click.option("--repair", is_flag=True, help="Mend what can be mended.")
+@click.option("--repair", is_flag=True, help="Repair the differences that can be repaired.")
 @STORAGE
 @TRACKING
 def check(study: str, repair: bool, storage: str, tracking_uri: str | None) -> None:
-    """Report where Optuna, MLflow and the folders of STUDY differ.
+    """Check that Optuna, MLflow and the files of a study agree.
 
-    Ends with 1 if they still do.
+    Differences are left by a process that was killed, or by changes by hand. They are printed, and
+    nothing is changed without --repair. STUDY is the whole name of a study.
+
+    The exit code is 1 if differences remain.
     """
-    # Imported here, since `--help` needs neither.
-    import optuna
-    from mlflow.tracking import MlflowClient
-
-    from rnnexp.storage.mlflow_store import Tracker
-    from rnnexp.storage.optuna_store import open_storage, study_names, unknown_study
-    from rnnexp.storage.schema import StudyAttrs
-    from rnnexp.storage.uris import absolute_uri
-    from rnnexp.sweep.audit import audit
-
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    url = absolute_uri(storage)
-    names = study_names(url)
-    if study not in names:
-        raise click.ClickException(unknown_study(study, names, url))
-    loaded = optuna.load_study(study_name=study, storage=open_storage(url))
+    loaded = load_study(study, storage)
     tracker = Tracker(tracking_uri, "unused")
     run_id = loaded.user_attrs.get(StudyAttrs.RUN_ID)
     if run_id and not tracker.knows(run_id):
-        raise click.ClickException(f"its run is not in {tracker.uri}; give its --tracking-uri")
-    found = audit(loaded, MlflowClient(tracker.uri))
-    left = 0
-    for difference in found:
-        mended = repair and difference.repair is not None
-        if mended and difference.repair:
+        raise click.ClickException(
+            f"the run of study {study} is not in {tracker.uri}; give its --tracking-uri"
+        )
+    differences = audit(loaded, tracker.client())
+    repaired = 0
+    for difference in differences:
+        if repair and difference.repair:
             difference.repair()
-        left += not mended
-        click.echo(f"{difference.text}{': mended' if mended else ''}")
-    click.echo(f"{len(found)} differences" + (f", {len(found) - left} mended" if repair else ""))
-    sys.exit(1 if left else 0)
+            repaired += 1
+            click.echo(f"{difference.text}: repaired")
+        else:
+            click.echo(difference.text)
+    summary = f"{len(differences)} differences"
+    click.echo(f"{summary}, {repaired} repaired" if repair else summary)
+    sys.exit(1 if len(differences) > repaired else 0)

@@ -1,11 +1,17 @@
-"""Options that several commands have."""
+"""Options that several commands share."""
 
 import click
 
 STORAGE = click.option(
-    "--storage", default="sqlite:///optuna.db", show_default=True, help="Optuna's storage."
+    "--storage",
+    metavar="URL",
+    default="sqlite:///optuna.db",
+    show_default=True,
+    help="Optuna's storage.",
 )
 TRACKING = click.option(
-    "--tracking-uri", default=None, help="MLflow's store; by default as in a sweep."
+    "--tracking-uri",
+    metavar="URI",
+    help="MLflow's store; by default MLFLOW_TRACKING_URI of the environment, else MLflow's own.",
 )
-JSON = click.option("--json", "as_json", is_flag=True, help="For scripts: JSON on one line.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on one line, for scripts.")

@@ -1,28 +1,32 @@
-"""What Hydra doesn't tell of unknown names on the command line: which known ones are near."""
+"""Hints on unknown names on the command line of ``sweep.py``, which Hydra does not give."""
 
 import re
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from omegaconf import OmegaConf
 
+from rnnexp.formatting import did_you_mean
+
 PLAIN = re.compile(r"([a-z_]+)=(.*)")  # no + or ~ in front, no dot in the name
 NAMES = re.compile(r"\[([^\[\]{}]*)\]|(\w+)")  # [a,b], or a
 
-# Of Hydra itself, and of the folder beside conf/.
+# Names of Hydra itself, and of the folder next to conf/.
 OTHERS = ("hydra", "sweeps")
 
 
 def unknown_choices(arguments: Sequence[str], conf: Path) -> str | None:
-    """What is wrong with the groups and choices on a command line; None if nothing.
+    """Return what is wrong with the config groups and choices on a command line.
 
-    Hydra itself says what there is instead of an unknown choice, but neither which is meant nor
-    anything at all of one in a list, such as ``callbacks=[...]``, where one may even stand twice.
+    On an unknown choice, Hydra lists the choices, but doesn't say which one is near. On a list of
+    choices, such as ``callbacks=[...]``, it doesn't report unknown or repeated ones at all.
 
     Args:
-        arguments: The command line's arguments.
+        arguments: The arguments of the command line.
         conf: The folder with ``config.yaml`` and a folder for each group of choices.
+
+    Returns:
+        A message of one line per problem; None if there is no problem.
     """
     return "\n".join(_problems(arguments, conf)) or None
 
@@ -32,13 +36,12 @@ def _problems(arguments: Sequence[str], conf: Path) -> Iterator[str]:
     keys = [str(key) for key in OmegaConf.load(conf / "config.yaml") if key != "defaults"]
     for key, value in (match.groups() for match in map(PLAIN.fullmatch, arguments) if match):
         if key in groups:
-            yield from _unknown(key, value, groups[key])
+            yield from _choice_problems(key, value, groups[key])
         elif key not in (*keys, *OTHERS):
-            known = sorted({*groups, *keys, *OTHERS})
-            yield f"{key}={value}: there is no {key}; {_near(key, known)}"
+            yield f"{key}={value}: {_unknown(key, sorted({*groups, *keys, *OTHERS}))}"
 
 
-def _unknown(group: str, value: str, folder: Path) -> Iterator[str]:
+def _choice_problems(group: str, value: str, folder: Path) -> Iterator[str]:
     match = NAMES.fullmatch(value)
     if not match or value == "null":
         return
@@ -46,12 +49,12 @@ def _unknown(group: str, value: str, folder: Path) -> Iterator[str]:
     names = [text.strip() for text in (match[1] or match[2] or "").split(",") if text.strip()]
     for name in dict.fromkeys(names):
         if name not in known:
-            yield f"{group}: there is no {name}; {_near(name, known)}"
+            yield f"{group}: {_unknown(name, known)}"
         elif names.count(name) > 1:
-            yield f"{group}: {name} stands there {names.count(name)} times; once is enough"
+            yield f"{group}: {name} is given {names.count(name)} times; give it once"
 
 
-def _near(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, n=3)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return f"{hint}There are {', '.join(known)}"
+def _unknown(name: str, known: Sequence[str]) -> str:
+    hint = did_you_mean(name, known)
+    there_are = " There are" if hint else "; there are"
+    return f"there is no {name}{hint}{there_are} {', '.join(known)}"

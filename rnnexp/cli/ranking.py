@@ -1,4 +1,4 @@
-"""A study's trials on the terminal, the best first, in the columns in which they differ."""
+"""The trials of a study on the terminal, the best first, in the columns in which they differ."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,16 +6,15 @@ from typing import Any
 
 from mlflow.entities import Run
 
-from rnnexp.cli.tables import Column, print_json, say, show
+from rnnexp.cli.tables import Column, print_json, print_table, print_text
 from rnnexp.compare.difference import differing
 from rnnexp.compare.rows import (
-    BEST,
     FACTS,
+    RUN,
     Row,
     columns_of,
-    lead,
+    describe_winner,
     leaders,
-    objective_of,
     ordered,
     ranked,
     rows_of,
@@ -23,6 +22,8 @@ from rnnexp.compare.rows import (
 )
 from rnnexp.compare.where import where
 from rnnexp.formatting import format_column, format_value
+from rnnexp.storage.run_reader import objective_of
+from rnnexp.storage.schema import Metrics, Tags
 
 _STYLES = {"PRUNED": "yellow", "FAIL": "red", "RUNNING": "cyan", "INTERRUPTED": "red"}
 
@@ -36,16 +37,16 @@ def show_ranking(
     sort: str | None,
     as_json: bool,
 ) -> None:
-    """Print a study's trials.
+    """Print the trials of a study.
 
     Args:
         study: The study's run.
-        trials: Its trials.
-        condition: That they have to meet; None for all.
-        top: How many of them, at most.
-        sort: The column that orders them, with ``-`` before it for the greatest first; None for
-            the objective.
-        as_json: As JSON on one line instead.
+        trials: The study's trials.
+        condition: A filter of the trials, see `rnnexp.compare.where`; None for all.
+        top: The largest number of trials; None for all.
+        sort: The column to sort by, with ``-`` before it for the greatest value first; None to
+            sort by the objective.
+        as_json: Print JSON on one line instead of a table.
 
     Raises:
         NotFoundError: If there is no such column.
@@ -53,73 +54,88 @@ def show_ranking(
     """
     objective = objective_of(study)
     rows = rows_of(trials)
-    kept = ranked(where(rows, condition) if condition else rows, objective[:3])
+    kept = ranked(where(rows, condition) if condition else rows, objective)
     best = leaders(kept)
     shown = (ordered(kept, sort) if sort else kept)[:top]
     if as_json:
         print_json(
             {
-                "study": study.data.tags["study"],
+                Tags.STUDY: study.data.tags[Tags.STUDY],
                 "run_id": study.info.run_id,
-                "objective": objective,
+                Tags.OBJECTIVE: objective and str(objective),
                 "trials": _as_json(trials, best, shown),
             }
         )
         return
-    states = Counter(str(row["state"]).lower() for row in rows)
-    counts = ", ".join(f"{count} {state}" for state, count in states.items())
-    name = study.data.tags["study"]
-    say(f"Study {name}: {objective}, {len(rows)} trials{f' ({counts})' if counts else ''}.")
+    counts = Counter(str(row[Tags.STATE]).lower() for row in rows)
+    print_text(_heading(study, counts))
     if condition:
-        say(f"{len(kept)} of them where {condition}.")
-    if first := lead([f"trial {row['trial']}" for row in best], [row[BEST] for row in best]):
-        say(f"{first.capitalize()}.")
-    data = {row["data"] for row in kept if row["data"]}
-    if len(data) > 1:
-        say(f"Their data differ, in {len(data)} ways: so may what a value means.", "yellow")
+        print_text(f"{len(kept)} of them where {condition}.")
+    _show_winner(kept, best)
     if shown:
         _show_table(shown, (sort or "").removeprefix("-"))
 
 
-def _show_table(rows: Sequence[Row], also: str) -> None:
+def _heading(study: Run, counts: Counter[str]) -> str:
+    each = ", ".join(f"{count} {state}" for state, count in counts.items())
+    trials = f"{counts.total()} trials{f' ({each})' if each else ''}"
+    return (
+        f"Study {study.data.tags[Tags.STUDY]}: {objective_of(study) or 'no objective'}, {trials}."
+    )
+
+
+def _show_winner(kept: Sequence[Row], best: Sequence[Row]) -> None:
+    names = [f"trial {row[Tags.TRIAL]}" for row in best]
+    if winner := describe_winner(names, [row[Metrics.BEST_VALUE] for row in best]):
+        print_text(f"{winner.capitalize()}.")
+    data = {row[Tags.DATA] for row in kept if row[Tags.DATA]}
+    if len(data) > 1:
+        print_text(
+            f"The trials were trained on {len(data)} versions of the data, so their values may "
+            "not be comparable.",
+            "yellow",
+        )
+
+
+def _show_table(rows: Sequence[Row], sort: str) -> None:
     names = columns_of(rows[0])
-    if also and also not in names:
-        names.insert(names.index(BEST) + 1, also)
+    if sort and sort not in names:
+        names.insert(names.index(Metrics.BEST_VALUE) + 1, sort)
     differ = differing([{name: row[name] for name in names} for row in rows])
     same = {n: rows[0][n] for n in names if n not in differ and rows[0][n] is not None}
     if len(rows) == 1:
         differ, same = dict.fromkeys(same, ()), {}
     if same:
         shown = " ".join(f"{name}={format_value(value)}" for name, value in same.items())
-        say(f"The same in all: {shown}.")
-    styles = [_STYLES.get(str(row["state"]), "") for row in rows]
-    show([_column(name, rows) for name in names if name in differ], styles)
+        print_text(f"The same in all: {shown}.")
+    styles = [_STYLES.get(str(row[Tags.STATE]), "") for row in rows]
+    print_table([_column(name, rows) for name in names if name in differ], styles)
 
 
 def _column(name: str, rows: Sequence[Row]) -> Column:
     values = [row[name] for row in rows]
     names = list(rows[0])
-    is_searched = names.index("state") < names.index(name) < names.index("best_epoch")
-    if is_searched:
+    is_param = names.index(Tags.STATE) < names.index(name) < names.index(Metrics.BEST_EPOCH)
+    if is_param:
         cells = [format_value(value) for value in values]
     else:
-        cells = format_column(values, 1 if name == "seconds" else None)
+        cells = format_column(values, 1 if name == Metrics.SECONDS else None)
     words = any(isinstance(value, str) for value in values)
-    return Column(name, cells, left=words, flexible=name == "reason")
+    return Column(name, cells, left=words, flexible=name == Tags.REASON)
 
 
 def _as_json(
     trials: Sequence[Run], best: Sequence[Row], shown: Sequence[Row]
 ) -> list[dict[str, Any]]:
     runs = {run.info.run_id: run.data for run in trials}
-    ranks = {row["run"]: rank for rank, row in enumerate(best, start=1)}
+    ranks = {row[RUN]: rank for rank, row in enumerate(best, start=1)}
     return [
-        {name: row[name] for name in ("trial", "state", "reason", *FACTS)}
+        {name: row[name] for name in (Tags.TRIAL, Tags.STATE, Tags.REASON, *FACTS)}
         | {
-            "rank": ranks.get(row["run"]),
-            "run_id": row["run"],
-            "params": {k: value_of(text) for k, text in runs[str(row["run"])].params.items()},
-            "metrics": runs[str(row["run"])].metrics,
+            "rank": ranks.get(row[RUN]),
+            "run_id": row[RUN],
+            "params": {k: value_of(text) for k, text in runs[str(row[RUN])].params.items()},
+            "metrics": runs[str(row[RUN])].metrics,
         }
         for row in shown
     ]

@@ -1,17 +1,18 @@
-"""``rnnexp replay`` and ``confirm``: archived runs trained again."""
+"""``rnnexp replay`` and ``confirm``: runs trained again."""
 
-import json
 import math
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from rnnexp.cli.options import JSON, TRACKING
-
-if TYPE_CHECKING:
-    from rnnexp.reproduce.confirm import Confirmation
-    from rnnexp.reproduce.replay import Replay
+from rnnexp.cli.tables import Column, print_json, print_table
+from rnnexp.reproduce.confirm import Confirmation
+from rnnexp.reproduce.replay import Replay, notes
+from rnnexp.reproduce.replay import replay as train_again
+from rnnexp.storage.run_reader import RunReader
+from rnnexp.storage.schema import Metrics, Tags
 
 
 @click.command()
@@ -19,185 +20,197 @@ if TYPE_CHECKING:
 @JSON
 @TRACKING
 def replay(run: str, as_json: bool, tracking_uri: str | None) -> None:
-    """Train RUN's config on the same data again, and compare.
+    """Train a run again and compare the results.
 
-    RUN is a run's id, its beginning, or STUDY/NUMBER. With `deterministic=true` in its config, on
-    the same machine, the metrics of all epochs are equal to the last bit.
+    The run's config is trained on the same data as a new run. If the config has
+    `deterministic=true`, the metrics of all epochs are equal to the last bit on the same machine.
+
+    RUN is STUDY/NUMBER of a trial, or the id of a run in MLflow or its beginning.
     """
-    from rnnexp.reproduce.replay import notes
-    from rnnexp.reproduce.replay import replay as train
-    from rnnexp.storage.run_reader import RunReader
-
-    _find_own_modules()
+    _import_from_working_directory()
     reader = RunReader(tracking_uri)
     original = reader.run(run)
-    told = list(notes(reader, original))
-    for note in told:
-        click.echo(f"note: {note}", err=True)
+    remarks = list(notes(reader, original))
+    for remark in remarks:
+        click.echo(f"note: {remark}", err=True)
     click.echo(f"training {original.info.run_name} again", err=True)
     try:
-        done = train(reader, original)
+        result = train_again(reader, original)
     except KeyboardInterrupt:
-        _interrupted("the new run has been ended, the old one is as it was")
+        _exit_interrupted("the new run was stopped, and the original run is unchanged")
     if as_json:
-        click.echo(json.dumps(_replay_json(done, told)))
+        print_json(_replay_json(result, remarks))
     else:
-        _show_replay(done)
+        _show_replay(result)
 
 
 @click.command()
 @click.argument("study")
-@click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="How many.")
 @click.option(
-    "--seeds", type=click.IntRange(1), default=5, show_default=True, help="Over how many seeds."
+    "--top",
+    type=click.IntRange(1),
+    metavar="N",
+    default=3,
+    show_default=True,
+    help="The number of best trials, each with other params.",
 )
-@click.option("--n-jobs", type=click.IntRange(1), help="At once; by default one a core.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    metavar="N",
+    default=5,
+    show_default=True,
+    help="The number of seeds.",
+)
+@click.option(
+    "--n-jobs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="The number of trainings at the same time; by default the number of cores.",
+)
 @JSON
 @TRACKING
 def confirm(
     study: str, top: int, seeds: int, n_jobs: int | None, as_json: bool, tracking_uri: str | None
 ) -> None:
-    """Train the leaders of STUDY again over seeds it never saw.
+    """Train the best trials of a study again with new seeds.
 
-    The lead survives if, paired by seed, the leader is better than every other by more than two
-    standard errors on average. Seeds that a leader was trained over before are not trained again.
+    The margin of the best trial over another, compared seed by seed, survives if its mean is
+    larger than two standard errors. A trial is not trained again with a seed that it was confirmed
+    with before. STUDY is the name of a study, or its beginning if that is unique.
     """
-    from rnnexp.reproduce.confirm import Confirmation
-    from rnnexp.storage.run_reader import RunReader
-
-    _find_own_modules()
+    _import_from_working_directory()
     reader = RunReader(tracking_uri)
-    found = Confirmation(reader, reader.study(study), top, seeds)
-    if len(found.leaders) < top:
-        click.echo(f"there are no more than {len(found.leaders)} complete settings", err=True)
-    total = len(found.leaders) * len(found.seeds)
-    known = total - len(found.left)
+    confirmation = Confirmation(reader, reader.study(study), top, seeds)
+    n_leaders = len(confirmation.leaders)
+    if n_leaders < top:
+        click.echo(f"the study has complete trials of only {n_leaders} different params", err=True)
+    n_pending = len(confirmation.pending)
+    done_before = n_leaders * len(confirmation.seeds) - n_pending
     click.echo(
-        f"{len(found.leaders)} settings over seeds {', '.join(map(str, found.seeds))}: "
-        f"{len(found.left)} trainings" + (f", {known} are there already" if known else ""),
+        f"{n_leaders} trials, seeds {', '.join(map(str, confirmation.seeds))}: "
+        f"{n_pending} trainings" + (f", {done_before} were done before" if done_before else ""),
         err=True,
     )
     try:
-        for done, (leader, seed, trained) in enumerate(found.run(n_jobs=n_jobs), start=1):
-            came_out = f"failed: {trained.reason}"
-            if trained.value is not None:
-                came_out = f"{trained.value:.4f} at epoch {trained.best_epoch}"
-            where = f"{done} of {len(found.left)}"
-            click.echo(f"{where}: trial {leader.trial}, seed {seed}: {came_out}", err=True)
+        _train_pending(confirmation, n_pending, n_jobs)
     except KeyboardInterrupt:
-        _interrupted("what has ended counts; the same command trains the rest")
-    found.write()
+        _exit_interrupted("completed trainings are stored; the same command trains the others")
+    confirmation.write()
     if as_json:
-        click.echo(json.dumps(_confirm_json(found)))
+        print_json(_confirm_json(confirmation))
     else:
-        _show_confirm(found)
+        _show_confirm(confirmation)
 
 
-def _find_own_modules() -> None:
-    """As ``python sweep.py`` does: a model of one's own is a module in the folder."""
+def _train_pending(confirmation: Confirmation, n_pending: int, n_jobs: int | None) -> None:
+    for n, (leader, seed, trained) in enumerate(confirmation.run(n_jobs=n_jobs), start=1):
+        outcome = f"failed: {trained.reason}"
+        if trained.value is not None:
+            outcome = f"{trained.value:.4f} at epoch {trained.best_epoch}"
+        click.echo(f"{n} of {n_pending}: trial {leader.trial}, seed {seed}: {outcome}", err=True)
+
+
+def _import_from_working_directory() -> None:
+    """Let a user's own modules be imported, as ``python sweep.py`` does."""
     if "" not in sys.path:
         sys.path.insert(0, "")
 
 
-def _interrupted(what: str) -> NoReturn:
-    click.echo(f"interrupted; {what}", err=True)
-    sys.exit(130)  # as a shell has it
+def _exit_interrupted(state: str) -> NoReturn:
+    click.echo(f"interrupted; {state}", err=True)
+    sys.exit(130)  # the exit code that a shell gives to Ctrl-C
 
 
-def _show_replay(done: "Replay") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None)
-    for title in ("", "run", "replay"):
-        table.add_column(title)
-    runs = (done.original, done.again)
-    table.add_row("id", *(run.info.run_id[:8] for run in runs))
-    table.add_row("state", *(run.data.tags.get("state", "") for run in runs))
-    for name in ("best_value", "best_epoch"):
-        table.add_row(name, *(_metric(run.data.metrics.get(name)) for run in runs))
-    table.add_row("epochs", *map(str, done.epochs))
-    Console().print(table)
-    click.echo(_equality(done))
+def _show_replay(result: Replay) -> None:
+    names = ("id", Tags.STATE, Metrics.BEST_VALUE, Metrics.BEST_EPOCH, Metrics.EPOCHS)
+    columns = [Column("", list(names), left=True)]
+    runs = (("run", result.original), ("replay", result.replayed))
+    for (head, run), epochs in zip(runs, result.epochs, strict=True):
+        cells = [run.info.run_id[:8], run.data.tags.get(Tags.STATE, "")]
+        cells += [_exact(run.data.metrics.get(name)) for name in names[2:4]]
+        columns.append(Column(head, [*cells, str(epochs)], left=True))
+    print_table(columns)
+    click.echo(_equality(result))
 
 
-def _metric(value: float | None) -> str:
+def _exact(value: float | None) -> str:
     return "" if value is None else repr(int(value) if float(value).is_integer() else value)
 
 
-def _equality(done: "Replay") -> str:
-    common = min(done.epochs)
+def _equality(result: Replay) -> str:
+    common = min(result.epochs)
     if not common:
-        return "there is no epoch that both have"
-    if not (apart := done.difference):
+        return "not compared: there is no epoch that both runs have"
+    if not (difference := result.difference):
         return f"equal: every metric of {common} epochs, to the last bit"
-    first, second = apart.values
+    first, second = difference.values
     return (
-        f"not equal: from epoch {apart.epoch} on, where {apart.metric} was {first!r} and is "
-        f"{second!r}; the largest difference of any metric is {apart.largest:.2g}"
+        f"not equal from epoch {difference.epoch} on: {difference.metric} was {first!r} and is "
+        f"{second!r}; the largest difference of any metric is {difference.largest:.2g}"
     )
 
 
-def _replay_json(done: "Replay", notes: list[str]) -> dict[str, Any]:
-    runs = {"run": done.original, "replay": done.again}
+def _replay_json(result: Replay, remarks: list[str]) -> dict[str, Any]:
+    difference = result.difference
+    runs = {"run": result.original, "replay": result.replayed}
     return {
         **{
             name: {
                 "id": run.info.run_id,
-                "best_value": run.data.metrics.get("best_value"),
-                "best_epoch": run.data.metrics.get("best_epoch"),
-                "epochs": epochs,
+                Metrics.BEST_VALUE: run.data.metrics.get(Metrics.BEST_VALUE),
+                Metrics.BEST_EPOCH: run.data.metrics.get(Metrics.BEST_EPOCH),
+                Metrics.EPOCHS: epochs,
             }
-            for (name, run), epochs in zip(runs.items(), done.epochs, strict=True)
+            for (name, run), epochs in zip(runs.items(), result.epochs, strict=True)
         },
-        "equal": None if not min(done.epochs) else done.difference is None,
-        "differs_from_epoch": done.difference.epoch if done.difference else None,
-        "largest_difference": done.difference.largest if done.difference else None,
-        "notes": notes,
+        "equal": None if not min(result.epochs) else difference is None,
+        "differs_from_epoch": difference.epoch if difference else None,
+        "largest_difference": difference.largest if difference else None,
+        "notes": remarks,
     }
 
 
-def _show_confirm(found: "Confirmation") -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(box=None)
-    titles = ("trial", "setting", "search", "mean", "std")
-    for title in (*titles, *(f"seed {seed}" for seed in found.seeds)):
-        table.add_column(title, justify="left" if title == "setting" else "right")
-    for leader in found.leaders:
-        numbers = [leader.searched, leader.mean, leader.deviation]
-        numbers += [leader.values.get(seed, math.nan) for seed in found.seeds]
-        name = escape(str(leader.run.info.run_name))
-        shown = ("" if math.isnan(number) else f"{number:.4f}" for number in numbers)
-        table.add_row(str(leader.trial), name, *shown)
-    Console().print(table)
-    click.echo(found.verdict())
+def _show_confirm(confirmation: Confirmation) -> None:
+    leaders = confirmation.leaders
+    columns = [
+        Column(Tags.TRIAL, [str(leader.trial) for leader in leaders]),
+        Column("params", [str(leader.run.info.run_name) for leader in leaders], left=True),
+        Column("search", [_rounded(leader.searched) for leader in leaders]),
+        Column("mean", [_rounded(leader.mean) for leader in leaders]),
+        Column("std", [_rounded(leader.deviation) for leader in leaders]),
+    ]
+    for seed in confirmation.seeds:
+        values = [leader.values.get(seed, math.nan) for leader in leaders]
+        columns.append(Column(f"seed {seed}", list(map(_rounded, values))))
+    print_table(columns)
+    click.echo(confirmation.verdict())
 
 
-def _confirm_json(found: "Confirmation") -> dict[str, Any]:
-    def number(value: float) -> float | None:
-        return None if math.isnan(value) else value
+def _rounded(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.4f}"
 
+
+def _confirm_json(confirmation: Confirmation) -> dict[str, Any]:
+    others = confirmation.leaders[1:]
     return {
-        "seeds": found.seeds,
+        "seeds": confirmation.seeds,
         "leaders": [
             {
-                "trial": leader.trial,
+                Tags.TRIAL: leader.trial,
                 "run": leader.run.info.run_id,
-                "setting": leader.run.data.params,
+                "params": leader.run.data.params,
                 "search_value": leader.searched,
-                "mean": number(leader.mean),
-                "std": number(leader.deviation),
+                "mean": leader.mean,
+                "std": leader.deviation,
                 "values": dict(sorted(leader.values.items())),
             }
-            for leader in found.leaders
+            for leader in confirmation.leaders
         ],
-        "leads": [
-            {"over": other.trial, "mean": number(one.mean), "standard_error": number(one.error)}
-            for other, one in zip(found.leaders[1:], found.leads(), strict=True)
+        "margins": [
+            {"over": other.trial, "mean": one.mean, "standard_error": one.standard_error}
+            for other, one in zip(others, confirmation.margins(), strict=True)
         ],
-        "survives": found.survives,
-        "verdict": found.verdict(),
+        "survives": confirmation.survives,
+        "verdict": confirmation.verdict(),
     }

@@ -1,80 +1,102 @@
-"""``rnnexp studies``: what has been searched, and what came out, a row a study."""
+"""``rnnexp studies``: a table of the studies in a store, with their results."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+from mlflow.entities import Run
 
 from rnnexp.cli.options import JSON, TRACKING
-
-if TYPE_CHECKING:
-    from mlflow.entities import Run
+from rnnexp.cli.tables import Column, print_json, print_table, print_text
+from rnnexp.compare.rows import value_of
+from rnnexp.formatting import format_column, format_seconds, format_value
+from rnnexp.storage.run_reader import RunReader, objective_of
+from rnnexp.storage.schema import Metrics, Tags, run_problem
 
 _STATES = ("complete", "pruned", "fail")
+_SCHEMA = "schema"  # JSON key
+_UNREADABLE = {  # results of a study of another schema version
+    Metrics.SECONDS: None,
+    Tags.STATE: None,
+    "trials": dict.fromkeys(_STATES),
+    Tags.OBJECTIVE: None,
+    Metrics.BEST_VALUE: None,
+    Metrics.BEST_TRIAL: None,
+    "test": {},
+}
 
 
 @click.command()
 @TRACKING
 @JSON
 def studies(tracking_uri: str | None, as_json: bool) -> None:
-    """List the studies, newest first: what each searched for and found, and how long it took."""
-    # Imported here, since `--help` needs no MLflow.
-    from rnnexp.cli.tables import print_json, say
-    from rnnexp.storage.run_reader import RunReader
+    """List the studies, newest first.
 
+    Each row shows the objective of a study, how many of its trials ended in which state, its best
+    trial, how long it took, and the metrics of the best trial on the test part.
+    """
     reader = RunReader(tracking_uri)
-    found = [_facts(run) for run in reader.studies()]
+    rows = [_facts(run) for run in reader.studies()]
     if as_json:
-        print_json(found)
-    elif found:
-        _show(found)
+        print_json(rows)
+    elif rows:
+        _show(rows)
     else:
-        say(f"There are no studies in {reader.uri}.")
+        print_text(f"There are no studies in {reader.uri}.")
 
 
-def _facts(run: "Run") -> dict[str, Any]:
-    from rnnexp.compare.rows import objective_of
-
-    info, metrics = run.info, run.data.metrics
+def _facts(run: Run) -> dict[str, Any]:
+    info, tags = run.info, run.data.tags
     began = datetime.fromtimestamp(info.start_time / 1000, UTC)
-    now = datetime.now(UTC).timestamp() * 1000
-    best = metrics.get("best_trial")
     return {
-        "study": run.data.tags["study"],
+        Tags.STUDY: tags.get(Tags.STUDY, info.run_name),
         "run_id": info.run_id,
+        _SCHEMA: value_of(tags.get(Tags.SCHEMA)),
         "began": began.isoformat(timespec="seconds"),
-        "seconds": ((info.end_time or now) - info.start_time) / 1000,
-        "state": info.status,
-        "trials": {state: int(metrics.get(f"trials_{state}", 0)) for state in _STATES},
-        "objective": objective_of(run),
-        "best_value": metrics.get("best_value"),
-        "best_trial": None if best is None else int(best),
-        "test": {name: value for name, value in metrics.items() if name.startswith("test_")},
+        **(_UNREADABLE if run_problem(tags) else _results(run)),
     }
 
 
-def _show(found: list[dict[str, Any]]) -> None:
-    from rnnexp.cli.tables import Column, show
-    from rnnexp.formatting import format_column, format_seconds, format_value
+def _results(run: Run) -> dict[str, Any]:
+    info, metrics, objective = run.info, run.data.metrics, objective_of(run)
+    now = datetime.now(UTC).timestamp() * 1000
+    best = metrics.get(Metrics.BEST_TRIAL)
+    return {
+        Metrics.SECONDS: ((info.end_time or now) - info.start_time) / 1000,
+        Tags.STATE: info.status,
+        "trials": {state: int(metrics.get(f"{Metrics.TRIALS}{state}", 0)) for state in _STATES},
+        Tags.OBJECTIVE: objective and str(objective),
+        Metrics.BEST_VALUE: metrics.get(Metrics.BEST_VALUE),
+        Metrics.BEST_TRIAL: None if best is None else int(best),
+        "test": {name: value for name, value in metrics.items() if name.startswith(Metrics.TEST)},
+    }
 
+
+def _show(rows: list[dict[str, Any]]) -> None:
     def column(name: str, *, left: bool = False) -> Column:
-        return Column(name, [format_value(study[name]) for study in found], left=left)
+        return Column(name, [format_value(row[name]) for row in rows], left=left)
 
-    when = [datetime.fromisoformat(study["began"]).astimezone() for study in found]
-    tests = dict.fromkeys(name for study in found for name in study["test"])
-    show(
+    began = [datetime.fromisoformat(row["began"]).astimezone() for row in rows]
+    best_values = format_column(row[Metrics.BEST_VALUE] for row in rows)
+    tests = dict.fromkeys(name for row in rows for name in row["test"])
+    print_table(
         [
-            column("study", left=True),
-            Column("when", [f"{moment:%Y-%m-%d %H:%M}" for moment in when]),
-            column("state", left=True),
-            *(Column(s, [str(study["trials"][s]) for study in found]) for s in _STATES),
-            column("objective", left=True),
-            Column("best_value", format_column(study["best_value"] for study in found)),
-            column("best_trial"),
-            Column("took", [format_seconds(study["seconds"]) for study in found]),
-            *(
-                Column(name, format_column(study["test"].get(name) for study in found))
-                for name in tests
-            ),
+            column(Tags.STUDY, left=True),
+            Column("when", [f"{moment:%Y-%m-%d %H:%M}" for moment in began]),
+            Column(Tags.STATE, [_state(row) for row in rows], left=True),
+            *(Column(s, [format_value(row["trials"][s]) for row in rows]) for s in _STATES),
+            column(Tags.OBJECTIVE, left=True),
+            Column(Metrics.BEST_VALUE, best_values),
+            column(Metrics.BEST_TRIAL),
+            Column("took", [_duration(row[Metrics.SECONDS]) for row in rows]),
+            *(Column(name, format_column(row["test"].get(name) for row in rows)) for name in tests),
         ]
     )
+
+
+def _state(row: dict[str, Any]) -> str:
+    return row[Tags.STATE] or f"schema version {row[_SCHEMA]}, not readable"
+
+
+def _duration(seconds: float | None) -> str:
+    return "" if seconds is None else format_seconds(seconds)

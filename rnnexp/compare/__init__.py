@@ -1,1 +1,1 @@
-"""Runs beside each other: rows, ranks, filters, differences, curves; pure but for reading them."""
+"""Comparison of runs: rows, ranks, filters, differences and curves, without any output."""

@@ -1,4 +1,4 @@
-"""Curves of epochs as a small plot of text, told apart by letters where there is no color."""
+"""Curves over the epochs as a small plot of text, each marked by the letter of its run."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,22 +10,22 @@ Curve = Sequence[tuple[int, float]]  # epochs, counted from 0, and values
 
 _COLORS = ("green", "yellow", "cyan", "magenta", "blue", "red")
 _HEIGHT = 12  # lines
-_MARGIN = 24  # columns beside the plot: the labels of the values, the name of the axis
-_TICK = 10  # columns between two epochs that are named
+_MARGIN = 24  # columns left and right of the plot, for the labels of its axes
+_TICK = 10  # columns between two labels of the epochs
 
 
 def letter(n: int) -> str:
-    """The letter that a run goes by."""
+    """Return the letter of the run in the ``n``-th place."""
     return ascii_lowercase[n % len(ascii_lowercase)]
 
 
 def plot(curves: Mapping[int, Curve], metric: str, width: int) -> str:
-    """Draw curves over the epochs, on a terminal in color; what isn't finite is left out.
+    """Draw curves over the epochs, in color on a terminal; values that aren't finite are left out.
 
     Args:
-        curves: By the place of the run, which gives its letter.
-        metric: What they are of.
-        width: Columns that there are, at least 50.
+        curves: Curves by the place of their run, which decides the letter and the color.
+        metric: The metric that the curves show.
+        width: The width of the terminal in columns; less than 50 count as 50.
 
     Returns:
         Lines of text; empty if there is nothing to draw.
@@ -40,7 +40,7 @@ def plot(curves: Mapping[int, Curve], metric: str, width: int) -> str:
     last = max(epoch for epoch, _ in points)
     low, high = min(value for _, value in points), max(value for _, value in points)
     room = (high - low) / _HEIGHT or abs(high) / 10 or 1.0
-    step = last // ((max(width, 50) - _MARGIN) // _TICK) + 1  # whole epochs
+    step = last // ((max(width, 50) - _MARGIN) // _TICK) + 1  # epochs
     ticks = last // step + 1
     figure = plotille.Figure()
     figure.width, figure.height = ticks * _TICK, _HEIGHT
@@ -54,5 +54,7 @@ def plot(curves: Mapping[int, Curve], metric: str, width: int) -> str:
         if curve:
             epochs, values = zip(*curve, strict=True)
             figure.plot(epochs, values, lc=_COLORS[n % len(_COLORS)], marker=letter(n))
-    lines = figure.show().replace("⠀", " ").splitlines()  # blank braille is wide in some fonts
+    lines = (
+        figure.show().replace("⠀", " ").splitlines()
+    )  # some fonts draw an empty Braille cell too wide
     return "\n".join(line.rstrip() for line in lines)

@@ -1,38 +1,47 @@
-"""In what runs differ: settings, versions, facts; only that, and nothing that differs always."""
+"""Differences between runs, without those that any two runs have."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING
 
+from mlflow.entities import Run
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.compare.rows import Value
+from rnnexp.storage.schema import Tags
 
-if TYPE_CHECKING:
-    from mlflow.entities import Run
-
-
-FOLDER, SWEEP = "{folder}", "{sweep}"  # stand for a run's own folder and that of its sweep
+FOLDER, SWEEP = "{folder}", "{sweep}"  # in place of a run's folder and its sweep's
 
 
 def differing(rows: Sequence[Mapping[str, Value]]) -> dict[str, tuple[Value, ...]]:
-    """The names whose values aren't the same in all, with the value in each; None where absent."""
+    """Return the names whose values differ, each with its value in every row; None where absent."""
     names = dict.fromkeys(name for row in rows for name in row)
-    values = {name: tuple(row.get(name) for row in rows) for name in names}
-    return {name: found for name, found in values.items() if len(set(map(repr, found))) > 1}
+    columns = {name: tuple(row.get(name) for row in rows) for name in names}
+    return {name: values for name, values in columns.items() if len(set(map(repr, values))) > 1}
 
 
-def together(differ: Mapping[str, tuple[Value, ...]]) -> dict[str, list[str]]:
-    """Names with the same values, under the shortest of them: most often they follow from it."""
+def grouped(differ: Mapping[str, tuple[Value, ...]]) -> dict[str, list[str]]:
+    """Group names that have the same values, most often since one follows from another.
+
+    Args:
+        differ: Values by name, from `differing`.
+
+    Returns:
+        For each group, by its name with the fewest dots, the other names.
+    """
     groups: dict[str, list[str]] = {}
     for name in sorted(differ, key=lambda name: name.count(".")):
         groups.setdefault(repr(differ[name]), []).append(name)
-    found = {names[0]: names[1:] for names in groups.values()}
-    return {name: found[name] for name in differ if name in found}
+    by_first = {names[0]: names[1:] for names in groups.values()}
+    return {name: by_first[name] for name in differ if name in by_first}
 
 
 def flattened(tree: object, key: str = "") -> dict[str, Value]:
-    """The leaves of nested mappings and lists, by dotted keys; of an empty tree there are none."""
+    """Return the leaves of nested mappings and lists by dotted keys.
+
+    Args:
+        tree: The mapping, list or leaf.
+        key: The key of the tree itself.
+    """
     if isinstance(tree, Mapping) and tree:
         pairs: Iterable[tuple[object, object]] = tree.items()
     elif isinstance(tree, list | tuple) and tree:
@@ -40,26 +49,26 @@ def flattened(tree: object, key: str = "") -> dict[str, Value]:
     else:
         leaf = tree if isinstance(tree, str | int | float | bool | None) else str(tree)
         return {key: leaf} if key else {}
-    found: dict[str, Value] = {}
+    leaves: dict[str, Value] = {}
     for name, below in pairs:
-        found |= flattened(below, f"{key}.{name}" if key else str(name))
-    return found
+        leaves |= flattened(below, f"{key}.{name}" if key else str(name))
+    return leaves
 
 
-def settings_of(run: "Run", config: DictConfig) -> dict[str, Value]:
-    """A config by dotted keys, without the folders that no two runs share.
+def config_values(run: Run, config: DictConfig) -> dict[str, Value]:
+    """Return a config by dotted keys, with placeholders for folders, which any two runs differ in.
 
     Args:
-        run: Its tag ``folder`` is the run's own; a trial's lies in that of its sweep.
+        run: The run; its tag names its folder, which is in its sweep's folder if it is a trial.
         config: The run's resolved config.
     """
-    folder = run.data.tags.get("folder")
-    is_trial = "trial" in run.data.tags
+    folder = run.data.tags.get(Tags.FOLDER)
+    is_trial = Tags.TRIAL in run.data.tags
     leaves = flattened(OmegaConf.to_container(config))
-    return {key: _without(value, folder, is_trial) for key, value in leaves.items()}
+    return {key: _without_folder(value, folder, is_trial) for key, value in leaves.items()}
 
 
-def _without(value: Value, folder: str | None, is_trial: bool) -> Value:
+def _without_folder(value: Value, folder: str | None, is_trial: bool) -> Value:
     if not folder or not isinstance(value, str):
         return value
     value = value.replace(folder, FOLDER)

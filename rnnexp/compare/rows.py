@@ -1,45 +1,44 @@
-"""Runs beside each other: their values by column, which is better, and in what they differ.
+"""Rows of a table of runs: values by column, ranks, order.
 
-A row is a run's values by column, in the order in which people read them. Its columns have the
-names of MLflow's params (in short), metrics and tags.
+A row holds the values of a run by column, in the order in which people read them. The columns have
+the names of MLflow's params (shortened), metrics and tags.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeGuard
+
+from mlflow.entities import Run
 
 from rnnexp.errors import NotFoundError
 from rnnexp.formatting import did_you_mean, format_column
+from rnnexp.objective import Objective
 from rnnexp.result import State
 from rnnexp.search.space import SHORT_NAMES
-
-if TYPE_CHECKING:
-    from mlflow.entities import Run
+from rnnexp.storage.schema import Metrics, Tags
 
 Value = str | int | float | bool | None
 Row = dict[str, Value]
 
-BEST = "best_value"
-FACTS = ("seed", "data", "commit", "dirty", "version")  # what a value can be trusted by
-_TAGS = {
-    "state": "state",
-    "seed": "seed",
-    "data": "data",
-    "commit": "mlflow.source.git.commit",
-    "dirty": "git.dirty",
-    "version": "rnnexp.version",
-    "reason": "reason",
+RUN = "run"  # column of the run's id
+FACTS = {  # columns that say whether values can be compared, and their tags
+    Tags.SEED: Tags.SEED,
+    Tags.DATA: Tags.DATA,
+    "commit": Tags.COMMIT,
+    "dirty": Tags.DIRTY,
+    "version": Tags.VERSION,
 }
-RESULTS = ("best_epoch", "epochs", "seconds")
-_OWN = {"trial", "run", BEST, *RESULTS, *_TAGS}  # names that no param is shortened to
-_WHOLE = {"best_epoch", "epochs", "best_trial"}  # metrics that count
-_WORDS: dict[str, Value] = {"True": True, "False": False, "None": None}
+RESULTS = (Metrics.BEST_EPOCH, Metrics.EPOCHS, Metrics.SECONDS)
+_SHORTENED = {Tags.DATA: 8, "commit": 8}  # the number of characters that are shown
+# Names that no param is shortened to.
+_OWN = {Tags.TRIAL, Tags.STATE, Tags.REASON, RUN, Metrics.BEST_VALUE, *RESULTS, *FACTS}
+_INTEGERS = {Metrics.BEST_EPOCH, Metrics.EPOCHS, Metrics.BEST_TRIAL}
+_CONSTANTS: dict[str, Value] = {"True": True, "False": False, "None": None}
 
 
 def value_of(text: str | None) -> Value:
-    """A param's or tag's text as the value that it was made from."""
-    if text is None or text in _WORDS:
-        return _WORDS.get(text or "None")
+    """Return the value that a param or a tag was written from."""
+    if text is None or text in _CONSTANTS:
+        return _CONSTANTS.get(text or "None")
     for kind in (int, float):
         try:
             return kind(text)
@@ -49,7 +48,12 @@ def value_of(text: str | None) -> Value:
 
 
 def short_names(keys: Iterable[str]) -> dict[str, str]:
-    """For each key the shortest of its endings that no other key has, such as ``units``."""
+    """Return a short name for each key: its shortest ending that no other key or column has.
+
+    Example:
+        >>> short_names(["model.units", "fit.epochs"])  # a run has a metric epochs
+        {'model.units': 'units', 'fit.epochs': 'fit.epochs'}
+    """
     endings = {key: _endings(key) for key in keys}
     names = {}
     for key, own in endings.items():
@@ -64,94 +68,98 @@ def _endings(key: str) -> list[str]:
     return [last, *(".".join(parts[-n:]) for n in range(2, len(parts) + 1))]
 
 
-def rows_of(runs: Sequence["Run"]) -> list[Row]:
-    """A row for each run, all with the same columns."""
+def rows_of(runs: Sequence[Run]) -> list[Row]:
+    """Return a row for each run, all with the same columns."""
     names = short_names(dict.fromkeys(key for run in runs for key in run.data.params))
     metrics = dict.fromkeys(name for run in runs for name in run.data.metrics)
     others = [name for name in metrics if name not in _OWN and name not in names.values()]
     return [_row(run, names, others) for run in runs]
 
 
-def _row(run: "Run", names: Mapping[str, str], others: Sequence[str]) -> Row:
+def _row(run: Run, names: Mapping[str, str], others: Sequence[str]) -> Row:
     params, metrics, tags = run.data.params, run.data.metrics, run.data.tags
-    row: Row = {"trial": value_of(tags.get("trial")), BEST: metrics.get(BEST)}
-    row["state"] = tags.get("state", run.info.status)
+    row: Row = {
+        Tags.TRIAL: value_of(tags.get(Tags.TRIAL)),
+        Metrics.BEST_VALUE: metrics.get(Metrics.BEST_VALUE),
+        Tags.STATE: tags.get(Tags.STATE, run.info.status),
+    }
     row |= {name: value_of(params.get(key)) for key, name in names.items()}
     row |= {name: _metric(name, metrics.get(name)) for name in RESULTS}
-    row |= {name: value_of(tags.get(_TAGS[name])) for name in FACTS}
-    for name, length in (("data", 8), ("commit", 8)):
-        row[name] = (tags.get(_TAGS[name]) or "")[:length] or None
-    row["reason"] = " ".join(tags.get("reason", "").split()) or None
+    row |= {name: value_of(tags.get(tag)) for name, tag in FACTS.items()}
+    row |= {name: tags.get(FACTS[name], "")[:n] or None for name, n in _SHORTENED.items()}
+    row[Tags.REASON] = " ".join(tags.get(Tags.REASON, "").split()) or None
     row |= {name: _metric(name, metrics.get(name)) for name in others}
-    return row | {"run": run.info.run_id}
+    return row | {RUN: run.info.run_id}
 
 
 def _metric(name: str, value: float | None) -> Value:
-    whole = name in _WHOLE and value is not None and value.is_integer()
-    return int(value) if whole and value is not None else value
+    return int(value) if value is not None and name in _INTEGERS and value.is_integer() else value
 
 
 def columns_of(row: Row) -> list[str]:
-    """The columns that a table shows where they differ: up to the reason."""
+    """Return the columns that a table may show, from the trial to the reason."""
     names = list(row)
-    return names[: names.index("reason") + 1]
+    return names[: names.index(Tags.REASON) + 1]
 
 
-def objective_of(run: "Run") -> str:
-    """What the run's best value is: ``min val_loss``; empty if it doesn't say."""
-    return run.data.tags.get("objective", "")
-
-
-def ranked(rows: Iterable[Row], mode: str) -> list[Row]:
-    """Completed trials first, the best of them first; then pruned, then all others.
+def ranked(rows: Iterable[Row], objective: Objective | None) -> list[Row]:
+    """Return completed trials first, the best of them first, then pruned ones, then all others.
 
     Args:
         rows: The trials.
-        mode: ``min`` or ``max``.
+        objective: The rule by which trials of the same state are ordered; None to order them by
+            their numbers.
     """
-    states = (State.COMPLETE, State.PRUNED, State.FAIL)
+    states = [str(state) for state in (State.COMPLETE, State.PRUNED, State.FAIL)]
 
-    def key(row: Row) -> tuple[int, bool, float, int]:
-        state, value, trial = row["state"], row[BEST], row["trial"]
-        place = states.index(State(state)) if state in set(states) else len(states)
-        order = (value if mode == "min" else -value) if _is_number(value) else 0.0
-        return place, not _is_number(value), order, trial if isinstance(trial, int) else -1
+    def key(row: Row) -> tuple[int, float, int]:
+        state, trial = row[Tags.STATE], row[Tags.TRIAL]
+        place = states.index(str(state)) if state in states else len(states)
+        order = objective.sort_key(_best_value(row)) if objective else 0.0
+        return place, order, trial if isinstance(trial, int) else -1
 
     return sorted(rows, key=key)
 
 
 def leaders(rows: Iterable[Row]) -> list[Row]:
-    """The trials that have completed with a value: those that a rank is given."""
-    return [row for row in rows if row["state"] == State.COMPLETE and _is_number(row[BEST])]
+    """Return the trials that have a rank: those that have completed with a finite value."""
+    return [
+        row for row in rows if row[Tags.STATE] == State.COMPLETE and _best_value(row) is not None
+    ]
 
 
-def _is_number(value: Value) -> TypeGuard[float]:
-    return isinstance(value, float) and not math.isnan(value)
+def _best_value(row: Row) -> float | None:
+    """Return the best value of a row; None if there is none, or none that is finite."""
+    value = row[Metrics.BEST_VALUE]
+    return value if isinstance(value, float) and math.isfinite(value) else None
 
 
-def lead(names: Sequence[str], values: Sequence[Value]) -> str:
-    """Which of some is the best, and by how much; empty if there is none.
+def describe_winner(names: Sequence[str], values: Sequence[Value]) -> str:
+    """Describe the best of ranked runs, and its margin over the runner-up.
 
     Args:
-        names: The best first.
-        values: The best value of each.
+        names: The names of the runs, the best first.
+        values: The best value of each run.
+
+    Returns:
+        A sentence without its period; empty if there are no values.
     """
     numbers = [value for value in values if isinstance(value, float)]
     if not numbers:
         return ""
     best, *others = format_column(numbers[:2])
-    gap = (
-        f", {abs(numbers[0] - numbers[1]):.2g} ahead of {names[1]} ({others[0]})" if others else ""
-    )
-    return f"{names[0]} is best: {best}{gap}"
+    margin = ""
+    if others:
+        margin = f", {abs(numbers[0] - numbers[1]):.2g} ahead of {names[1]} ({others[0]})"
+    return f"{names[0]} is best: {best}{margin}"
 
 
 def ordered(rows: Sequence[Row], by: str) -> list[Row]:
-    """Rows in the order of a column, those without a value last.
+    """Return rows in the order of a column, those without a value last.
 
     Args:
         rows: The trials.
-        by: The column's name, with ``-`` before it to let the greatest come first.
+        by: The column's name, with ``-`` before it for the greatest value first.
 
     Raises:
         NotFoundError: If there is no such column.
@@ -165,13 +173,13 @@ def ordered(rows: Sequence[Row], by: str) -> list[Row]:
         number = isinstance(value, int | float)
         return isinstance(value, str), float(value or 0) if number else 0.0, str(value)
 
-    there = [row for row in rows if row[column] is not None]
-    missing = [row for row in rows if row[column] is None]
-    return sorted(there, key=key, reverse=by.startswith("-")) + missing
+    present = [row for row in rows if row[column] is not None]
+    absent = [row for row in rows if row[column] is None]
+    return sorted(present, key=key, reverse=by.startswith("-")) + absent
 
 
 def no_column(name: str, rows: Sequence[Row]) -> NotFoundError:
-    """The error on a column that rows don't have, with those that they have and the nearest."""
+    """Return the error on an unknown column, with the columns that have values."""
     known = [column for column in rows[0] if any(row[column] is not None for row in rows)]
-    near = did_you_mean(name, known)
-    return NotFoundError(f"there is no column {name}; columns are {', '.join(known)}{near}")
+    hint = did_you_mean(name, known)
+    return NotFoundError(f"there is no column {name}; columns are {', '.join(known)}{hint}")

@@ -1,7 +1,7 @@
-"""Filters of trials, in SQL: ``units = 64 and lr < 0.01``.
+"""Filters of trials in SQL, such as ``units = 64 and lr < 0.01``.
 
-The grammar is that of a ``WHERE`` in SQLite, of which MLflow's own filters are a part. SQLite
-itself reads it, over a table in memory that has nothing but the trials.
+The grammar is that of ``WHERE`` in SQLite, which includes MLflow's filters. SQLite itself evaluates
+a filter, on a table in memory that holds only the trials.
 """
 
 import re
@@ -12,35 +12,38 @@ from contextlib import closing
 from rnnexp.compare.rows import Row, no_column
 from rnnexp.errors import QueryError
 
+_NUMBER = "number__"  # column of a row's place
+
 
 def where(rows: Sequence[Row], condition: str) -> list[Row]:
-    """The rows for which a condition holds, in the same order.
+    """Return the rows for which a condition holds, in the same order.
 
     Args:
         rows: Trials, all with the same columns.
-        condition: As after SQL's ``WHERE``. A name with a dot in it is put in double quotes.
+        condition: A condition as after SQL's ``WHERE``. A name with a dot in it needs double
+            quotes.
 
     Raises:
-        NotFoundError: If it names a column that isn't there.
-        QueryError: If it can't be read.
+        NotFoundError: If the condition names an unknown column.
+        QueryError: If the condition can't be read.
     """
     if not rows:
         return []
-    columns: dict[str, str] = {}  # SQLite doesn't tell upper from lower case
+    columns: dict[str, str] = {}  # SQLite doesn't distinguish upper and lower case
     for name in rows[0]:
         columns.setdefault(name.lower(), name)
     quoted = ", ".join('"' + name.replace('"', '""') + '"' for name in columns.values())
     marks = ", ".join("?" * (len(columns) + 1))
     with closing(sqlite3.connect(":memory:")) as database:
-        database.execute(f"CREATE TABLE trials (number__, {quoted})")
+        database.execute(f"CREATE TABLE trials ({_NUMBER}, {quoted})")
         database.executemany(
-            f"INSERT INTO trials VALUES ({marks})",  # noqa: S608 - marks only
+            f"INSERT INTO trials VALUES ({marks})",  # noqa: S608 - question marks only
             ([n, *(row[name] for name in columns.values())] for n, row in enumerate(rows)),
         )
         database.set_authorizer(_authorize)
         try:
             found = database.execute(
-                f"SELECT number__ FROM trials WHERE ({condition}\n)"  # noqa: S608 - see _authorize
+                f"SELECT {_NUMBER} FROM trials WHERE ({condition}\n)"  # noqa: S608 - see _authorize
             ).fetchall()
         except (sqlite3.Error, sqlite3.Warning) as error:
             unknown = re.fullmatch(r"no such column: (.+)", str(error))
@@ -56,7 +59,7 @@ def where(rows: Sequence[Row], condition: str) -> list[Row]:
 
 
 def _authorize(action: int, table: str | None, *_: object) -> int:
-    """A condition may read the trials and call functions, and nothing else."""
+    """Allow a condition to read the trials and to call functions, and nothing else."""
     allowed = action in (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION) or (
         action == sqlite3.SQLITE_READ and table == "trials"
     )

@@ -18,14 +18,14 @@ ENVIRONMENT = {"python": "3.11.7", "packages": {"keras": "3.15.0"}, "machine": {
 
 @pytest.fixture(scope="module")
 def swept(app: Command) -> Ended:
-    """A study that minimizes, with a trial that failed and one that says little; one that doesn't.
+    """Run a study that minimizes, of which a trial fails, and a study that maximizes.
 
-    The tags and the environment are those that a trial of Keras has.
+    The trials get the tags and the environment of a trial that trains with Keras.
     """
-    settings = "{x:2},{x:2.5},{x:1},{x:5},{x:0}"  # the last is the worst
+    params = "{x:2},{x:2.5},{x:1},{x:5},{x:0}"  # the last is the worst
     ended = app(
         "-m", "hydra.sweeper.n_trials=5", "hydra.sweeper.study_name=low",
-        f"hydra.sweeper.enqueue=[{settings}]",
+        f"hydra.sweeper.enqueue=[{params}]",
     )  # fmt: skip
     app(
         "-m", "hydra.sweeper.n_trials=2", "hydra.sweeper.study_name=high",
@@ -65,11 +65,11 @@ def rnnexp(swept: Ended) -> Rnnexp:
     return run
 
 
-def of(rnnexp: Rnnexp, *arguments: str) -> Any:
-    told = rnnexp(*arguments, "--json")
-    assert told.exit_code == 0, told.output
-    assert told.output.count("\n") == 1
-    return json.loads(told.output)
+def json_of(rnnexp: Rnnexp, *arguments: str) -> Any:
+    result = rnnexp(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    assert result.output.count("\n") == 1
+    return json.loads(result.output)
 
 
 def ids(swept: Ended, study: str) -> list[str]:
@@ -92,7 +92,8 @@ def tagged(swept: Ended, value: str) -> str:
 
 
 def test_studies(rnnexp: Rnnexp, swept: Ended) -> None:
-    high, low = of(rnnexp, "studies")
+    high, low = json_of(rnnexp, "studies")
+    assert (high["schema"], low["schema"]) == (1, 1)
     assert (high["study"], low["study"]) == ("high", "low")
     assert low["best_value"] == swept.study("low").best_value
     assert low["best_trial"] == swept.study("low").best_trial.number
@@ -103,18 +104,55 @@ def test_studies(rnnexp: Rnnexp, swept: Ended) -> None:
     assert first.startswith("high ") and second.startswith("low ")
 
 
+def test_a_study_of_another_schema_version(
+    app: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = f"--tracking-uri=sqlite:///{tmp_path}/mlflow.db"
+    run_one = ("-m", "hydra.sweeper.n_trials=1")
+    with monkeypatch.context() as patch:
+        patch.setattr("rnnexp.storage.schema.VERSION", 2)
+        app(*run_one, "hydra.sweeper.study_name=newer", path=tmp_path)
+    app(*run_one, "hydra.sweeper.study_name=mine", path=tmp_path)
+    mine, newer = json.loads(CliRunner().invoke(main, ["studies", "--json", uri]).output)
+    assert (mine["study"], mine["schema"]) == ("mine", 1)
+    assert (newer["study"], newer["schema"]) == ("newer", 2)
+    results = newer.keys() - {"study", "run_id", "schema", "began"}
+    assert results == mine.keys() - {"study", "run_id", "schema", "began"}
+    states = {"complete": None, "pruned": None, "fail": None}
+    assert {name: newer[name] for name in results} == {
+        **dict.fromkeys(results), "trials": states, "test": {}
+    }  # fmt: skip
+    table = CliRunner().invoke(main, ["studies", uri])
+    assert table.exit_code == 0
+    _, first, second = table.output.splitlines()
+    assert "not readable" not in first
+    assert re.fullmatch(r"newer +[\d-]+ [\d:]+ +schema version 2, not readable", second)
+    for command in (
+        ["compare", "newer"],
+        ["compare", "mine/0", "newer/0"],
+        ["diff", "newer", "mine"],
+    ):
+        refused = CliRunner().invoke(main, [*command, uri])
+        assert refused.exit_code == 1
+        assert refused.output.count("\n") == 1
+        assert re.match(
+            "Error: study newer has schema version 2, but this rnnexp reads version 1: ",
+            refused.output,
+        )
+
+
 def test_a_store_without_studies(swept: Ended, tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
-    told = CliRunner().invoke(main, ["studies", "--tracking-uri", uri])
-    assert told.exit_code == 1
-    assert "there are no runs: there is no" in told.output
+    result = CliRunner().invoke(main, ["studies", "--tracking-uri", uri])
+    assert result.exit_code == 1
+    assert "there are no runs: there is no" in result.output
     type(swept.client)(uri).create_experiment("empty")
-    told = CliRunner().invoke(main, ["studies", "--tracking-uri", uri])
-    assert (told.exit_code, told.output) == (0, f"There are no studies in {uri}.\n")
+    result = CliRunner().invoke(main, ["studies", "--tracking-uri", uri])
+    assert (result.exit_code, result.output) == (0, f"There are no studies in {uri}.\n")
 
 
 def test_trials_are_ranked_and_exact_in_json(rnnexp: Rnnexp, swept: Ended) -> None:
-    found = of(rnnexp, "compare", "low")
+    found = json_of(rnnexp, "compare", "low")
     study = swept.study("low")
     best = sorted(study.trials[:4], key=lambda trial: trial.value or 0.0)
     assert [trial["trial"] for trial in found["trials"]] == [*(t.number for t in best), 4]
@@ -123,15 +161,17 @@ def test_trials_are_ranked_and_exact_in_json(rnnexp: Rnnexp, swept: Ended) -> No
         assert trial["params"] == study.trials[trial["trial"]].params
         assert trial["metrics"]["best_value"] == study.trials[trial["trial"]].value
     assert found["trials"][4]["reason"] == "ValueError: too much"
-    high = of(rnnexp, "compare", "high")["trials"]
+    high = json_of(rnnexp, "compare", "high")["trials"]
     assert high[0]["metrics"]["best_value"] > high[1]["metrics"]["best_value"]
 
 
-def test_the_table_has_what_differs_and_says_what_does_not(rnnexp: Rnnexp) -> None:
+def test_the_table_has_only_columns_that_differ(rnnexp: Rnnexp) -> None:
     head, best, data, *lines = rnnexp("compare", "low").output.splitlines()
     assert head == "Study low: min value, 5 trials (4 complete, 1 fail)."
     assert " is best: " in best
-    assert data == "Their data differ, in 2 ways: so may what a value means."
+    assert data == (
+        "The trials were trained on 2 versions of the data, so their values may not be comparable."
+    )
     table = lines[-6:]
     assert table[0].split()[:4] == ["trial", "best_value", "state", "x"]
     assert table[-1].endswith("ValueError: too much")
@@ -141,10 +181,12 @@ def test_the_table_has_what_differs_and_says_what_does_not(rnnexp: Rnnexp) -> No
 
 def test_filter_order_and_top(rnnexp: Rnnexp, swept: Ended) -> None:
     trials = swept.study("low").trials
-    found = of(rnnexp, "compare", "low", "--where", "x > 1 and state = 'COMPLETE'", "--sort", "-x")
+    found = json_of(
+        rnnexp, "compare", "low", "--where", "x > 1 and state = 'COMPLETE'", "--sort", "-x"
+    )
     wanted = sorted((t for t in trials[:4] if t.params["x"] > 1), key=lambda t: -t.params["x"])
     assert [trial["trial"] for trial in found["trials"]] == [trial.number for trial in wanted]
-    assert len(of(rnnexp, "compare", "low", "--top", "2")["trials"]) == 2
+    assert len(json_of(rnnexp, "compare", "low", "--top", "2")["trials"]) == 2
     none = rnnexp("compare", "low", "--where", "x > 99")
     assert none.exit_code == 0
     assert none.output.endswith("0 of them where x > 99.\n")
@@ -156,7 +198,7 @@ def test_filter_order_and_top(rnnexp: Rnnexp, swept: Ended) -> None:
 
 def test_runs_side_by_side(rnnexp: Rnnexp, swept: Ended) -> None:
     trials = swept.study("low").trials
-    found = of(rnnexp, "compare", "low/0", ids(swept, "low")[1][:12])
+    found = json_of(rnnexp, "compare", "low/0", ids(swept, "low")[1][:12])
     assert [run["name"] for run in found["runs"]] == ["low/0", "low/1"]
     for run, trial in zip(found["runs"], trials, strict=False):
         assert run["settings"]["x"] == trial.params["x"]
@@ -168,15 +210,15 @@ def test_runs_side_by_side(rnnexp: Rnnexp, swept: Ended) -> None:
     assert "(value)" in text
 
 
-def test_studies_stand_for_their_best(rnnexp: Rnnexp, swept: Ended) -> None:
+def test_the_best_trials_are_shown_in_place_of_a_study(rnnexp: Rnnexp, swept: Ended) -> None:
     best = swept.study("low").best_trial.number
-    found = of(rnnexp, "compare", "low", "high")
+    found = json_of(rnnexp, "compare", "low", "high")
     assert found["runs"][0]["name"] == f"low/{best}"
     assert found["not_ranked"] == ["their objectives differ (a: min value, b: max value)"]
     text = rnnexp("compare", "low", "high").output
     assert text.startswith("Not ranked: their objectives differ (a: min value, b: max value).")
     assert "is best" not in text
-    found = of(rnnexp, "compare", "low", "high", "--top", "2", "--where", "x > -1")
+    found = json_of(rnnexp, "compare", "low", "high", "--top", "2", "--where", "x > -1")
     assert len(found["runs"]) == 4
 
 
@@ -187,9 +229,9 @@ def test_different_data_are_not_ranked(rnnexp: Rnnexp) -> None:
     )
 
 
-def test_what_differs(rnnexp: Rnnexp, swept: Ended) -> None:
+def test_diff_shows_what_differs(rnnexp: Rnnexp, swept: Ended) -> None:
     trials = swept.study("low").trials
-    found = of(rnnexp, "diff", "low/0", "low/1")
+    found = json_of(rnnexp, "diff", "low/0", "low/1")
     assert found["config"]["x"] == [trials[0].params["x"], trials[1].params["x"]]
     assert found["packages"] == {"keras": ["3.15.0", "3.15.1"]}
     assert (found["data"], found["machine"], found["unknown"]) == ({}, {}, [])
@@ -199,23 +241,23 @@ def test_what_differs(rnnexp: Rnnexp, swept: Ended) -> None:
 
 
 def test_no_difference(rnnexp: Rnnexp) -> None:
-    told = rnnexp("diff", "low/2", "low/2")
-    assert (told.exit_code, told.output) == (0, "no difference\n")
+    result = rnnexp("diff", "low/2", "low/2")
+    assert (result.exit_code, result.output) == (0, "no difference\n")
 
 
-def test_what_one_run_has_not_noted(rnnexp: Rnnexp, swept: Ended) -> None:
+def test_facts_that_one_run_has_not_stored(rnnexp: Rnnexp, swept: Ended) -> None:
     run = ids(swept, "high")[1]
     swept.client.delete_tag(run, "data")
     swept.client.log_dict(run, {}, "environment.json")
-    told = rnnexp("diff", "high/0", "high/1")
-    assert told.exit_code == 0
-    assert told.output.endswith(
-        "Only one of them has noted its data, packages, machine: not compared.\n"
+    result = rnnexp("diff", "high/0", "high/1")
+    assert result.exit_code == 0
+    assert result.output.endswith(
+        "Not compared, since only one of the runs has stored it: data, packages, machine.\n"
     )
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ("compare lwo", "no study or run lwo in .*STUDY/NUMBER; did you mean low"),
         ("compare low/7 low/1", "study low has no trial 7; there are 0 to 4"),
@@ -225,27 +267,29 @@ def test_what_one_run_has_not_noted(rnnexp: Rnnexp, swept: Ended) -> None:
         ("compare low --where x=", r"--where 'x=' can't be read: .*; give a condition as in SQL"),
         ("compare low --sort ratee", "no column ratee; .*did you mean rate"),
         ("compare low/0 low/1 --sort x", "--sort is for the trials of one study"),
-        ("compare low/0 low/1 --top 2", "--where and --top are for trials of studies"),
+        ("compare low/0 low/1 --top 2", "--where and --top are for the trials of studies"),
         ("compare low high --where x>99", "study low has no completed trial where x>99"),
         ("compare low OTHER", "run .* has no config.yaml"),
         ("diff low/0 OTHER", "run .* has no config.yaml"),
-        ("diff low/0 GONE", "was deleted in MLflow; to have it back: mlflow runs restore"),
+        ("diff low/0 GONE", "was deleted in MLflow; to restore it: mlflow runs restore"),
         ("compare GONE", "was deleted in MLflow"),
         ("diff low/0 it's", "there is no study or run it's"),
     ],
 )
-def test_what_can_not_be_compared(rnnexp: Rnnexp, swept: Ended, arguments: str, told: str) -> None:
+def test_questions_that_are_refused(
+    rnnexp: Rnnexp, swept: Ended, arguments: str, message: str
+) -> None:
     given = [tagged(swept, word.lower()) if word.isupper() else word for word in arguments.split()]
     found = rnnexp(*given)
     assert found.exit_code == 1
     assert found.output.count("\n") == 1, found.output
-    assert re.search(told, found.output), found.output
+    assert re.search(message, found.output), found.output
 
 
 def test_an_ambiguous_name(rnnexp: Rnnexp, app: Command, swept: Ended) -> None:
     app("-m", "hydra.sweeper.n_trials=1", "hydra.sweeper.study_name=lower", path=swept.path)
-    assert of(rnnexp, "compare", "low")["study"] == "low"
-    told = rnnexp("compare", "lo")
-    assert told.exit_code == 1
-    assert "study or run lo can be any of 2: " in told.output
-    assert "(lower)" in told.output
+    assert json_of(rnnexp, "compare", "low")["study"] == "low"
+    result = rnnexp("compare", "lo")
+    assert result.exit_code == 1
+    assert "study or run lo can be any of 2: " in result.output
+    assert "(lower)" in result.output

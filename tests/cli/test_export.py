@@ -71,35 +71,35 @@ def trained(command: Command) -> Ended:
 
 def exported(ended: Ended, folder: Path) -> mlflow.pyfunc.PyFuncModel:
     (run,) = ended.runs()
-    told = export(ended, run.info.run_id[:12], str(folder))
-    assert told.exit_code == 0, told.output
-    assert f"mlflow models predict -m {folder} --env-manager local" in told.output
+    result = export(ended, run.info.run_id[:12], str(folder))
+    assert result.exit_code == 0, result.output
+    assert f"mlflow models predict -m {folder} --env-manager local" in result.output
     return mlflow.pyfunc.load_model(str(folder))
 
 
 def test_weights_alone(command: Command, tmp_path: Path) -> None:
     ended = command(*WEIGHTS)
     model = exported(ended, tmp_path / "new" / "model")
-    told = model.predict(pd.DataFrame({"text": SENTENCES}))
+    predicted = model.predict(pd.DataFrame({"text": SENTENCES}))
     expected = outputs(ended, SENTENCES, tmp_path)[:, 0]
-    assert told["probability"].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
+    assert predicted["probability"].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
 
 
 def test_a_hinge(command: Command, tmp_path: Path) -> None:
     ended = command("compile.loss=hinge", "compile.metrics=[]")
-    told = exported(ended, tmp_path / "model").predict(pd.DataFrame({"text": SENTENCES}))
+    predicted = exported(ended, tmp_path / "model").predict(pd.DataFrame({"text": SENTENCES}))
     expected = outputs(ended, SENTENCES, tmp_path)[:, 0]
-    assert list(told.columns) == ["label", "score"]
-    assert told["score"].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
-    assert told["label"].tolist() == [int(score > 0) for score in expected]
+    assert list(predicted.columns) == ["label", "score"]
+    assert predicted["score"].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
+    assert predicted["label"].tolist() == [int(score > 0) for score in expected]
 
 
 def test_a_regression(command: Command, tmp_path: Path) -> None:
     ended = command("data.task=regression", "compile=regression")
-    told = exported(ended, tmp_path / "model").predict(pd.DataFrame({"text": SENTENCES}))
+    predicted = exported(ended, tmp_path / "model").predict(pd.DataFrame({"text": SENTENCES}))
     expected = outputs(ended, SENTENCES, tmp_path)[:, 0]
-    assert list(told.columns) == ["value"]
-    assert told["value"].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
+    assert list(predicted.columns) == ["value"]
+    assert predicted["value"].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
 
 
 def test_korean_characters_and_three_classes(command: Command, tmp_path: Path) -> None:
@@ -114,12 +114,12 @@ def test_korean_characters_and_three_classes(command: Command, tmp_path: Path) -
     )  # fmt: skip
     assert ended.code == 0, ended.err
     texts = ['정말, "최고"의 영화', "별로", "", "그래요 그래요 그래요 그래요 그래요"]
-    told = exported(ended, tmp_path / "model").predict(pd.DataFrame({"text": texts}))
+    predicted = exported(ended, tmp_path / "model").predict(pd.DataFrame({"text": texts}))
     expected = softmax(outputs(ended, texts, tmp_path))
-    assert list(told.columns) == ["label", "probability_1", "probability_3", "probability_5"]
-    assert told.iloc[:, 1:].to_numpy() == pytest.approx(expected, abs=1e-6)
-    assert told["label"].tolist() == [[1, 3, 5][k] for k in expected.argmax(axis=1)]
-    # The reviews change: nobody knows the words of the run any more.
+    assert list(predicted.columns) == ["label", "probability_1", "probability_3", "probability_5"]
+    assert predicted.iloc[:, 1:].to_numpy() == pytest.approx(expected, abs=1e-6)
+    assert predicted["label"].tolist() == [[1, 3, 5][k] for k in expected.argmax(axis=1)]
+    # The reviews change: the words of the run are lost.
     (tmp_path / "train.csv").write_text(KOREAN.replace("별로예요", "재미있어요"))
     (run,) = ended.runs()
     changed = export(ended, run.info.run_id, str(tmp_path / "other"))
@@ -136,34 +136,34 @@ def test_other_data_by_their_fingerprint(trained: Ended, tmp_path: Path) -> None
     (run,) = trained.runs()
     before = run.data.tags.get("data")
     trained.client.set_tag(run.info.run_id, "data", "0123")
-    told = export(trained, run.info.run_id, str(tmp_path / "model"))
+    result = export(trained, run.info.run_id, str(tmp_path / "model"))
     if before:
         trained.client.set_tag(run.info.run_id, "data", before)
     else:
         trained.client.delete_tag(run.info.run_id, "data")
-    assert told.exit_code == 1
-    assert "its fingerprint was 0123, now it is" in told.output
+    assert result.exit_code == 1
+    assert "its fingerprint was 0123, now it is" in result.output
     assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_is_not_empty(trained: Ended, tmp_path: Path) -> None:
     (tmp_path / "mine").touch()
-    told = export(trained, "x", str(tmp_path))
-    assert told.exit_code == 1
-    assert f"{tmp_path} is not empty; give a folder that is, or a new one" in told.output
+    result = export(trained, "x", str(tmp_path))
+    assert result.exit_code == 1
+    assert f"{tmp_path} is not empty; give an empty folder, or a new one" in result.output
     (tmp_path / "empty").mkdir()
     exported(trained, tmp_path / "empty")
     assert {path.name for path in tmp_path.iterdir()} == {"mine", "empty"}
 
 
 @pytest.mark.parametrize(
-    ("tags", "told"),
+    ("tags", "reason"),
     [
         ({"checkpoint_deleted": "deleted by keep=5"}, "deleted by keep=5"),
         ({}, "callbacks had no model_checkpoint, or no epoch ended"),
     ],
 )
-def test_no_checkpoint(trained: Ended, tmp_path: Path, tags: dict[str, str], told: str) -> None:
+def test_no_checkpoint(trained: Ended, tmp_path: Path, tags: dict[str, str], reason: str) -> None:
     (run,) = trained.runs()
     client, run_id = trained.client, run.info.run_id
     client.delete_tag(run_id, "checkpoint")
@@ -174,20 +174,20 @@ def test_no_checkpoint(trained: Ended, tmp_path: Path, tags: dict[str, str], tol
     for name in tags:
         client.delete_tag(run_id, name)
     assert refused.exit_code == 1
-    assert f"run {run_id} has no checkpoint: {told}" in refused.output
+    assert f"run {run_id} has no checkpoint: {reason}" in refused.output
 
 
 def test_runs_of_another_kind(app: Command, tmp_path: Path) -> None:
     ended = app("-m", "hydra.sweeper.n_trials=1", "hydra.sweeper.study_name=s")
     parent, _ = ended.runs("app")
-    for run, told in (
+    for run, message in (
         ("s/0", "is of an application without a Keras model"),
         (parent.info.run_id, "is a study's; give one of its trials, STUDY/NUMBER"),
         ("s/9", "study s has no trial 9"),
     ):
         refused = export(ended, run, str(tmp_path / "model"))
         assert refused.exit_code == 1
-        assert told in refused.output
+        assert message in refused.output
     assert not list(tmp_path.iterdir())
 
 
@@ -231,9 +231,9 @@ def test_mlflow_models_predict(trained: Ended, tmp_path: Path, sentences: Path) 
         capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
-    told = json.loads((tmp_path / "out.json").read_text())["predictions"]
+    predicted = json.loads((tmp_path / "out.json").read_text())["predictions"]
     expected = outputs(trained, SENTENCES, tmp_path)[:, 0].tolist()
-    assert [row["probability"] for row in told] == pytest.approx(expected, abs=1e-6)
+    assert [row["probability"] for row in predicted] == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.slow
@@ -245,9 +245,9 @@ def test_mlflow_models_serve(trained: Ended, tmp_path: Path, sentences: Path) ->
             f"{address}/invocations", sentences.read_bytes(), {"Content-Type": "text/csv"}
         )
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
-            told = json.load(answer)["predictions"]
+            predicted = json.load(answer)["predictions"]
     expected = outputs(trained, SENTENCES, tmp_path)[:, 0].tolist()
-    assert [row["probability"] for row in told] == pytest.approx(expected, abs=1e-6)
+    assert [row["probability"] for row in predicted] == pytest.approx(expected, abs=1e-6)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rnnexp.cli import main
+from rnnexp.storage.schema import Kind, Tags
 from tests.helpers.commands import Command, Ended
 
 
@@ -24,25 +25,26 @@ def check(ended: Ended, *arguments: str) -> Result:
 
 
 def test_a_study_in_order(swept: Ended) -> None:
-    told = check(swept, "s")
-    assert (told.exit_code, told.output) == (0, "0 differences\n")
+    result = check(swept, "s")
+    assert (result.exit_code, result.output) == (0, "0 differences\n")
 
 
-def test_what_differs_is_told_and_mended(swept: Ended) -> None:
+def test_differences_are_printed_and_repaired(swept: Ended) -> None:
     parent, *runs = swept.runs("app")
     client = swept.client
     client.set_terminated(runs[0].info.run_id, "RUNNING")
     client.set_tag(runs[1].info.run_id, "state", "RUNNING")
     experiment = runs[0].info.experiment_id
-    nested = {"mlflow.parentRunId": parent.info.run_id}
-    client.create_run(experiment, tags={"study": "s", "trial": "2", **nested})
-    client.create_run(experiment, tags={"study": "s", "trial": "2"})  # another study's
-    client.create_run(experiment, tags={k: parent.data.tags[k] for k in ("study", "folder")})
+    of_trial = {Tags.KIND: Kind.TRIAL, "study": "s", "trial": "2"}
+    client.create_run(experiment, tags=of_trial | {"mlflow.parentRunId": parent.info.run_id})
+    client.create_run(experiment, tags=of_trial)  # another study's
+    of_study = {name: parent.data.tags[name] for name in (Tags.KIND, "study", "folder")}
+    client.create_run(experiment, tags=of_study)
     client.set_terminated(parent.info.run_id, "RUNNING")
     folder = Path(swept.study("s").user_attrs["folder"]) / "2"
     (folder / "backup.pkl").touch()
-    told = check(swept, "s")
-    assert told.exit_code == 1
+    result = check(swept, "s")
+    assert result.exit_code == 1
     for text in (
         "trial 0 is COMPLETE in Optuna, its run is RUNNING in MLflow",
         "trial 1 is COMPLETE in Optuna, its run's tag says RUNNING",
@@ -52,14 +54,15 @@ def test_what_differs_is_told_and_mended(swept: Ended) -> None:
         "no sweep of the study is alive, its run is RUNNING in MLflow",
         "6 differences",
     ):
-        assert text in told.output
-    mended = check(swept, "s", "--repair")
-    assert mended.exit_code == 0, mended.output
-    assert mended.output.count("mended") == 7
+        assert text in result.output
+    repaired = check(swept, "s", "--repair")
+    assert repaired.exit_code == 0, repaired.output
+    assert repaired.output.count(": repaired") == 6
+    assert repaired.output.endswith("6 differences, 6 repaired\n")
     assert check(swept, "s").output == "0 differences\n"
 
 
-def test_a_sweep_that_died_before_it_noted_its_run(app: Command, tmp_path: Path) -> None:
+def test_a_sweep_that_died_before_it_stored_its_run(app: Command, tmp_path: Path) -> None:
     """The study is made, then its run in MLflow, and only then does Optuna know of the run."""
     storage, folder = f"sqlite:///{tmp_path}/optuna.db", tmp_path / "multirun" / "s"
     study = optuna.create_study(study_name="s", storage=storage)
@@ -68,10 +71,12 @@ def test_a_sweep_that_died_before_it_noted_its_run(app: Command, tmp_path: Path)
     study.set_user_attr("folder", str(folder))
     assert "the study has no run in MLflow" in check(at_once, "s").output
     experiment = at_once.client.create_experiment("app")
-    run = at_once.client.create_run(experiment, tags={"study": "s", "folder": str(folder)})
-    told = check(at_once, "s")
-    assert told.exit_code == 1
-    assert f"the study's run {run.info.run_id} is not noted in Optuna" in told.output
+    run = at_once.client.create_run(
+        experiment, tags={Tags.KIND: Kind.STUDY, "study": "s", "folder": str(folder)}
+    )
+    result = check(at_once, "s")
+    assert result.exit_code == 1
+    assert f"the study's run {run.info.run_id} is not noted in Optuna" in result.output
     assert check(at_once, "s", "--repair").exit_code == 0
     assert check(at_once, "s").output == "0 differences\n"
     assert at_once.client.get_run(run.info.run_id).info.status == "KILLED"
@@ -85,34 +90,45 @@ def test_a_sweep_that_died_before_it_noted_its_run(app: Command, tmp_path: Path)
 def test_a_trial_of_a_dead_sweep_is_left_to_resume(swept: Ended) -> None:
     study = optuna.load_study(study_name="s", storage=f"sqlite:///{swept.path}/optuna.db")
     study.ask()
-    told = check(swept, "s", "--repair")
-    assert told.exit_code == 1
-    assert "trial 3 is running, but its sweep is dead: resume takes it up again" in told.output
+    result = check(swept, "s", "--repair")
+    assert result.exit_code == 1
+    assert "trial 3 is running, but its sweep is dead: resume takes it up again" in result.output
 
 
 def test_an_unknown_study(swept: Ended) -> None:
-    told = check(swept, "t")
-    assert told.exit_code == 1
-    assert "there is no study t in" in told.output
-    assert "; there are s" in told.output
+    result = check(swept, "t")
+    assert result.exit_code == 1
+    assert "--storage: there is no study t in" in result.output
+    assert "; there are s" in result.output
+
+
+def test_a_study_of_another_schema_version(tmp_path: Path) -> None:
+    study = optuna.create_study(study_name="s", storage=f"sqlite:///{tmp_path}/optuna.db")
+    study.set_user_attr("schema_version", 2)
+    result = check(Ended(tmp_path, 0, "", ""), "s")
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: study s has schema version 2, but this rnnexp reads ")
+    assert result.output.count("\n") == 1
 
 
 def test_deliver_has_nothing_to_do(tmp_path: Path) -> None:
-    told = CliRunner().invoke(main, ["deliver", str(tmp_path)])
-    assert (told.exit_code, told.output) == (0, "0 runs have been completed, 0 still wait\n")
+    result = CliRunner().invoke(main, ["deliver", str(tmp_path)])
+    output = "delivered the queued writes of 0 runs; writes of 0 runs are still queued\n"
+    assert (result.exit_code, result.output) == (0, output)
 
 
 def test_a_study_whose_runs_are_elsewhere(swept: Ended, tmp_path: Path) -> None:
     elsewhere = tmp_path / "mlflow.db"
-    told = CliRunner().invoke(
+    result = CliRunner().invoke(
         main,
         [
             "check", "s", f"--storage=sqlite:///{swept.path}/optuna.db",
             f"--tracking-uri=sqlite:///{elsewhere}",
         ],
     )  # fmt: skip
-    assert told.exit_code == 1
-    assert "give its --tracking-uri" in told.output
+    assert result.exit_code == 1
+    assert "the run of study s is not in sqlite:" in result.output
+    assert "give its --tracking-uri" in result.output
     assert not elsewhere.exists()
 
 

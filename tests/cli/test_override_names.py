@@ -11,7 +11,7 @@ from tests.helpers.commands import ROOT, Command
         ("callbacks=[]", None),
         ("callbacks=[ early_stopping , csv_logger ]", None),
         ("compile.metrics=[accuracy]", None),
-        ("model=[what]", "model: there is no what; There are bidirectional, gru, "),
+        ("model=[what]", "model: there is no what; there are bidirectional, gru, "),
         ("callbacks=early_stopping", None),
         ("model=choice(lstm,gru)", None),
         ("callbacks=null", None),
@@ -20,7 +20,10 @@ from tests.helpers.commands import ROOT, Command
         ("hydra/launcher=in_process", None),
         ("model=lstmm", "model: there is no lstmm; did you mean lstm? There are bidirectional, "),
         ("modle=lstm", "modle=lstm: there is no modle; did you mean model? There are callbacks, "),
-        ("callbacks=[csv_logger,csv_logger]", "callbacks: csv_logger stands there 2 times; once"),
+        (
+            "callbacks=[csv_logger,csv_logger]",
+            "callbacks: csv_logger is given 2 times; give it once",
+        ),
         ("callbacks=[csv_loger]", "callbacks: there is no csv_loger; did you mean csv_logger? "),
     ],
 )
@@ -30,7 +33,7 @@ def test_unknown_choices(argument: str, problem: str | None) -> None:
 
 
 @pytest.mark.parametrize("mode", [["-m"], []])
-def test_it_is_told_before_anything_begins(command: Command, mode: list[str]) -> None:
+def test_an_unknown_choice_is_refused(command: Command, mode: list[str]) -> None:
     ended = command(*mode, "callbacks=[early_stoping]")
     assert ended.code == 1
     assert "did you mean early_stopping?" in ended.err

@@ -5,7 +5,7 @@ import pytest
 from rnnexp.compare.curves import letter, plot
 
 
-def test_curves_are_told_apart_without_color() -> None:
+def test_curves_have_letters_without_color() -> None:
     falling = [(epoch, 1 / (epoch + 1)) for epoch in range(12)]
     rising = [(epoch, epoch / 12) for epoch in range(6)]
     drawn = plot({0: falling, 2: rising}, "val_loss", 100)

@@ -1,7 +1,7 @@
 import pytest
 from omegaconf import OmegaConf
 
-from rnnexp.compare.difference import differing, flattened, settings_of, together
+from rnnexp.compare.difference import config_values, differing, flattened, grouped
 from rnnexp.compare.rows import Value
 from tests.helpers.runs import run
 
@@ -25,13 +25,13 @@ def test_only_what_differs() -> None:
     assert differing([rows[0], rows[0]]) == {}
 
 
-def test_what_follows_from_another_stands_beside_it() -> None:
+def test_names_with_the_same_values_are_grouped() -> None:
     differ = {"model.rnn.units": (1, 2), "model.units": (1, 2), "batch": (2, 1), "seed": (1, 2)}
-    assert together(differ) == {"batch": [], "seed": ["model.units", "model.rnn.units"]}
+    assert grouped(differ) == {"batch": [], "seed": ["model.units", "model.rnn.units"]}
 
 
 @pytest.mark.parametrize(
-    ("tags", "settings"),
+    ("tags", "values"),
     [
         (
             {"folder": "/w/s/3", "trial": "3"},
@@ -41,6 +41,6 @@ def test_what_follows_from_another_stands_beside_it() -> None:
         ({}, {"a": "/w/s/3/best.keras", "b": "/w/s/x"}),
     ],
 )
-def test_folders_of_a_run_are_no_settings(tags: dict[str, str], settings: dict[str, Value]) -> None:
+def test_folders_of_a_run_have_placeholders(tags: dict[str, str], values: dict[str, Value]) -> None:
     config = OmegaConf.create({"a": "/w/s/3/best.keras", "b": "/w/s/x"})
-    assert settings_of(run(**tags), config) == settings
+    assert config_values(run(**tags), config) == values

@@ -5,9 +5,8 @@ import pytest
 from rnnexp.compare.rows import (
     Row,
     columns_of,
-    lead,
+    describe_winner,
     leaders,
-    objective_of,
     ordered,
     ranked,
     rows_of,
@@ -15,6 +14,7 @@ from rnnexp.compare.rows import (
     value_of,
 )
 from rnnexp.errors import NotFoundError
+from rnnexp.objective import Objective
 from tests.helpers.runs import run
 
 
@@ -68,21 +68,16 @@ def test_a_run_of_another_program_has_a_row() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tags", "params", "objective"),
+    ("objective", "order"),
     [
-        ({"objective": "max val_accuracy"}, {}, "max val_accuracy"),
-        ({}, {"direction": "minimize"}, "min value"),
-        ({}, {}, ""),
+        (Objective("loss", "min"), [3, 1, 6, 7, 5, 0, 2, 4]),
+        (Objective("loss", "max"), [1, 3, 6, 7, 5, 0, 2, 4]),
+        (None, [1, 3, 6, 7, 0, 5, 2, 4]),
     ],
 )
-def test_objective(tags: dict[str, str], params: dict[str, str], objective: str) -> None:
-    assert objective_of(run(params, **tags)) == objective
-
-
-@pytest.mark.parametrize(
-    ("mode", "order"), [("min", [3, 1, 6, 5, 0, 2, 4]), ("max", [1, 3, 6, 5, 0, 2, 4])]
-)
-def test_the_best_first_then_pruned_then_others(mode: str, order: list[int]) -> None:
+def test_the_best_first_then_pruned_then_others(
+    objective: Objective | None, order: list[int]
+) -> None:
     rows = [
         trial(0, "PRUNED", None),
         trial(1, "COMPLETE", 0.5),
@@ -91,8 +86,9 @@ def test_the_best_first_then_pruned_then_others(mode: str, order: list[int]) -> 
         trial(4, "RUNNING", None),
         trial(5, "PRUNED", 0.1),
         trial(6, "COMPLETE", math.nan),
+        trial(7, "COMPLETE", math.inf),
     ]
-    found = ranked(rows, mode)
+    found = ranked(rows, objective)
     assert [row["trial"] for row in found] == order
     assert [row["trial"] for row in leaders(found)] == order[:2]
 
@@ -112,19 +108,19 @@ def test_words_are_ordered_too() -> None:
     assert [row["x"] for row in ordered(rows, "x")] == [3, "a", "b"]
 
 
-def test_an_unknown_column_is_told_with_the_nearest() -> None:
+def test_an_unknown_column_is_refused_with_the_nearest() -> None:
     rows = [trial(0, "COMPLETE", 0.5, units=3, epochs=None)]
     with pytest.raises(NotFoundError, match=r"no column unit; columns are trial.*mean units\?"):
         ordered(rows, "unit")
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "sentence"),
     [
         ([0.25, 0.5, 0.75], "a is best: 0.2500, 0.25 ahead of b (0.5000)"),
         ([0.25], "a is best: 0.2500"),
         ([], ""),
     ],
 )
-def test_by_how_much(values: list[float], said: str) -> None:
-    assert lead(["a", "b", "c"], values) == said
+def test_the_winner_and_its_margin(values: list[float], sentence: str) -> None:
+    assert describe_winner(["a", "b", "c"], values) == sentence

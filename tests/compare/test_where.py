@@ -50,14 +50,14 @@ def test_what_can_not_be_read(condition: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("condition", "told"),
+    ("condition", "message"),
     [
         ("unit = 64", r"no column unit; columns are trial, lr.*; did you mean units\?"),
         ("params.units = 64", r"no column params.units"),
     ],
 )
-def test_an_unknown_column(condition: str, told: str) -> None:
-    with pytest.raises(NotFoundError, match=told):
+def test_an_unknown_column(condition: str, message: str) -> None:
+    with pytest.raises(NotFoundError, match=message):
         where(ROWS, condition)
 
 
