@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import keras
 
 from rnnexp import keras_runtime
-from tests.conftest import ROOT
+from tests.helpers.commands import ROOT
 
 
 def test_every_training_starts_with_a_new_session() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from rnnexp.training.checks.fit import class_weight_problems, fit_problems
-from tests.conftest import ROOT
+from tests.helpers.commands import ROOT
 
 
 @pytest.mark.parametrize("given", [None, "balanced", {"good": 2}, {"bad": 0.5, "good": 1}])
