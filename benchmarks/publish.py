@@ -39,10 +39,10 @@ def main() -> None:
         for number in range(TIMES):
             start = time.perf_counter()
             dataset = dataset_of(config, run_id, run.data.tags.get("data"))
-            pack(config, dataset, run_id, reader.tracker, Path(f"model-{number}"), Model())
+            pack(config, dataset, run_id, reader.store, Path(f"model-{number}"), Model())
             saving = time.perf_counter() - start
             start = time.perf_counter()
-            publish_run(reader.tracker, config, run_id, parent.info.run_id, f"name-{number}")
+            publish_run(reader.store, config, run_id, parent.info.run_id, f"name-{number}")
             publishing = time.perf_counter() - start
             beyond.append(publishing - saving)
             print(f"{saving:6.2f}  {publishing:10.2f}  {beyond[-1]:13.2f}")

@@ -35,7 +35,7 @@ def export(run: str, folder: Path, tracking_uri: str | None) -> None:
     run_id = found.info.run_id
     dataset = dataset_of(config, run_id, found.data.tags.get(Tags.DATA))
     with atomic_folder(folder) as draft:
-        pack(config, dataset, run_id, reader.tracker, draft, Model(run_id=run_id))
+        pack(config, dataset, run_id, reader.store, draft, Model(run_id=run_id))
     click.echo(f"{folder} has the model of run {run_id}; to use it:")
     click.echo(f"  {how_to_predict(str(folder))}")
 
@@ -61,7 +61,7 @@ def publish(study: str, name: str | None, tracking_uri: str | None) -> None:
     trials = reader.trials(parent)
     run = next(run for run in trials if run.data.tags[Tags.TRIAL] == str(int(best)))
     config = _config(reader, run)
-    steps = publish_run(reader.tracker, config, run.info.run_id, parent.info.run_id, name)
+    steps = publish_run(reader.store, config, run.info.run_id, parent.info.run_id, name)
     for text, command in steps:
         click.echo(f"{text}\n  {command}")
 

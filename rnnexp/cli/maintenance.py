@@ -8,7 +8,7 @@ import optuna
 
 from rnnexp.cli.options import STORAGE, TRACKING
 from rnnexp.cli.optuna_study import load_study
-from rnnexp.storage.mlflow_store import Tracker
+from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.outbox import deliver_all
 from rnnexp.storage.schema import StudyAttrs
 from rnnexp.sweep.audit import audit
@@ -46,13 +46,13 @@ def check(study: str, repair: bool, storage: str, tracking_uri: str | None) -> N
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     loaded = load_study(study, storage)
-    tracker = Tracker(tracking_uri, "unused")
+    store = MlflowStore(tracking_uri)
     run_id = loaded.user_attrs.get(StudyAttrs.RUN_ID)
-    if run_id and not tracker.knows(run_id):
+    if run_id and not store.knows(run_id):
         raise click.ClickException(
-            f"the run of study {study} is not in {tracker.uri}; give its --tracking-uri"
+            f"the run of study {study} is not in {store.uri}; give its --tracking-uri"
         )
-    differences = audit(loaded, tracker.client())
+    differences = audit(loaded, store.client())
     repaired = 0
     for difference in differences:
         if repair and difference.repair:

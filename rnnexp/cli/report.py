@@ -38,7 +38,7 @@ def report(study: str, folder: Path | None, storage: str, tracking_uri: str | No
         click.echo("\n".join(map(str, files)))
         return
     with tempfile.TemporaryDirectory() as scratch:
-        writable = reader.tracker.attach(run.info.run_id, run.info.experiment_id)
+        writable = reader.store.attach(run.info.run_id, run.info.experiment_id)
         log_report(writable, snapshot, write_report(snapshot, Path(scratch)))
     click.echo(
         f"{Artifacts.REPORT} is among the artifacts of run {run.info.run_id} in {reader.uri}"

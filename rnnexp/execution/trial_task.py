@@ -9,7 +9,7 @@ as its trial:
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,11 @@ from rnnexp.result import Result, State
 from rnnexp.search.space import short_name
 from rnnexp.storage.locks import locked
 from rnnexp.storage.mlflow_run import Run
-from rnnexp.storage.mlflow_store import Tracker
 from rnnexp.storage.provenance import environment, objective_in, provenance_tags
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Artifacts, Files, Kind, Metrics, StudyAttrs, Tags, TrialAttrs
 from rnnexp.storage.system_metrics import system_metrics
+from rnnexp.storage.tracker import Tracker
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,7 @@ class TrialTask:
         parent = study_attrs.get(StudyAttrs.RUN_ID)
         tags = {Tags.STUDY: trial.study.study_name, Tags.TRIAL: trial.number}
         attempt = trial.user_attrs.get(TrialAttrs.ATTEMPT, 0)
-        with recorded(
-            tracker,
-            config,
+        options = RunOptions(
             name=short_name(params) or None,
             tags=tags | ({Tags.ATTEMPT: attempt} if attempt else {}),
             params=params,
@@ -81,7 +79,8 @@ class TrialTask:
             continued=trial.user_attrs.get(TrialAttrs.RUN_ID)
             or (tracker.find(tags, parent) if attempt else None),
             git=study_attrs.get(StudyAttrs.GIT),
-        ) as run:
+        )
+        with recorded(tracker, config, options) as run:
             retry_transient(trial.set_user_attr)(TrialAttrs.RUN_ID, run.id)
             current = retry_transient(StudyTrial)(trial, run)
             with as_current(current):
@@ -101,19 +100,31 @@ class TrialTask:
             return Result(State.PRUNED, value, epoch, reason=str(pruned) or reason)
 
 
+@dataclass(frozen=True)
+class RunOptions:
+    """What a job's run is opened with.
+
+    Attributes:
+        name: The run's name; None for a name that MLflow makes up.
+        tags: The run's tags, next to those that every run has.
+        params: The run's params.
+        kind: What the run is.
+        parent: Id of the run that the run is nested under.
+        continued: Id of a run that goes on, in place of a new run.
+        git: The application's commit, as from `rnnexp.storage.provenance.Git.state`.
+    """
+
+    name: str | None = None
+    tags: Mapping[str, object] = field(default_factory=dict)
+    params: Mapping[str, object] = field(default_factory=dict)
+    kind: Kind = Kind.RUN
+    parent: str | None = None
+    continued: str | None = None
+    git: Mapping[str, Any] | None = None
+
+
 @contextlib.contextmanager
-def recorded(
-    tracker: Tracker,
-    config: DictConfig,
-    *,
-    name: str | None = None,
-    tags: Mapping[str, object] | None = None,
-    params: Mapping[str, object] | None = None,
-    kind: Kind = Kind.RUN,
-    parent: str | None = None,
-    continued: str | None = None,
-    git: Mapping[str, Any] | None = None,
-) -> Iterator[Run]:
+def recorded(tracker: Tracker, config: DictConfig, options: RunOptions) -> Iterator[Run]:
     """Open the job's run with overrides, log, config and environment, and end it with the block.
 
     In a sweep, the output that the job prints goes to its log.
@@ -121,13 +132,7 @@ def recorded(
     Args:
         tracker: The store of the run.
         config: The job's config, stored as it is at the end of the block.
-        name: The run's name.
-        tags: The run's tags, next to those that every run has.
-        params: The run's params.
-        kind: What the run is.
-        parent: Id of the run that the run is nested under.
-        continued: Id of a run that goes on, in place of a new run.
-        git: The application's commit, as from `rnnexp.storage.provenance.Git.state`.
+        options: What the run is opened with.
 
     Yields:
         The run.
@@ -136,20 +141,20 @@ def recorded(
     folder = Path(hydra.runtime.output_dir).absolute()
     log_file = folder / f"{hydra.job.name}.log"
     objective = objective_in(config, hydra.sweeper.get("direction", "minimize"))
-    provenance = provenance_tags(config, objective, git)
+    provenance = provenance_tags(config, objective, options.git)
     with tracker.run(
-        name,
-        tags={Tags.STATE: "RUNNING", Tags.FOLDER: folder, **provenance, **(tags or {})},
-        params=params or {},
-        kind=kind,
-        parent=parent,
-        continued=continued,
+        options.name,
+        tags={Tags.STATE: "RUNNING", Tags.FOLDER: folder, **provenance, **options.tags},
+        params=options.params,
+        kind=options.kind,
+        parent=options.parent,
+        continued=options.continued,
         outbox=folder / Files.OUTBOX if hydra.mode == RunMode.MULTIRUN else None,
     ) as run:
-        if continued:
+        if options.continued:
             run.continue_clock()
         run.log_text(OmegaConf.to_yaml(hydra.overrides.task), Artifacts.OVERRIDES)
-        run.log_text(environment(git), Artifacts.ENVIRONMENT)
+        run.log_text(environment(options.git), Artifacts.ENVIRONMENT)
         try:
             with (
                 _printing_to(log_file if hydra.mode == RunMode.MULTIRUN else None),
@@ -157,17 +162,18 @@ def recorded(
             ):
                 yield run
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
-                outcome = {Tags.STATE: "INTERRUPTED"}
-            else:
-                reason = f"{type(error).__name__}: {error}"
-                outcome = {Tags.STATE: State.FAIL, Tags.REASON: reason}
-            run.log_outcome(tags=outcome)
+            run.log_outcome(tags=_outcome_of(error))
             raise
         finally:
             run.log_text(_yaml(config), Artifacts.CONFIG)
             if log_file.exists():
                 run.log_file(log_file)
+
+
+def _outcome_of(error: BaseException) -> dict[str, object]:
+    if isinstance(error, KeyboardInterrupt):
+        return {Tags.STATE: "INTERRUPTED"}
+    return {Tags.STATE: State.FAIL, Tags.REASON: f"{type(error).__name__}: {error}"}
 
 
 @contextlib.contextmanager

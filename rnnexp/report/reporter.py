@@ -20,7 +20,7 @@ from rnnexp.report.files import log_report, write_report
 from rnnexp.report.snapshot import snapshot_of
 from rnnexp.result import Result
 from rnnexp.storage.mlflow_run import Run
-from rnnexp.storage.mlflow_store import Tracker
+from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.optuna_store import best_trial
 from rnnexp.storage.schema import Artifacts, Files
 
@@ -36,7 +36,7 @@ class Reporter:
     Args:
         study: The study.
         folder: Hydra's folder of the sweep.
-        tracker: The store of the study's run.
+        store: The store of the study's run.
         run: The study's run.
         overrides_of: Returns the overrides of a trial.
         least: The smallest number of seconds between two reports.
@@ -52,14 +52,14 @@ class Reporter:
         self,
         study: optuna.Study,
         folder: Path,
-        tracker: Tracker,
+        store: MlflowStore,
         run: Run,
         overrides_of: Callable[[FrozenTrial], list[str]],
         least: float = LEAST,
     ) -> None:
         self.page = folder / Files.REPORT / Artifacts.REPORT
         self._study = study
-        self._tracker = tracker
+        self._store = store
         self._run = run
         self._overrides_of = overrides_of
         self._least = least
@@ -106,7 +106,7 @@ class Reporter:
 
     def _attached(self) -> Run:
         """Open the run without its queue: the next report makes up for one that is lost."""
-        return self._tracker.attach(self._run.id, self._run.experiment_id)
+        return self._store.attach(self._run.id, self._run.experiment_id)
 
     def _write(
         self,

@@ -140,7 +140,7 @@ class Confirmation:
 
     def write(self) -> None:
         """Write the outcome to MLflow: metrics of the leaders, metrics and tags of the study."""
-        tracker = self._reader.tracker
+        tracker = self._reader.store
         for leader in self.leaders:
             if leader.metrics:
                 tracker.add(leader.run.info.run_id, metrics=leader.metrics, tags={})

@@ -119,7 +119,7 @@ def replay(reader: RunReader, original: Run, executor: DictConfig | None = None)
     ((_, trained),) = retrain(reader, [training], executor, 1)
     if not trained.run_id or trained.state == State.FAIL:
         raise SweepError(f"the replay of run {run_id} failed: {trained.reason}")
-    reader.tracker.add(run_id, metrics={}, tags={Tags.REPLAYED_BY: trained.run_id})
+    reader.store.add(run_id, metrics={}, tags={Tags.REPLAYED_BY: trained.run_id})
     replayed = reader.client.get_run(trained.run_id)
     first, second = _curves(reader, original), _curves(reader, replayed)
     epochs = _epochs(first), _epochs(second)

@@ -34,13 +34,13 @@ from rnnexp.execution.current_trial import Standalone, as_current
 from rnnexp.execution.hydra_job import Common
 from rnnexp.execution.job_result import result_of, to_result
 from rnnexp.execution.launching import ExecutorJobs, Jobs
-from rnnexp.execution.trial_task import log_result, recorded
+from rnnexp.execution.trial_task import RunOptions, log_result, recorded
 from rnnexp.reproduce.job_config import job_config
 from rnnexp.result import Result
-from rnnexp.storage.mlflow_store import Tracker
 from rnnexp.storage.provenance import git_of_application
 from rnnexp.storage.run_reader import RunReader
 from rnnexp.storage.schema import Files, Kind, Tags
+from rnnexp.storage.tracker import Tracker
 from rnnexp.training import trial
 from rnnexp.training.checks.config import check
 from rnnexp.version import __version__
@@ -116,16 +116,15 @@ class RetrainTask:
         """
         hydra = HydraConfig.get()
         training = self.trainings[hydra.job.num]
-        with recorded(
-            Tracker(**config.tracking),
-            config,
+        options = RunOptions(
             name=training.name,
             tags=training.tags,
             params=training.params,
             kind=training.kind,
             parent=training.parent,
             git=self.git,
-        ) as run:
+        )
+        with recorded(Tracker(**config.tracking), config, options) as run:
             with as_current(Standalone(run)):
                 result = to_result(self.task(config))
             log_result(run, result)

@@ -17,7 +17,7 @@ from rnnexp.data import encoding as data_encoding
 from rnnexp.errors import ConfigError, NotFoundError
 from rnnexp.serving import text_model
 from rnnexp.serving.text_model import NETWORK, TEXT, Encoding
-from rnnexp.storage.mlflow_store import Tracker
+from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.schema import Tags
 from rnnexp.training.checkpoint import WEIGHTS, load
 from rnnexp.training.model import build
@@ -58,7 +58,7 @@ def pack(
     config: DictConfig,
     dataset: Dataset,
     run_id: str,
-    tracker: Tracker,
+    store: MlflowStore,
     folder: Path,
     model: "Model",
 ) -> None:
@@ -68,7 +68,7 @@ def pack(
         config: The run's config.
         dataset: The data that the run was trained on.
         run_id: Id of the run, whose checkpoint is packed.
-        tracker: The store of the run.
+        store: The store of the run.
         folder: The folder, which must be empty or missing.
         model: MLflow's description of the model, such as its ids; it is completed.
 
@@ -85,7 +85,7 @@ def pack(
         content, code = Path(scratch, "content"), Path(scratch, "code")
         content.mkdir()
         encoding.save(content)
-        _network(config, dataset, run_id, tracker, content / NETWORK)
+        _network(config, dataset, run_id, store, content / NETWORK)
         package = _copy_code(code)
         mlflow.pyfunc.save_model(
             str(folder),
@@ -119,18 +119,18 @@ def _output(config: DictConfig, output: Output) -> str:
 
 
 def _network(
-    config: DictConfig, dataset: Dataset, run_id: str, tracker: Tracker, target: Path
+    config: DictConfig, dataset: Dataset, run_id: str, store: MlflowStore, target: Path
 ) -> None:
-    checkpoint = tracker.tag(run_id, Tags.CHECKPOINT)
+    checkpoint = store.tag(run_id, Tags.CHECKPOINT)
     if checkpoint is None:
         raise NotFoundError(f"run {run_id} has no checkpoint")
     if checkpoint.endswith(WEIGHTS):
         network = build(config.copy(), dataset)
-        load(network, run_id, tracker)
+        load(network, run_id, store)
         network.save(target)
         return
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copy(tracker.download(run_id, checkpoint, Path(folder)), target)
+        shutil.copy(store.download(run_id, checkpoint, Path(folder)), target)
 
 
 def _copy_code(folder: Path) -> Path:

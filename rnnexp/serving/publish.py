@@ -21,7 +21,7 @@ from rnnexp.errors import NotFoundError
 from rnnexp.objective import Objective
 from rnnexp.serving.packing import dataset_of, pack
 from rnnexp.storage import registry
-from rnnexp.storage.mlflow_store import Tracker
+from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.registry import CHAMPION, Decision, Registry
 from rnnexp.storage.schema import Metrics, ModelTags, Tags
 from rnnexp.training.checkpoint import no_checkpoint
@@ -47,19 +47,19 @@ def publish(
         Pairs of what was done and a command to go on with, for the sweep's summary. Empty if the
         run has no checkpoint, as without the ``model_checkpoint`` callback.
     """
-    tracker = Tracker(**config.tracking)
-    if no_checkpoint(run_id, tracker):
+    store = MlflowStore(config.tracking.uri)
+    if no_checkpoint(run_id, store):
         return []
-    return publish_run(tracker, config, run_id, study_run, name)
+    return publish_run(store, config, run_id, study_run, name)
 
 
 def publish_run(
-    tracker: Tracker, config: DictConfig, run_id: str, study_run: str, name: str | None
+    store: MlflowStore, config: DictConfig, run_id: str, study_run: str, name: str | None
 ) -> list[tuple[str, str]]:
     """Log and register the model of a run that has a checkpoint, also long after its sweep.
 
     Args:
-        tracker: The store of the runs.
+        store: The store of the runs.
         config: The config that the run was trained with.
         run_id: Id of the run.
         study_run: Id of the study's run.
@@ -71,43 +71,43 @@ def publish_run(
     Raises:
         RnnexpError: If the run can't be packed.
     """
-    client = tracker.client()
+    client = store.client()
     model_id, tags = _logged(client, study_run, run_id) or _log(
-        tracker, client, config, run_id, study_run
+        store, client, config, run_id, study_run
     )
     if name is None:
-        command = how_to_predict(f"models:/{model_id}", tracker)
+        command = how_to_predict(f"models:/{model_id}", store)
         return [(f"Use the best model, {model_id}, which is not registered:", command)]
     version, decision = _register(Registry(client, name), model_id, study_run, tags)
     what = f"version {version} of {name}"
     if decision.wins:
-        command = how_to_predict(f"models:/{name}@{CHAMPION}", tracker)
+        command = how_to_predict(f"models:/{name}@{CHAMPION}", store)
         return [(f"Use the best model, {what}, now its {CHAMPION}: {decision.why}", command)]
     return [
         (
             f"Use the best model, {what}, not its {CHAMPION}: {decision.why}",
-            how_to_predict(f"models:/{name}/{version}", tracker),
+            how_to_predict(f"models:/{name}/{version}", store),
         ),
-        (f"Make this version the {CHAMPION} by hand:", _how_to_crown(name, version, tracker)),
+        (f"Make this version the {CHAMPION} by hand:", _how_to_crown(name, version, store)),
     ]
 
 
-def how_to_predict(model: str, tracker: Tracker | None = None) -> str:
+def how_to_predict(model: str, store: MlflowStore | None = None) -> str:
     """Return the command that predicts with a model, for the texts in a file.
 
     Args:
         model: The model's URI or folder.
-        tracker: The store of the model; None for a folder.
+        store: The store of the model; None for a folder.
     """
     command = ["mlflow", "models", "predict", "-m", model, "--env-manager", "local"]
-    environment = tracker.environment() if tracker else ""
+    environment = store.command_prefix() if store else ""
     return f"{environment}{shlex.join(command)} -i sentences.csv -t csv"
 
 
-def _how_to_crown(name: str, version: str, tracker: Tracker) -> str:
+def _how_to_crown(name: str, version: str, store: MlflowStore) -> str:
     call = f"MlflowClient().set_registered_model_alias({name!r}, {CHAMPION!r}, {version!r})"
     code = f"from mlflow import MlflowClient; {call}"
-    return f"{tracker.environment()}{shlex.join(['python', '-c', code])}"
+    return f"{store.command_prefix()}{shlex.join(['python', '-c', code])}"
 
 
 def _logged(
@@ -127,7 +127,7 @@ def _logged(
 
 
 def _log(
-    tracker: Tracker, client: MlflowClient, config: DictConfig, run_id: str, study_run: str
+    store: MlflowStore, client: MlflowClient, config: DictConfig, run_id: str, study_run: str
 ) -> tuple[str, Mapping[str, str]]:
     from mlflow.models import Model
 
@@ -159,7 +159,7 @@ def _log(
                 run_id=study_run,
                 model_id=created.model_id,
             )
-            pack(config, dataset, run_id, tracker, folder, described)
+            pack(config, dataset, run_id, store, folder, described)
             client.log_model_artifacts(created.model_id, str(folder))
         client.log_outputs(study_run, [LoggedModelOutput(created.model_id, step=0)])
         client.finalize_logged_model(created.model_id, LoggedModelStatus.READY)

@@ -1,49 +1,28 @@
 """Read what runs have left in MLflow: studies, their trials, single runs."""
 
-import json
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
-from urllib.parse import unquote
 
 from mlflow.entities import Run, ViewType
-from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
-from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.errors import NotFoundError, SchemaError
 from rnnexp.formatting import did_you_mean
 from rnnexp.objective import Objective
-from rnnexp.storage.mlflow_store import Tracker
-from rnnexp.storage.schema import Artifacts, Kind, Metrics, Tags, run_problem
-from rnnexp.storage.uris import sqlite_file
+from rnnexp.storage.artifact_reader import ArtifactReader
+from rnnexp.storage.schema import Kind, Metrics, Tags, run_problem
 
 PAGE = 1000  # runs a request
 
 
-class RunReader:
-    """The runs of one MLflow store.
+class RunReader(ArtifactReader):
+    """The runs of an MLflow store by name: studies, trials, single runs.
 
     Args:
         uri: MLflow's tracking URI; None for ``MLFLOW_TRACKING_URI``, else MLflow's default.
 
-    Attributes:
-        uri: The tracking URI, absolute.
-        tracker: Writes to the same store.
-        client: MLflow's client of the store.
-
     Raises:
         NotFoundError: If there is no such store.
     """
-
-    def __init__(self, uri: str | None) -> None:
-        self.tracker = Tracker(uri, "unused")
-        self.uri = self.tracker.uri
-        file = sqlite_file(unquote(self.uri))
-        if file and not file.exists():  # a look into the file would create it
-            raise NotFoundError(f"there are no runs: there is no {file}; give its --tracking-uri")
-        self.client = self.tracker.client()
 
     def studies(self) -> list[Run]:
         """Return the runs of studies, newest first, of whatever schema version."""
@@ -111,58 +90,6 @@ class RunReader:
         ids = {run.info.run_id for run in named}
         found = named + [run for run in self._by_id(name) if run.info.run_id not in ids]
         return self._only(found, "study or run", name, names)
-
-    def config(self, run: Run) -> DictConfig:
-        """Return the whole config of a run, resolved.
-
-        Raises:
-            NotFoundError: If the run has no config, such as the run of another program.
-        """
-        with tempfile.TemporaryDirectory() as folder:
-            config = OmegaConf.load(self.download(run, Artifacts.CONFIG, Path(folder)))
-        if not isinstance(config, DictConfig):
-            raise NotFoundError(f"run {run.info.run_id}: its {Artifacts.CONFIG} is not a config")
-        return config
-
-    def environment(self, run: Run) -> dict[str, Any] | None:
-        """Return the packages, machine and commit of a run; None if the run has not stored them."""
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                file = self.download(run, Artifacts.ENVIRONMENT, Path(folder))
-            except NotFoundError:
-                return None
-            found = json.loads(file.read_text(encoding="utf-8"))
-        return found if isinstance(found, dict) else None
-
-    def overrides(self, run: Run) -> list[str]:
-        """Return Hydra's overrides of a run.
-
-        Raises:
-            NotFoundError: If the run has not stored them.
-        """
-        with tempfile.TemporaryDirectory() as folder:
-            loaded = OmegaConf.load(self.download(run, Artifacts.OVERRIDES, Path(folder)))
-        # Not resolved: an override may refer to the output folder, which only a job has.
-        return [str(override) for override in OmegaConf.to_container(loaded, resolve=False) or ()]
-
-    def epochs(self, run: Run, metric: str) -> list[tuple[int, float]]:
-        """Return a metric's values by epoch, from 0."""
-        history = self.client.get_metric_history(run.info.run_id, metric)
-        return sorted({entry.step: entry.value for entry in history}.items())
-
-    def download(self, run: Run, path: str, folder: Path) -> Path:
-        """Fetch one of a run's artifacts into a folder.
-
-        Raises:
-            NotFoundError: If the run has no such artifact.
-        """
-        try:
-            return self.tracker.download(run.info.run_id, path, folder)
-        except (MlflowException, OSError) as error:
-            why = "the run was not made by rnnexp, or its artifacts were deleted"
-            if run.info.status == "RUNNING":
-                why = "the run has not ended yet"
-            raise NotFoundError(f"run {run.info.run_id} has no {path}; {why}") from error
 
     def _nested(self, study: Run, kind: Kind) -> list[Run]:
         parent = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{study.info.run_id}'"

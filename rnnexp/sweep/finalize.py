@@ -19,10 +19,10 @@ from rnnexp.execution.launching import Jobs
 from rnnexp.report.reporter import Reporter
 from rnnexp.storage.locks import locked
 from rnnexp.storage.mlflow_run import Run
-from rnnexp.storage.mlflow_store import Tracker
 from rnnexp.storage.optuna_store import best_epoch, best_trial
 from rnnexp.storage.outbox import deliver_all
 from rnnexp.storage.schema import Files, Metrics, TrialAttrs
+from rnnexp.storage.tracker import Tracker
 from rnnexp.sweep.heartbeat import Heartbeat
 from rnnexp.sweep.outcome import BestTrial, SweepOutcome
 from rnnexp.sweep.plan import SweepPlan

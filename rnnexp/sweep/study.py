@@ -28,12 +28,12 @@ from rnnexp.execution.launching import Jobs, jobs_of
 from rnnexp.report.reporter import Reporter
 from rnnexp.search.sampling import DistinctSampler
 from rnnexp.storage.mlflow_run import Run
-from rnnexp.storage.mlflow_store import Tracker
 from rnnexp.storage.optuna_store import open_storage
 from rnnexp.storage.outbox import deliver_all
 from rnnexp.storage.provenance import Git, environment, git_of_application, provenance_tags
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import VERSION, Artifacts, Files, Kind, Params, StudyAttrs, Tags
+from rnnexp.storage.tracker import Tracker
 from rnnexp.sweep.audit import audit
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.callbacks import Callback

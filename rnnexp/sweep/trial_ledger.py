@@ -144,10 +144,7 @@ class TrialLedger:
         return self.space.overrides(trial.params)
 
     def job_overrides(self, number: int) -> list[str]:
-        """Return the overrides of a trial's job, with its study and the folder of the sweep.
-
-        A job composes its own config, where the study's name and the folder contain the time.
-        """
+        """Return the overrides of a trial's job: the study and the folder have the time in them."""
         name = QuotedString(self.study.study_name, Quote.single).with_quotes()
         folder = QuotedString(str(self.folder), Quote.single).with_quotes()
         return [

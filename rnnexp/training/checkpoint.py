@@ -10,7 +10,7 @@ from hydra.utils import to_absolute_path
 
 from rnnexp import keras_runtime
 from rnnexp.storage.mlflow_run import Run
-from rnnexp.storage.mlflow_store import Tracker
+from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.schema import Artifacts, Tags
 from rnnexp.training.model import restore, variables
 
@@ -36,19 +36,19 @@ def log_checkpoints(run: Run, files: Mapping[int, str], best_epoch: int | None) 
         run.tag_later({Tags.CHECKPOINT: f"{Artifacts.CHECKPOINT}/{best.name}"})
 
 
-def load(model: "keras.Model", checkpoint: str, tracker: Tracker) -> None:
+def load(model: "keras.Model", checkpoint: str, store: MlflowStore) -> None:
     """Load a checkpoint's weights and optimizer state into a model.
 
     Args:
         model: The model, built and compiled.
         checkpoint: The path of a ``.keras`` or ``.weights.h5`` file, or the id of an MLflow run,
             which stands for the best checkpoint of the run.
-        tracker: The store of the run.
+        store: The store of the run.
 
     Raises:
         ValueError: If there is no such checkpoint, or if it is of another model or optimizer.
     """
-    with _checkpoint_file(checkpoint, tracker) as file:
+    with _checkpoint_file(checkpoint, store) as file:
         model.optimizer.build(model.trainable_variables)
         if file.name.endswith(WEIGHTS):
             model.load_weights(file)
@@ -56,27 +56,27 @@ def load(model: "keras.Model", checkpoint: str, tracker: Tracker) -> None:
             restore(model, variables(keras_runtime.keras().models.load_model(file)))
 
 
-def no_checkpoint(run_id: str, tracker: Tracker) -> str | None:
+def no_checkpoint(run_id: str, store: MlflowStore) -> str | None:
     """Return why a run has no checkpoint; None if the run has one."""
-    if tracker.tag(run_id, Tags.CHECKPOINT) is not None:
+    if store.tag(run_id, Tags.CHECKPOINT) is not None:
         return None
-    reason = tracker.tag(run_id, Tags.CHECKPOINT_DELETED)
+    reason = store.tag(run_id, Tags.CHECKPOINT_DELETED)
     return f"its checkpoint was deleted, by {reason}" if reason else "it has no checkpoint"
 
 
 @contextmanager
-def _checkpoint_file(checkpoint: str, tracker: Tracker) -> Iterator[Path]:
+def _checkpoint_file(checkpoint: str, store: MlflowStore) -> Iterator[Path]:
     path = Path(to_absolute_path(checkpoint))
     if path.name.endswith((".keras", WEIGHTS)):
         if not path.is_file():
             raise ValueError("there is no such file")
         yield path
         return
-    is_run = tracker.knows(checkpoint)
-    artifact = tracker.tag(checkpoint, Tags.CHECKPOINT) if is_run else None
+    is_run = store.knows(checkpoint)
+    artifact = store.tag(checkpoint, Tags.CHECKPOINT) if is_run else None
     if artifact is None:
-        if is_run and (reason := tracker.tag(checkpoint, Tags.CHECKPOINT_DELETED)):
+        if is_run and (reason := store.tag(checkpoint, Tags.CHECKPOINT_DELETED)):
             raise ValueError(f"the checkpoint of this run was deleted, by {reason}")
-        raise ValueError(f"neither a .keras file nor a run with a checkpoint in {tracker.uri}")
+        raise ValueError(f"neither a .keras file nor a run with a checkpoint in {store.uri}")
     with tempfile.TemporaryDirectory() as folder:
-        yield tracker.download(checkpoint, artifact, Path(folder))
+        yield store.download(checkpoint, artifact, Path(folder))

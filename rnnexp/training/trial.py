@@ -18,13 +18,14 @@ from omegaconf import DictConfig, OmegaConf
 from rnnexp import data, keras_runtime
 from rnnexp.errors import ConfigError
 from rnnexp.execution.current_trial import CurrentTrial, current_trial
-from rnnexp.execution.trial_task import log_result, recorded
+from rnnexp.execution.trial_task import RunOptions, log_result, recorded
 from rnnexp.objective import Objective
 from rnnexp.result import Result
 from rnnexp.storage.mlflow_run import Run
-from rnnexp.storage.mlflow_store import Tracker
+from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.provenance import git_of_application
 from rnnexp.storage.schema import Artifacts, Metrics, Tags
+from rnnexp.storage.tracker import Tracker
 from rnnexp.training.checkpoint import load, log_checkpoints, no_checkpoint
 from rnnexp.training.checks import check
 from rnnexp.training.fit import fit_arguments
@@ -80,13 +81,13 @@ def evaluate(config: DictConfig, run_id: str) -> dict[str, float]:
         The loss first, then the metrics, by Keras's names such as ``accuracy``. Empty if the run
         has no checkpoint, as without the callback ``model_checkpoint``.
     """
-    tracker = Tracker(**config.tracking)
-    if reason := no_checkpoint(run_id, tracker):
+    store = MlflowStore(config.tracking.uri)
+    if reason := no_checkpoint(run_id, store):
         log.warning("run %s can't be evaluated: %s", run_id, reason)
         return {}
     dataset = data.load(config.data)
     model = build(config, dataset)
-    load(model, run_id, tracker)
+    load(model, run_id, store)
     test = dataset.test()
     y = output_of(config, dataset).labels(test.y)
     scores = model.evaluate(test.x, y, verbose=0, return_dict=True, **config.evaluate)
@@ -98,7 +99,8 @@ def _run_alone(config: DictConfig, trial: CurrentTrial) -> Result:
     if problems := [*check([config]), *tracker.problems()]:
         raise ConfigError(problems)
     git = git_of_application()
-    with recorded(tracker, config, git=git.state if git else None) as mlflow_run:
+    options = RunOptions(git=git.state if git else None)
+    with recorded(tracker, config, options) as mlflow_run:
         if git and git.dirty:
             mlflow_run.log_text(git.diff, Artifacts.DIFF)
         result = _train(config, trial, mlflow_run)
@@ -126,7 +128,7 @@ def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
         is_over = callbacks.catch_up(saved)
         arguments["initial_epoch"] = saved.epoch + 1
     elif config.checkpoint:
-        load(model, config.checkpoint, Tracker(**config.tracking))
+        load(model, config.checkpoint, MlflowStore(config.tracking.uri))
         mlflow_run.log_batch(tags={Tags.CONTINUED_FROM: config.checkpoint})
     try:
         if not is_over:

@@ -110,7 +110,7 @@ class Published:
         config = OmegaConf.merge(self.config, {"objective": objective})
         assert isinstance(config, DictConfig)
         config.model.units = self.reader.config(self.reader.run(self.runs[which])).model.units
-        tracker = self.reader.tracker
+        tracker = self.reader.store
         return publish_run(tracker, config, self.runs[which], self.parent, name)
 
     def champion(self, name: str) -> str:
@@ -159,7 +159,7 @@ def test_another_objective_is_not_compared(published: Published) -> None:
 
 
 def test_without_a_name_it_is_logged_alone(published: Published) -> None:
-    tracker, config = published.reader.tracker, published.config
+    tracker, config = published.reader.store, published.config
     ((text, command),) = publish_run(tracker, config, published.runs[0], published.parent, None)
     assert "which is not registered" in text
     assert mlflow.pyfunc.load_model(shlex.split(command.split(" -m ")[1])[0])

@@ -15,7 +15,7 @@ from rnnexp import data, keras_runtime
 from rnnexp.data import Dataset
 from rnnexp.errors import DataError, one_line
 from rnnexp.ranges import FRACTION, WHOLE
-from rnnexp.storage.mlflow_store import Tracker
+from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.training.checkpoint import load
 from rnnexp.training.checks.callbacks import callback_problems
 from rnnexp.training.checks.choices import choice_problems
@@ -146,7 +146,7 @@ def _checkpoint_problems(config: DictConfig, model: "keras.Model") -> list[str]:
     if not config.checkpoint:
         return []
     try:
-        load(model, config.checkpoint, Tracker(**config.tracking))
+        load(model, config.checkpoint, MlflowStore(config.tracking.uri))
     except Exception as error:  # whatever Keras raises at a file that is not a checkpoint
         return [f"checkpoint={config.checkpoint}: {one_line(error)}"]
     return []

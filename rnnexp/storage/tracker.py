@@ -1,0 +1,162 @@
+"""The tracker: opens runs in one experiment of an MLflow store, and finds them again."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+from rnnexp.objective import Objective
+from rnnexp.storage import schema
+from rnnexp.storage.mlflow_run import Run, now_ms, param_name, seconds_so_far
+from rnnexp.storage.mlflow_store import MlflowStore
+from rnnexp.storage.retry import retry_transient
+from rnnexp.storage.schema import Kind, Metrics, Tags
+from rnnexp.storage.ui_view import TAG as VIEW
+from rnnexp.storage.ui_view import view
+
+
+class Tracker(MlflowStore):
+    """One experiment of an MLflow store.
+
+    Args:
+        uri: MLflow's tracking URI; None for ``MLFLOW_TRACKING_URI``, else MLflow's default.
+        experiment: The experiment's name; the experiment is made with its first run.
+        system_metrics: Whether jobs log MLflow's system metrics.
+
+    Attributes:
+        uri: The tracking URI, absolute.
+        system_metrics: As above.
+    """
+
+    def __init__(self, uri: str | None, experiment: str, system_metrics: bool = False) -> None:
+        super().__init__(uri)
+        self.system_metrics = system_metrics
+        self._experiment = experiment
+
+    def problems(self) -> list[str]:
+        """Return why no run can be written as asked for; empty if runs can be written."""
+        problems = super().problems()
+        if not isinstance(self.system_metrics, bool):
+            given = self.system_metrics
+            problems.insert(0, f"tracking.system_metrics={given}: must be true or false")
+        return problems
+
+    @contextmanager
+    def run(
+        self,
+        name: str | None,
+        *,
+        tags: Mapping[str, object],
+        params: Mapping[str, object],
+        kind: Kind = Kind.RUN,
+        parent: str | None = None,
+        continued: str | None = None,
+        outbox: Path | None = None,
+    ) -> Iterator[Run]:
+        """Open a run, which ends however the block ends.
+
+        An exception ends the run as FAILED with the traceback as artifact, Ctrl-C as KILLED.
+
+        Args:
+            name: The run's name in the UI; None for a name that MLflow makes up.
+            tags: The run's tags at the start.
+            params: The run's params.
+            kind: What the run is.
+            parent: Id of the run that the new run is nested under.
+            continued: Id of a run that goes on, in place of a new run.
+            outbox: Where writes are queued while MLflow is unreachable; None to raise its errors.
+
+        Yields:
+            The run.
+        """
+        all_tags = {key: str(value) for key, value in tags.items()}
+        all_tags |= {Tags.SCHEMA: str(schema.VERSION), Tags.KIND: kind}
+        if parent:
+            all_tags[MLFLOW_PARENT_RUN_ID] = parent
+        run = self._open(name, all_tags, continued, outbox)
+        try:
+            if not (continued and run.has_params()):
+                run.log_batch(params=params)
+            yield run
+        except Exception as error:
+            run.end_failed(error)
+            raise
+        except BaseException:
+            run.end_killed()
+            raise
+        finally:
+            run.terminate()
+
+    @retry_transient
+    def _open(
+        self, name: str | None, tags: dict[str, str], continued: str | None, outbox: Path | None
+    ) -> Run:
+        client = self.client()
+        experiment_id = self._experiment_id(client)
+        if continued:
+            client.update_run(continued, status="RUNNING")
+            if Tags.REASON in client.get_run(continued).data.tags:
+                client.delete_tag(continued, Tags.REASON)  # of an attempt that failed
+            run = Run(client, continued, experiment_id, outbox)
+            run.log_batch(tags=tags)
+            return run
+        created = client.create_run(experiment_id, tags=tags, run_name=name)
+        return Run(client, created.info.run_id, experiment_id, outbox)
+
+    @retry_transient
+    def find(self, tags: Mapping[str, object], parent: str | None = None) -> str | None:
+        """Return the id of the run with these tags; None if there is no such run.
+
+        Args:
+            tags: Tags that the run must have.
+            parent: Id of the run that the run must be nested under; None for any.
+        """
+        client = self.client()
+        texts = {name: str(value) for name, value in tags.items()}
+        if parent:
+            texts[MLFLOW_PARENT_RUN_ID] = parent
+        plain = [f"tags.{k} = '{v}'" for k, v in texts.items() if not set(v) & set("'\"\\")]
+        found = client.search_runs([self._experiment_id(client)], " and ".join(plain))
+        return next((r.info.run_id for r in found if texts.items() <= r.data.tags.items()), None)
+
+    @retry_transient
+    def end_failed(
+        self, run_id: str, tags: Mapping[str, object], outbox: Path, epochs: int
+    ) -> None:
+        """End a run whose process has died, after the writes that the process has queued."""
+        client = self.client()
+        run = Run(client, run_id, "", outbox)
+        spent = {Metrics.SECONDS: seconds_so_far(client, run_id), Metrics.EPOCHS: epochs}
+        run.log_batch(metrics=spent, tags=tags)
+        run.end_failed("")
+        run.terminate()
+
+    @retry_transient
+    def save_view(self, run: Run, study: str, keys: Iterable[str], objective: Objective) -> None:
+        """Save a view of a study in MLflow's UI, and make the view the run's page.
+
+        Args:
+            run: The study's run.
+            study: The study's name.
+            keys: The searched config keys.
+            objective: By which the view is ordered.
+        """
+        if text := view(study, [param_name(key) for key in keys], objective, now_ms()):
+            self.client().set_experiment_tag(run.experiment_id, f"{VIEW}{run.id}", text)
+            run.page += f"?viewStateShareKey={run.id}"
+
+    def _experiment_id(self, client: MlflowClient) -> str:
+        found = client.get_experiment_by_name(self._experiment)
+        if found:
+            return str(found.experiment_id)
+        try:
+            return str(client.create_experiment(self._experiment))
+        except MlflowException:
+            # Another process has made the experiment a moment ago.
+            found = client.get_experiment_by_name(self._experiment)
+            if not found:
+                raise
+            return str(found.experiment_id)
