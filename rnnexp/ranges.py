@@ -32,12 +32,12 @@ class Range:
     def __str__(self) -> str:
         """Describe the range, to follow "must be"."""
         number = "a whole number" if self.is_whole else "a number"
+        low, high = _plain(self.low), _plain(self.high)
         if math.isinf(self.high):
-            return f"{number}, {'more than' if self.excludes_low else 'at least'} {self.low:g}"
+            return f"{number}, {'more than' if self.excludes_low else 'at least'} {low}"
         if self.excludes_low and self.excludes_high:
-            return f"{number} between {self.low:g} and {self.high:g}, both excluded"
-        end = f"below {self.high:g}" if self.excludes_high else f"up to {self.high:g}"
-        return f"{number} from {self.low:g}, {end}"
+            return f"{number} between {low} and {high}, both excluded"
+        return f"{number} from {low}, {'below' if self.excludes_high else 'up to'} {high}"
 
     def problems(self, key: str, value: object, hint: str = "") -> list[str]:
         """Return what is wrong with the value of a config key.
@@ -51,6 +51,10 @@ class Range:
             One message; none if the value is in the range.
         """
         return [] if value in self else [f"{key}={value}: must be {self}{hint}"]
+
+
+def _plain(end: float) -> str:
+    return str(int(end)) if float(end).is_integer() else str(end)
 
 
 COUNT = Range(1, is_whole=True)

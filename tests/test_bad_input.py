@@ -41,10 +41,10 @@ def test_all_problems_are_in_one_message(command: Command) -> None:
         "fit.batch_size=0: must be a whole number, at least 1",
         "objective.monitor=val_acc: no metric has this name; there are accuracy, loss, "
         "val_accuracy, val_loss",
-        "fit.validation_split=1.5: must be between 0 and 1",
+        "fit.validation_split=1.5: must be a number between 0 and 1, both excluded, such as 0.2",
         "must begin above 0",
         "the range is empty",
-        "hydra.sweeper.n_trials=0: must be at least 1",
+        "hydra.sweeper.n_trials=0: must be a whole number, at least 1",
         "nowhere/optuna.db can't be written: No such file or directory",
         "tracking.uri: http://127.0.0.1:9 can't be written: Connection refused",
     )
@@ -53,7 +53,7 @@ def test_all_problems_are_in_one_message(command: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["fit.validation_split=0.0"], "fit.validation_split=0.0: must be between"),
+        (["fit.validation_split=0.0"], "fit.validation_split=0.0: must be a number between"),
         (["fit.validation_split=0.999"], "of 120 training reviews leaves none to train on"),
         (["deterministic=maybe"], "deterministic=maybe: must be true or false"),
         (["deterministic=choice(true,false)"], "deterministic is searched: a process that is"),
@@ -86,7 +86,7 @@ def test_all_problems_are_in_one_message(command: Command) -> None:
         (["hydra.sweeper.storage='sqlite:///:memory:'"], "would have a study of its own"),
         (["seed=-1"], "seed=-1: must be a whole number"),
         (["data.seed=-1"], "data.seed=-1: must be a whole number"),
-        (["~fit.validation_split"], "fit.validation_split=None: must be between"),
+        (["~fit.validation_split"], "fit.validation_split=None: must be a number between"),
         (["+fit.foo=1"], "fit.foo: model.fit has no such argument"),
         (["tracking.uri=foo://bar"], "tracking.uri: foo://bar can't be used"),
         (["tracking.uri=mlruns"], "can't be used"),
@@ -96,7 +96,7 @@ def test_all_problems_are_in_one_message(command: Command) -> None:
          "callbacks.early_stopping.min_delta=much: must be a number, at least 0"),
         (["+callbacks.early_stopping.patiense=3"], "the callbacks can't be made"),
         (["hydra.sweep.subdir=all"], "every trial needs a folder of its own"),
-        (["hydra.sweeper.max_failure_rate=2"], "must be between 0 and 1"),
+        (["hydra.sweeper.max_failure_rate=2"], "must be a number from 0, up to 1"),
     ],
 )  # fmt: skip
 def test_a_bad_value(command: Command, arguments: list[str], problem: str) -> None:
@@ -196,15 +196,15 @@ def test_a_bad_value(command: Command, arguments: list[str], problem: str) -> No
                 "callbacks.reduce_lr_on_plateau.factor=choice(-0.5,2.0)",
             ],
             [
-                "callbacks.reduce_lr_on_plateau.factor=-0.5: must be between 0 and 1",
-                "callbacks.reduce_lr_on_plateau.factor=2.0: must be between 0 and 1",
+                "callbacks.reduce_lr_on_plateau.factor=-0.5: must be a number between 0 and 1, both excluded",
+                "callbacks.reduce_lr_on_plateau.factor=2.0: must be a number between 0 and 1, both excluded",
             ],
         ),
         (
             ["model.dropout=interval(0.0,1.0)", "+callbacks.mine=own.Mine", "fit.epochs=3"],
             [
                 "model.dropout=1.0: must be a number from 0, below 1",
-                "callbacks.mine=own.Mine: is no Keras callback; give the import path of one as "
+                "callbacks.mine=own.Mine: is not a Keras callback; give the import path of one as "
                 "callbacks.mine._target_",
             ],
         ),
@@ -233,7 +233,7 @@ def test_bad_choices(command: Command, arguments: list[str], problems: list[str]
     [
         (THREE, [], "data.task=binary, but data.label has 3 classes ('a', 'b', 'c')"),
         (THREE, ["data.task=classes"], "is for two classes, but data.label has 3 (a, b, c)"),
-        (THREE, ["data.task=regression"], "rows whose label 'label' is no finite number"),
+        (THREE, ["data.task=regression"], "rows whose label 'label' is not a finite number"),
         (THREE, ["data.task=class"], "data.task=class: must be one of binary, classes, regression"),
         (THREE, ["fit.validation_data=no.csv"], "no.csv does not exist"),
         (THREE, ["fit.sample_weight=weight"], "has no column 'weight'; it has: text, label"),

@@ -1,7 +1,7 @@
 """Training of archived runs, each in a Hydra job of its own, with the config that the run had.
 
     an archived run -> its config, without its output folder
-      -> training/checks/config.py, in a worker
+      -> training/checks/, in a worker
       -> execution/launching.py: a job with a new folder -> training/trial.py -> a new run
 
 Hydra composes the job's config from the archived config, which is a choice of the config group
@@ -42,7 +42,7 @@ from rnnexp.storage.run_reader import RunReader
 from rnnexp.storage.schema import Files, Kind, Tags
 from rnnexp.storage.tracker import Tracker
 from rnnexp.training import trial
-from rnnexp.training.checks.config import check
+from rnnexp.training.checks import check
 from rnnexp.version import __version__
 
 GROUP = "hydra/archived"
