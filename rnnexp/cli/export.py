@@ -33,7 +33,7 @@ def export(run: str, folder: Path, tracking_uri: str | None) -> None:
     found = reader.run(run)
     config = _config(reader, found)
     run_id = found.info.run_id
-    dataset = dataset_of(config, run_id, found.data.tags.get(Tags.DATA))
+    dataset = dataset_of(config, run_id, found.data.tags[Tags.DATA])
     with atomic_folder(folder) as draft:
         pack(config, dataset, run_id, reader.store, draft, Model(run_id=run_id))
     click.echo(f"{folder} has the model of run {run_id}; to use it:")
@@ -84,9 +84,5 @@ def _config(reader: RunReader, run: Run) -> DictConfig:
         )
         raise NotFoundError(f"run {run_id} has no checkpoint: {reason}")
     if Tags.DATA not in tags:
-        click.echo(
-            f"run {run_id} has not stored the fingerprint of its data: the words are taken from "
-            "the data as they are now",
-            err=True,
-        )
+        raise NotFoundError(f"run {run_id} has not stored which data it was trained on")
     return config

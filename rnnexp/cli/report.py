@@ -19,7 +19,7 @@ from rnnexp.storage.schema import Artifacts, Tags
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write the files into this folder, not to the study's run in MLflow.",
+    help="Write the report into this folder, not to the study's run in MLflow.",
 )
 @STORAGE
 @TRACKING
@@ -34,8 +34,7 @@ def report(study: str, folder: Path | None, storage: str, tracking_uri: str | No
     run = reader.study(study)
     snapshot = stored_snapshot(load_study(run.data.tags[Tags.STUDY], storage), run, reader)
     if folder:
-        files = write_report(snapshot, folder)
-        click.echo("\n".join(map(str, files)))
+        click.echo(write_report(snapshot, folder))
         return
     with tempfile.TemporaryDirectory() as scratch:
         writable = reader.store.attach(run.info.run_id, run.info.experiment_id)

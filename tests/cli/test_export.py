@@ -132,17 +132,22 @@ def test_korean_characters_and_three_classes(command: Command, tmp_path: Path) -
     assert "train.csv" in gone.output
 
 
-def test_other_data_by_their_fingerprint(trained: Ended, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("fingerprint", "message"),
+    [("0123", "the fingerprint was 0123, now it is "), (None, "has not stored which data")],
+)
+def test_other_or_unknown_data(
+    trained: Ended, tmp_path: Path, fingerprint: str | None, message: str
+) -> None:
     (run,) = trained.runs()
-    before = run.data.tags.get("data")
-    trained.client.set_tag(run.info.run_id, "data", "0123")
-    result = export(trained, run.info.run_id, str(tmp_path / "model"))
-    if before:
-        trained.client.set_tag(run.info.run_id, "data", before)
-    else:
-        trained.client.delete_tag(run.info.run_id, "data")
+    run_id, stored = run.info.run_id, run.data.tags["data"]
+    trained.client.delete_tag(run_id, "data")
+    if fingerprint:
+        trained.client.set_tag(run_id, "data", fingerprint)
+    result = export(trained, run_id, str(tmp_path / "model"))
+    trained.client.set_tag(run_id, "data", stored)
     assert result.exit_code == 1
-    assert "its fingerprint was 0123, now it is" in result.output
+    assert message in result.output
     assert not list(tmp_path.iterdir())
 
 

@@ -47,11 +47,11 @@ def test_differences_are_printed_and_repaired(swept: Ended) -> None:
     assert result.exit_code == 1
     for text in (
         "trial 0 is COMPLETE in Optuna, its run is RUNNING in MLflow",
-        "trial 1 is COMPLETE in Optuna, its run's tag says RUNNING",
+        "trial 1 is COMPLETE in Optuna, the tag of its run is RUNNING",
         "trial 2 has a second run in MLflow",
         "trial 2 has ended, but its backup is there",
         "the study has a second run in MLflow",
-        "no sweep of the study is alive, its run is RUNNING in MLflow",
+        "no sweep of the study is alive, but its run is RUNNING in MLflow",
         "6 differences",
     ):
         assert text in result.output
@@ -67,16 +67,16 @@ def test_a_sweep_that_died_before_it_stored_its_run(app: Command, tmp_path: Path
     storage, folder = f"sqlite:///{tmp_path}/optuna.db", tmp_path / "multirun" / "s"
     study = optuna.create_study(study_name="s", storage=storage)
     at_once = Ended(tmp_path, 0, "", "")
-    assert "the study has no folder: its sweep died as it began" in check(at_once, "s").output
+    assert "the study has no folder: its sweep died early" in check(at_once, "s").output
     study.set_user_attr("folder", str(folder))
-    assert "the study has no run in MLflow" in check(at_once, "s").output
+    assert "the study has no run in MLflow: its sweep died early" in check(at_once, "s").output
     experiment = at_once.client.create_experiment("app")
     run = at_once.client.create_run(
         experiment, tags={Tags.KIND: Kind.STUDY, "study": "s", "folder": str(folder)}
     )
     result = check(at_once, "s")
     assert result.exit_code == 1
-    assert f"the study's run {run.info.run_id} is not noted in Optuna" in result.output
+    assert f"the study's run {run.info.run_id} is not stored in Optuna" in result.output
     assert check(at_once, "s", "--repair").exit_code == 0
     assert check(at_once, "s").output == "0 differences\n"
     assert at_once.client.get_run(run.info.run_id).info.status == "KILLED"
@@ -92,7 +92,7 @@ def test_a_trial_of_a_dead_sweep_is_left_to_resume(swept: Ended) -> None:
     study.ask()
     result = check(swept, "s", "--repair")
     assert result.exit_code == 1
-    assert "trial 3 is running, but its sweep is dead: resume takes it up again" in result.output
+    assert "trial 3 is running, but its sweep is dead: a resume retries it" in result.output
 
 
 def test_an_unknown_study(swept: Ended) -> None:
