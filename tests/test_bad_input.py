@@ -196,10 +196,10 @@ def test_a_bad_value(command: Command, arguments: list[str], problem: str) -> No
                 "callbacks.reduce_lr_on_plateau.factor=choice(-0.5,2.0)",
             ],
             [
-                "callbacks.reduce_lr_on_plateau.factor=-0.5: must be a number between 0 and 1, both "
-                "excluded",
-                "callbacks.reduce_lr_on_plateau.factor=2.0: must be a number between 0 and 1, both "
-                "excluded",
+                "callbacks.reduce_lr_on_plateau.factor=-0.5: must be a number between 0 and 1, "
+                "both excluded",
+                "callbacks.reduce_lr_on_plateau.factor=2.0: must be a number between 0 and 1, "
+                "both excluded",
             ],
         ),
         (
