@@ -1,10 +1,10 @@
-"""What can be reached on the generated reviews: the ceiling, bags of words, the tutorial's model.
+"""Best possible test accuracy on the generated reviews, and that of simple models.
 
     pip install -e '.[benchmark]' && python benchmarks/generated.py
 
-Prints test accuracies as a Markdown table, and under it the ceilings of the other two tasks. All
-models learn from the same training reviews; the bags of words also from ten times as many, to show
-that it is not for want of data.
+The script prints test accuracies as a Markdown table, then the best possible values in the other
+two tasks. All models are trained on the same reviews. The bag of words is also trained on ten times
+as many, which shows that more data don't help it.
 """
 
 import re
@@ -25,7 +25,7 @@ SEED, NOISE = 0, 0.05
 
 
 def reviews(n_train: int) -> tuple[list[str], list[int], list[str], list[int]]:
-    """Training texts and labels, and those of the default test part."""
+    """Return training texts and labels, and texts and labels of the default test part."""
     source = Generated(
         n_train=n_train, n_test=2000, noise=NOISE, num_words=None, maxlen=30,
         split="whitespace", seed=SEED,
@@ -35,7 +35,12 @@ def reviews(n_train: int) -> tuple[list[str], list[int], list[str], list[int]]:
 
 
 def bag_of_words(n_train: int, longest: int) -> float:
-    """Test accuracy of logistic regression on counts of up to ``longest`` words in a row."""
+    """Return the test accuracy of logistic regression on counts of words.
+
+    Args:
+        n_train: The number of training reviews.
+        longest: The largest number of words in a row that are counted as a unit.
+    """
     x_train, y_train, x_test, y_test = reviews(n_train)
     bags = CountVectorizer(ngram_range=(1, longest))
     model = make_pipeline(bags, LogisticRegression(max_iter=2000)).fit(x_train, y_train)
@@ -43,7 +48,7 @@ def bag_of_words(n_train: int, longest: int) -> float:
 
 
 def ceiling(task: str) -> float:
-    """What an oracle reaches on the default test part: accuracy, or mean squared error."""
+    """Return the accuracy, or mean squared error, of the true labels on the default test part."""
     stream = np.random.SeedSequence(SEED).spawn(2)[1]
     _, labels, truth = generate(2000, NOISE, np.random.default_rng(stream), task)
     errors = np.array(labels) - np.array(truth)
@@ -51,7 +56,7 @@ def ceiling(task: str) -> float:
 
 
 def tutorial() -> float:
-    """Test accuracy that `python sweep.py` prints."""
+    """Return the test accuracy that `python sweep.py` prints."""
     with tempfile.TemporaryDirectory() as folder:
         ended = subprocess.run(
             [sys.executable, ROOT / "sweep.py", f"seed={SEED}"],
@@ -62,7 +67,7 @@ def tutorial() -> float:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print Markdown tables."""
     rows = {
         f"ceiling, expected (1 - noise = {1 - NOISE})": 1 - NOISE,
         "ceiling, on the 2,000 test reviews": ceiling("binary"),
@@ -74,11 +79,11 @@ def main() -> None:
     print("| | test accuracy |\n|---|---|")
     for name, accuracy in rows.items():
         print(f"| {name} | {accuracy:.3f} |")
-    ceilings()
+    print_other_ceilings()
 
 
-def ceilings() -> None:
-    """Print the best that can be reached in the other two tasks."""
+def print_other_ceilings() -> None:
+    """Print the best possible values in the other two tasks."""
     print("\n| | expected | on the 2,000 test reviews |\n|---|---|---|")
     print(f"| task=classes, accuracy | {1 - NOISE:.3f} | {ceiling('classes'):.3f} |")
     mse = ceiling("regression")

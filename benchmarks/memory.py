@@ -1,8 +1,8 @@
-"""How a worker's memory grows over many trials that differ in size.
+"""Growth of a worker's memory over many trials with models of different sizes.
 
     python benchmarks/memory.py [--trials 200] [--max-tasks 1000]
 
-One worker trains tiny models; its resident size is read from /proc while it does (Linux).
+One worker trains tiny models. The script reads the worker's resident size from /proc (Linux).
 """
 
 import argparse
@@ -21,7 +21,7 @@ TINY = [
 
 
 def resident(parent: int) -> int:
-    """Resident size of the largest child of a process, in MB."""
+    """Return the resident size of the largest child of a process, in MB."""
     sizes = [0]
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
@@ -34,8 +34,8 @@ def resident(parent: int) -> int:
 
 
 def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run a sweep, and print the worker's memory after every 20 trials."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--max-tasks", type=int, default=1000)
     options = parser.parse_args()

@@ -1,9 +1,10 @@
-"""How many trials at once pay: the same search with 1, 2, 3, ... workers.
+"""Time of the same search with 1, 2, 3, ... workers.
 
     python benchmarks/n_jobs.py [--n-jobs 1 2 3] [--trials 12]
 
-Random settings of the default search, five epochs each, without pruning, so that all searches do
-the same work. The time is from the first trial's beginning to the last one's end.
+The trials have random params from the default search space, five epochs each and no pruning, so
+that all searches do the same work. The time is from the start of the first trial to the end of the
+last trial.
 """
 
 import argparse
@@ -18,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def seconds(n_jobs: int, trials: int) -> float:
-    """How long the search takes."""
+    """Run the search, and return the seconds that it took."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
             sys.executable, ROOT / "sweep.py", "-m", f"hydra.sweeper.n_jobs={n_jobs}",
@@ -27,14 +28,14 @@ def seconds(n_jobs: int, trials: int) -> float:
         ]  # fmt: skip
         subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
         study = optuna.load_study(study_name="s", storage=f"sqlite:///{folder}/optuna.db")
-        begun = [trial.datetime_start for trial in study.trials if trial.datetime_start]
+        started = [trial.datetime_start for trial in study.trials if trial.datetime_start]
         ended = [trial.datetime_complete for trial in study.trials if trial.datetime_complete]
-        return (max(ended) - min(begun)).total_seconds()
+        return (max(ended) - min(started)).total_seconds()
 
 
 def main() -> None:
     """Measure and print a Markdown table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--n-jobs", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--trials", type=int, default=12)
     options = parser.parse_args()

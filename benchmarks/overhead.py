@@ -1,14 +1,15 @@
-"""What a trial costs beyond its training: ask, compose, folders, study, MLflow, checkpoint.
+"""Cost of a trial beyond its training: ask, compose, folders, study, MLflow, checkpoint.
 
     python benchmarks/overhead.py [--trials 1000]
 
-Two sweeps with n_jobs=1, timed by the moments at which the study asked for each trial:
+Two kinds of sweeps with n_jobs=1, timed by the moments at which Optuna started each trial:
 
-- docs/examples/app.py, which computes nothing, so that all its time is overhead: the median of
-  the trials around number 20 and of those at the end.
-- The project's own trial on tiny data of five epochs, one setting 60 times. Each trial first
-  builds and fits the same model without any callback (benchmarks/beside_fit.py); what the trial
-  takes beyond twice that is what the sweep, the study, MLflow and the checkpoints cost.
+- docs/examples/app.py, which computes nothing, so that all of its time is overhead: the median of
+  the trials 10 to 30, and of the last 20 trials.
+- The project's own trial of five epochs on tiny data: 60 trials with the same work, in three
+  sweeps. Each trial first builds and fits the same model without callbacks
+  (benchmarks/fit_baseline.py). The time of a trial beyond twice this baseline is what the sweep,
+  the study, MLflow and the checkpoints cost.
 """
 
 import argparse
@@ -19,10 +20,10 @@ from pathlib import Path
 
 import numpy as np
 import optuna
-from beside_fit import ALONE
+from fit_baseline import BASELINE
 
 ROOT = Path(__file__).parents[1]
-TRIALS = 60  # of the project: its fit differs by a tenth from trial to trial
+TRIALS = 60  # in a sweep of the project's trial, whose fit differs by a tenth from trial to trial
 TINY = [
     "data.n_train=400", "data.n_test=50", "data.maxlen=20", "model.embedding_size=8",
     "model.units=8", "fit.epochs=5", "fit.batch_size=50",
@@ -30,7 +31,7 @@ TINY = [
 
 
 def sweep(folder: str, script: Path, trials: int, *overrides: str) -> list[float]:
-    """Seconds from each trial's beginning to the next one's."""
+    """Run a sweep and return the seconds from the start of each trial to the start of the next."""
     command = [
         sys.executable, script, "-m", "hydra.sweeper.n_jobs=1", *overrides,
         "hydra.sweeper.study_name=s", f"hydra.sweeper.n_trials={trials}",
@@ -42,7 +43,7 @@ def sweep(folder: str, script: Path, trials: int, *overrides: str) -> list[float
 
 
 def application(trials: int) -> None:
-    """Measure the application that computes nothing."""
+    """Measure the application that computes nothing, and print two lines."""
     with tempfile.TemporaryDirectory() as folder:
         took = sweep(folder, ROOT / "docs" / "examples" / "app.py", trials, "steps=5")
     for label, part in (("trials 10 to 30", took[10:30]), (f"the last 20 of {trials}", took[-20:])):
@@ -50,28 +51,34 @@ def application(trials: int) -> None:
 
 
 def project() -> np.ndarray:
-    """Measure the project's trial: seconds to build, to fit, and beyond both, by trial."""
+    """Measure the project's trial.
+
+    Returns:
+        ``(TRIALS - 11, 3)`` seconds: to build and to fit the baseline, and beyond two baselines.
+    """
     fixed = ["hydra.sweeper.params=null", "+nothing=interval(0,1)", "pruner=none"]
-    script = Path(__file__).with_name("beside_fit.py")
+    script = Path(__file__).with_name("fit_baseline.py")
     with tempfile.TemporaryDirectory() as folder:
         took = sweep(folder, script, TRIALS, *TINY, *fixed, "hydra.sweeper.evaluate=null")
-        notes = [Path(folder, "multirun", "s", str(number), ALONE) for number in range(TRIALS)]
-        alone = np.array([note.read_text().split() for note in notes], float)
-    beyond = np.array(took) - 2 * alone[:-1].sum(axis=1)
-    return np.column_stack([alone[:-1], beyond])[10:]
+        files = [Path(folder, "multirun", "s", str(number), BASELINE) for number in range(TRIALS)]
+        baseline = np.array([file.read_text().split() for file in files], float)
+    beyond = np.array(took) - 2 * baseline[:-1].sum(axis=1)
+    return np.column_stack([baseline[:-1], beyond])[10:]
 
 
 def show(label: str, measured: np.ndarray) -> None:
-    """Print a line of the table."""
+    """Print a row of the table."""
     build, fit, beyond = np.median(measured, axis=0)
     cells = [build, fit, beyond, *np.percentile(measured[:, 2], [25, 75])]
     print(f"| {label} | " + " | ".join(f"{cell:.3f}" for cell in cells) + " |", flush=True)
 
 
 def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=1000, help="of the application; 0 for none")
+    """Measure and print a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "--trials", type=int, default=1000, help="trials of the application; 0 for none"
+    )
     options = parser.parse_args()
 
     if options.trials:

@@ -1,17 +1,17 @@
-"""What could a better rule reach? Bounds and forecasts on the curves of replay_pruners.py.
+"""Limits of pruning: perfect foresight, forecasts and a classifier, on recorded curves.
 
     python benchmarks/pruning_limits.py [--orders 200]
 
-- Foresight: a rule that knows how every trial would end, but has to watch some epochs of each. It
-  lets a trial end only if that makes it the best so far.
-- Forecasts: a trial is pruned when, for some epochs in a row, its forecast doesn't reach the best
-  so far. The forecast is its last slope kept up, a power law fitted to it, or the most that its
-  peers, or those nearest to it, have still gained from that epoch on.
-- Learned: a classifier, gradient boosting with nine features of the trial and its peers, says how
-  likely a trial is to become the best. It learns from all seeds but one and is judged on that one,
-  and on the GRU's curves; "as learned" are the very curves that it has seen.
+- Foresight: a rule that knows how every trial would end, but has to watch some epochs of each
+  trial. A trial is completed only if that makes it the best so far.
+- Forecasts: a trial is pruned when its forecast doesn't reach the best so far, for some epochs in a
+  row. The forecast continues the trial's last slope, or a power law fitted to the trial, or assumes
+  the largest gain that the peers, or the nearest peers, have made from that epoch on.
+- Classifier: gradient boosting on nine features of a trial and its peers, which predicts the
+  probability that the trial becomes the best. It is trained on all seeds but one, and tested on
+  that seed and on the GRU's curves; "on its training curves" are the curves it was trained on.
 
-As in replay_pruners.py, 40 settings run one after the other. All orders are replayed at once.
+As in replay_pruners.py, 40 trials run one after the other. All orders are replayed at once.
 """
 
 import argparse
@@ -26,13 +26,14 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
-# Of each order: the trial's values up to now, the earlier trials' (NaN where not run) -> prune?
+# Decides for each order whether a trial is pruned, by the values of the trial (order, epoch) and of
+# the earlier trials (order, trial, epoch; NaN where not run).
 Rule = Callable[[Array, Array], Flags]
 FOLDER = Path(__file__).parent
 
 
 def table(file: str, studies: list[int]) -> Array:
-    """Curves as rows, NaN after their end."""
+    """Return recorded curves as ``(trials, EPOCHS)``, with NaN after the end of a curve."""
     recorded = curves(FOLDER / file, studies)
     rows = np.full((len(recorded), EPOCHS), np.nan)
     for row, curve in zip(rows, recorded, strict=True):
@@ -41,13 +42,22 @@ def table(file: str, studies: list[int]) -> Array:
 
 
 def orders(recorded: Array, number: int) -> Array:
-    """Random orders of 40 curves: order, trial, epoch."""
+    """Return random orders of 40 curves: ``(number, TRIALS, EPOCHS)``."""
     rng = np.random.default_rng(0)
     return np.stack([recorded[rng.permutation(len(recorded))[:TRIALS]] for _ in range(number)])
 
 
 def replay(run: Array, rule: Rule) -> tuple[float, float]:
-    """Share of the epochs, and how much worse the best that was kept is, on average."""
+    """Replay a rule over orders of curves.
+
+    Args:
+        run: ``(orders, TRIALS, EPOCHS)`` curves.
+        rule: The rule.
+
+    Returns:
+        The share of the epochs that were run, and how much worse the best trial that was not pruned
+        is than the best of all, relative to the latter; both as means over the orders.
+    """
     there = ~np.isnan(run)
     seen = np.full_like(run, np.nan)
     kept = np.full(len(run), np.inf)
@@ -67,22 +77,22 @@ def replay(run: Array, rule: Rule) -> tuple[float, float]:
 
 
 def foresight(run: Array, epochs: int) -> float:
-    """Share of the epochs when only trials that become the best so far run on after some."""
+    """Return the share of epochs if only trials that become the best run longer than `epochs`."""
     length = (~np.isnan(run)).sum(2)
     best = np.nanmin(run, axis=2)
     before = np.minimum.accumulate(best, axis=1)[:, :-1]
-    leads = np.concatenate([np.ones((len(run), 1), bool), best[:, 1:] < before], axis=1)
-    spent = np.where(leads, length, np.minimum(length, epochs))
+    becomes_best = np.concatenate([np.ones((len(run), 1), bool), best[:, 1:] < before], axis=1)
+    spent = np.where(becomes_best, length, np.minimum(length, epochs))
     return float((spent.sum(1) / length.sum(1)).mean())
 
 
 def best_up_to(values: Array) -> Array:
-    """The best so far at each epoch, NaN read as none."""
+    """Return the best value up to each epoch; infinite where there is none."""
     return np.minimum.accumulate(np.where(np.isnan(values), np.inf, values), axis=-1)
 
 
 def in_a_row(forecast: Callable[[Array, Array], Array], patience: int) -> Rule:
-    """Prunes when forecasts of so many epochs in a row don't reach the best so far."""
+    """Make a rule that prunes when ``patience`` forecasts in a row don't reach the best so far."""
 
     def rule(own: Array, peers: Array) -> Flags:
         epochs = own.shape[1]
@@ -96,14 +106,14 @@ def in_a_row(forecast: Callable[[Array, Array], Array], patience: int) -> Rule:
 
 
 def slope(own: Array, peers: Array) -> Array:  # noqa: ARG001
-    """The last step, kept up."""
-    left = EPOCHS - own.shape[1]
-    step: Array = own[:, -1] + np.minimum(own[:, -1] - own[:, -2], 0) * left
+    """Forecast the last value by continuing the last slope."""
+    remaining = EPOCHS - own.shape[1]
+    step: Array = own[:, -1] + np.minimum(own[:, -1] - own[:, -2], 0) * remaining
     return step
 
 
 def power_law(own: Array, peers: Array) -> Array:  # noqa: ARG001
-    """A + b / epoch by least squares, at the last epoch."""
+    """Forecast the last value by ``a + b / epoch``, fitted by least squares."""
     x = 1 / np.arange(1, own.shape[1] + 1)
     mean = own.mean(1)
     b = ((own - mean[:, None]) * (x - x.mean())).sum(1) / ((x - x.mean()) ** 2).sum()
@@ -112,7 +122,11 @@ def power_law(own: Array, peers: Array) -> Array:  # noqa: ARG001
 
 
 def peers_gain(nearest: int | None) -> Callable[[Array, Array], Array]:
-    """The most that peers, or the nearest of them, have still gained from that epoch on."""
+    """Make a forecast by the largest gain of the peers from an epoch on.
+
+    Args:
+        nearest: The number of peers, nearest first; None for all.
+    """
 
     def forecast(own: Array, peers: Array) -> Array:
         last = own.shape[1] - 1
@@ -129,24 +143,24 @@ def peers_gain(nearest: int | None) -> Callable[[Array, Array], Array]:
 
 
 def features(own: Array, peers: Array) -> Array:
-    """Of each trial: where it stands, against itself and against its peers."""
+    """Return nine features of a trial in each order, relative to itself and to its peers."""
     last = own.shape[1] - 1
     best = best_up_to(peers)
-    lead = best[:, :, -1].min(1)
-    bar = np.where(np.isnan(peers[:, :, last]), np.inf, best[:, :, last]).min(1)
+    best_so_far = best[:, :, -1].min(1)
+    threshold = np.where(np.isnan(peers[:, :, last]), np.inf, best[:, :, last]).min(1)
     now, one, two = (own[:, max(last - back, 0)] for back in range(3))
     before = own[:, :last].min(1) if last else now
     least = own.min(1)
     return np.column_stack(
         [
-            np.full(len(own), last), least - lead, np.clip(least - bar, -9, 9), now - before,
-            now - one, one - two, last - own.argmin(1), now, lead,
+            np.full(len(own), last), least - best_so_far, np.clip(least - threshold, -9, 9),
+            now - before, now - one, one - two, last - own.argmin(1), now, best_so_far,
         ]
     )  # fmt: skip
 
 
 def learn(recorded: Array) -> HistGradientBoostingClassifier:
-    """How likely a trial is to become the best, from full curves in random orders."""
+    """Train a classifier of whether a trial becomes the best, on full curves in random orders."""
     run = orders(recorded, 150)
     best, xs, ys = np.nanmin(run, axis=2), [], []
     for trial in range(1, TRIALS, 2):
@@ -161,7 +175,12 @@ def learn(recorded: Array) -> HistGradientBoostingClassifier:
 
 
 def learned(model: HistGradientBoostingClassifier, least: float) -> Rule:
-    """Prunes from the second epoch on what is less likely than that to become the best."""
+    """Make a rule that prunes trials that are unlikely to become the best, from epoch 1 on.
+
+    Args:
+        model: Predicts the probability that a trial becomes the best.
+        least: The least probability of a trial that is not pruned.
+    """
     return lambda own, peers: (
         model.predict_proba(features(own, peers))[:, 1] < least
         if own.shape[1] > 1
@@ -171,7 +190,7 @@ def learned(model: HistGradientBoostingClassifier, least: float) -> Rule:
 
 def main() -> None:
     """Replay and print Markdown tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--orders", type=int, default=200)
     options = parser.parse_args()
     warnings.simplefilter("ignore", RuntimeWarning)  # epochs that no trial has reached
@@ -179,7 +198,7 @@ def main() -> None:
     seeds = {seed: table("curves.csv", [seed]) for seed in range(1, 7)}
     every, gru = np.concatenate(list(seeds.values())), table("curves_gru.csv", [11, 12])
     main_run, gru_run = orders(every, options.orders), orders(gru, options.orders)
-    print("| foresight after | epochs | epochs, GRU |\n|---|---|---|")
+    print("| watched epochs | epochs | epochs, GRU |\n|---|---|---|")
     for epochs in (1, 2, 3, 4):
         shares = foresight(main_run, epochs), foresight(gru_run, epochs)
         print("| {} | {:.0%} | {:.0%} |".format(epochs, *shares))
@@ -189,14 +208,15 @@ def main() -> None:
 
     print("\n| forecast | epochs, worse | GRU |\n|---|---|---|")
     for name, forecast in (
-        ("the last slope", slope), ("a power law", power_law),
-        ("what peers still gained", peers_gain(None)), ("the 5 nearest peers", peers_gain(5)),
+        ("the last slope continues", slope), ("a power law", power_law),
+        ("the largest gain of the peers", peers_gain(None)),
+        ("the largest gain of the 5 nearest peers", peers_gain(5)),
     ):  # fmt: skip
         for patience in (1, 2, 3):
             rule = in_a_row(forecast, patience)
             show(f"{name}, patience {patience}", replay(main_run, rule), replay(gru_run, rule))
 
-    print("\n| learned, prunes below | epochs, worse | as learned | GRU |\n|---|---|---|---|")
+    print("\n| prunes below | epochs, worse | on its training curves | GRU |\n|---|---|---|---|")
     held_out = {
         seed: learn(np.concatenate([seeds[other] for other in seeds if other != seed]))
         for seed in seeds

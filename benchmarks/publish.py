@@ -1,9 +1,11 @@
-"""What it costs to log and register a study's best model: `python benchmarks/publish.py`.
+"""Cost of logging and registering a study's best model.
 
-Trains the tutorial's model for an epoch, in a folder that is thrown away, then publishes its run
-a few times under as many names, as a sweep does at its end. Of each it shows the seconds that
-saving the model's folder takes, and those that MLflow takes beside: the logged model, the copy of
-its files, the version, the alias. The first has the imports in it.
+    python benchmarks/publish.py
+
+The tutorial's model is trained for one epoch in a temporary folder. Then its run is published ten
+times under as many names, as at the end of a sweep. For each time, the script prints the seconds to
+save the model's folder, and the seconds that MLflow needs beyond that: for the logged model, the
+copy of its files, the version and the alias. The first row includes imports.
 """
 
 import os
@@ -19,6 +21,7 @@ from mlflow.models import Model
 from rnnexp.serving.packing import dataset_of, pack
 from rnnexp.serving.publish import publish_run
 from rnnexp.storage.run_reader import RunReader
+from rnnexp.storage.schema import ModelTags, Tags
 
 SWEEP = Path(__file__).parents[1] / "sweep.py"
 TIMES = 10
@@ -38,7 +41,7 @@ def main() -> None:
         beyond = []
         for number in range(TIMES):
             start = time.perf_counter()
-            dataset = dataset_of(config, run_id, run.data.tags.get("data"))
+            dataset = dataset_of(config, run_id, run.data.tags[Tags.DATA])
             pack(config, dataset, run_id, reader.store, Path(f"model-{number}"), Model())
             saving = time.perf_counter() - start
             start = time.perf_counter()
@@ -46,8 +49,9 @@ def main() -> None:
             publishing = time.perf_counter() - start
             beyond.append(publishing - saving)
             print(f"{saving:6.2f}  {publishing:10.2f}  {beyond[-1]:13.2f}")
+            # Else the model of this run would be found, and not be logged again.
             for model in reader.client.search_logged_models([run.info.experiment_id]):
-                reader.client.set_logged_model_tags(model.model_id, {"run": "another"})
+                reader.client.set_logged_model_tags(model.model_id, {ModelTags.RUN: "another"})
         print(f"median beyond saving: {statistics.median(beyond):.2f} s")
 
 

@@ -1,11 +1,11 @@
-"""Replay pruners on recorded learning curves: epochs spent, and how much worse the best kept is.
+"""Replay of pruners on recorded learning curves: what they save, and what they lose.
 
     python benchmarks/replay_pruners.py [--curves FILE] [--studies 1 2 3 4 5 6] [--all]
 
-Each pruner sees 20 random orders of 40 settings, one after another, as a study with one worker
-would. Epochs are those spent against no pruning; the loss is how much worse the best completed
-trial is than the best of all 40, on average and at worst. `--all` replays a grid of settings of
-Optuna's pruners, to find out what they can reach.
+Each pruner gets 20 random orders of 40 trials, one trial after another, as in a study with one
+worker. "Epochs" is the share of the epochs that is trained, compared with no pruning. "Worse" is
+the difference between the best trial that was not pruned and the best of the 40, relative to the
+latter. `--all` also replays 195 configurations of Optuna's pruners.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from omegaconf import OmegaConf
 from optuna import pruners
 from optuna.trial import TrialState
 
-from rnnexp.pruning import EarlyStoppingPruner
+from rnnexp import EarlyStoppingPruner
 
 CONF = Path(__file__).parents[1] / "conf" / "pruner"
 ORDERS, TRIALS, EPOCHS = 20, 40, 12
@@ -30,23 +30,27 @@ Make = Callable[[], pruners.BasePruner]
 
 
 def curves(file: Path, studies: list[int]) -> list[Curve]:
-    """The recorded curves, each a list of epoch and value."""
+    """Return the recorded curves of some studies, each a list of epochs and values."""
     table = pd.read_csv(file)
     table = table[table.study.isin(studies)]
     return [
         list(zip(rows.epoch, rows.val_loss, strict=True))
-        for _, rows in table.groupby(["study", "setting"])
+        for _, rows in table.groupby(["study", "trial"])
     ]
 
 
 def replay(order: list[Curve], pruner: pruners.BasePruner) -> tuple[int, float]:
-    """Epochs spent and best value of a completed trial."""
+    """Run a study on recorded curves.
+
+    Returns:
+        The number of epochs, and the best value of a complete trial.
+    """
     study = optuna.create_study(pruner=pruner, sampler=optuna.samplers.RandomSampler(seed=0))
-    spent, kept = 0, np.inf
+    epochs, kept = 0, np.inf
     for curve in order:
         trial = study.ask()
         for epoch, value in curve:
-            spent += 1
+            epochs += 1
             trial.report(value, epoch)
             if trial.should_prune():
                 study.tell(trial, state=TrialState.PRUNED)
@@ -55,30 +59,30 @@ def replay(order: list[Curve], pruner: pruners.BasePruner) -> tuple[int, float]:
             best = min(value for _, value in curve)
             kept = min(kept, best)
             study.tell(trial, best)
-    return spent, kept
+    return epochs, kept
 
 
 def measure(recorded: list[Curve], make: Make) -> tuple[float, float, float]:
-    """Share of epochs, mean and worst loss over all orders."""
+    """Return the share of epochs, and how much worse the best kept is: the mean and the worst."""
     rng = np.random.default_rng(0)
     shares, losses = [], []
     for _ in range(ORDERS):
         order = [recorded[i] for i in rng.permutation(len(recorded))[:TRIALS]]
-        spent, kept = replay(order, make())
-        shares.append(spent / sum(map(len, order)))
+        epochs, kept = replay(order, make())
+        shares.append(epochs / sum(map(len, order)))
         best = min(value for curve in order for _, value in curve)
         losses.append(kept / best - 1)
     return float(np.mean(shares)), float(np.mean(losses)), float(np.max(losses))
 
 
 def configured(name: str, **changes: object) -> pruners.BasePruner:
-    """A pruner as conf/pruner has it, but for some changes."""
+    """Make a pruner of conf/pruner, with some arguments changed."""
     pruner: pruners.BasePruner = instantiate(OmegaConf.load(CONF / f"{name}.yaml"), **changes)
     return pruner
 
 
 def defaults() -> dict[str, Make]:
-    """This project's rule and Optuna's, at settings a user would begin with."""
+    """Return this project's rule and Optuna's, with arguments that a user would start with."""
     return {
         "no pruning": pruners.NopPruner,
         "early stopping, as in conf/pruner": lambda: configured("early_stopping"),
@@ -98,7 +102,7 @@ def defaults() -> dict[str, Make]:
 
 
 def grid() -> Iterator[tuple[str, Make]]:
-    """Settings of Optuna's pruners."""
+    """Yield many configurations of Optuna's pruners."""
     for share, start, warm, patience in product(
         (25.0, 33.0, 50.0, 66.0, 75.0), (5, 10), (0, 1, 2, 3, 4), (0, 1, 2)
     ):
@@ -127,7 +131,7 @@ def grid() -> Iterator[tuple[str, Make]]:
 
 def main() -> None:
     """Replay and print a Markdown table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--curves", type=Path, default=Path(__file__).with_name("curves.csv"))
     parser.add_argument("--studies", type=int, nargs="+", default=[1, 2, 3, 4, 5, 6])
     parser.add_argument("--all", action="store_true")

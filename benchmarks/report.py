@@ -1,10 +1,11 @@
-"""What the report of a study costs, by the number of its trials.
+"""Cost of a study's report, by the number of trials.
 
     python benchmarks/report.py [--trials 20 200 1000] [--epochs 30]
 
 A study in SQLite is filled with random trials, a quarter of them pruned. Its report is then
-written as a sweep does it: read the study, make the files, log them to a run in MLflow. Seconds
-of CPU, the median of three; what the first one spends on imports is told apart.
+written as in a sweep: read the study, make the file, log it to a run in MLflow. The figures are
+seconds of processor time: of the first report, which includes imports, and the median of three
+later ones.
 """
 
 import argparse
@@ -36,10 +37,10 @@ SPACE = {
 
 
 def trials(number: int, epochs: int) -> list[FrozenTrial]:
-    """Random trials of two workers, whose values depend on the learning rate."""
+    """Make random trials of two workers, whose values depend on the learning rate."""
     rng = np.random.default_rng(0)
     scratch = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
-    began, made = datetime(2026, 1, 1), []
+    start, made = datetime(2026, 1, 1), []
     for n in range(number):
         params = scratch.ask(SPACE).params
         is_pruned = n % 4 == 3
@@ -53,14 +54,14 @@ def trials(number: int, epochs: int) -> list[FrozenTrial]:
             distributions=SPACE,
             intermediate_values=curve,
         )
-        trial.datetime_start = began + timedelta(seconds=5 * (n // 2))
+        trial.datetime_start = start + timedelta(seconds=5 * (n // 2))
         trial.datetime_complete = trial.datetime_start + timedelta(seconds=4)
         made.append(trial)
     return made
 
 
 def timed(number: int, epochs: int, folder: Path) -> None:
-    """Print what a report of so many trials costs."""
+    """Print what a report of some number of trials costs."""
     study = optuna.create_study(storage=f"sqlite:///{folder}/optuna.db")
     study.add_trials(trials(number, epochs))
     tracker = Tracker(f"sqlite:///{folder}/mlflow.db", "benchmark")
@@ -70,14 +71,14 @@ def timed(number: int, epochs: int, folder: Path) -> None:
             marks = [time.process_time()]
             snapshot = snapshot_of(study)
             marks.append(time.process_time())
-            files = write_report(snapshot, folder / "report")
+            file = write_report(snapshot, folder / "report")
             marks.append(time.process_time())
-            log_report(run, snapshot, files)
+            log_report(run, snapshot, file)
             marks.append(time.process_time())
             totals.append(marks[-1] - marks[0])
             parts.append([after - before for before, after in pairwise(marks)])
     read, write, log = (statistics.median(part) for part in zip(*parts[1:], strict=True))
-    size = sum(file.stat().st_size for file in files) / 1e6
+    size = file.stat().st_size / 1e6
     print(
         f"| {number} | {totals[0]:.2f} | {read:.2f} | {write:.2f} | {log:.2f} "
         f"| {statistics.median(totals[1:]):.2f} | {size:.1f} |"
@@ -85,18 +86,18 @@ def timed(number: int, epochs: int, folder: Path) -> None:
 
 
 def main() -> None:
-    """Print a table."""
+    """Measure and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--trials", type=int, nargs="+", default=[20, 200, 1000])
     parser.add_argument("--epochs", type=int, default=30)
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     memory = psutil.Process().memory_info().rss
-    print("| trials | the first | read | make | log | the next ones | MB |")
+    print("| trials | first report | read | make | log | later reports | MB |")
     print("|---|---|---|---|---|---|---|")
     for number in arguments.trials:
         with tempfile.TemporaryDirectory() as folder:
-            os.chdir(folder)  # where MLflow puts artifacts
+            os.chdir(folder)  # the folder in which MLflow puts artifacts
             timed(number, arguments.epochs, Path(folder))
     print(f"\nMemory: {(psutil.Process().memory_info().rss - memory) / 1e6:.0f} MB more at the end")
 

@@ -1,11 +1,11 @@
-"""What Optuna's storages cost: the calls of one trial, beside trials that are there already.
+"""Cost of Optuna's storages: the calls of one trial in a study that has some trials already.
 
     python benchmarks/storages.py [--trials 20 1000] [--epochs 10]
 
-For each storage a study is filled with random trials through the storage itself. Then the calls
-of a sweep are timed, in two objects as in two processes: the sweep asks and tells, the job loads
-the study, reports each epoch and asks whether it should be pruned. Milliseconds a trial, the
-median of 15.
+For each storage, a study is filled with random trials. Then the calls of a sweep are timed, through
+two storage objects as in two processes: the sweep calls ask and tell; the job loads the study,
+reports each epoch and asks whether to prune the trial. The figures are milliseconds for each trial,
+the median of 15.
 """
 
 import argparse
@@ -32,7 +32,7 @@ SPACE = {
 
 
 def storages(folder: Path) -> dict[str, Callable[[], BaseStorage]]:
-    """By name, what opens each storage."""
+    """Return for each storage, by name, a function that opens it."""
     return {
         "SQLite": lambda: get_storage(f"sqlite:///{folder}/optuna.db"),
         "journal file": lambda: JournalStorage(JournalFileBackend(f"{folder}/journal.log")),
@@ -40,7 +40,7 @@ def storages(folder: Path) -> dict[str, Callable[[], BaseStorage]]:
 
 
 def fill(study: optuna.Study, trials: int, epochs: int) -> None:
-    """Add random trials."""
+    """Add random trials until the study has the given number."""
     rng = np.random.default_rng(len(study.get_trials(deepcopy=False)))
     sampler = optuna.samplers.RandomSampler(0)
     scratch = optuna.create_study(sampler=sampler)
@@ -59,7 +59,7 @@ def fill(study: optuna.Study, trials: int, epochs: int) -> None:
 
 
 def one_trial(study: optuna.Study, job_storage: BaseStorage, epochs: int) -> dict[str, float]:
-    """Seconds of each step of one more trial."""
+    """Run one more trial, and return the seconds of each step."""
     times = [time.perf_counter()]
     trial = study.ask(SPACE)
     times.append(time.perf_counter())
@@ -81,13 +81,13 @@ def one_trial(study: optuna.Study, job_storage: BaseStorage, epochs: int) -> dic
 
 def main() -> None:
     """Measure and print a Markdown table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--trials", type=int, nargs="+", default=[20, 1000])
     parser.add_argument("--epochs", type=int, default=10)
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-    print(f"| storage | trials | ask | load | {options.epochs} reports | tell | in all |")
+    print(f"| storage | trials | ask | load | {options.epochs} reports | tell | total |")
     print("|---|---|---|---|---|---|---|")
     for name in ("SQLite", "journal file"):
         with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""A job that takes a searched time and notes when; for benchmarks/workers.py."""
+"""Job that takes a searched number of seconds, for benchmarks/workers.py."""
 
 import os
 import time
@@ -11,10 +11,15 @@ from hydra.core.config_store import ConfigStore
 
 @dataclass
 class Config:
-    """What is searched: ``seconds``; ``notes`` is where the times are written."""
+    """Config of the job.
+
+    Attributes:
+        seconds: How long the job takes; searched.
+        times: The folder in which each job writes its start and end.
+    """
 
     seconds: float = 1.0
-    notes: str = "???"
+    times: str = "???"
 
 
 ConfigStore.instance().store(name="uneven", node=Config)
@@ -22,10 +27,10 @@ ConfigStore.instance().store(name="uneven", node=Config)
 
 @hydra.main(version_base=None, config_path=None, config_name="uneven")
 def main(config: Config) -> float:
-    """Work for so long."""
+    """Sleep, and write the start and the end to a file."""
     began = time.time()
     time.sleep(config.seconds)
-    Path(config.notes, f"{time.time_ns()}-{os.getpid()}").write_text(f"{began} {time.time()}")
+    Path(config.times, f"{time.time_ns()}-{os.getpid()}").write_text(f"{began} {time.time()}")
     return abs(config.seconds - 2.5)
 
 

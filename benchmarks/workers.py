@@ -1,10 +1,11 @@
-"""Trials of uneven length: how long workers are idle, here and with Hydra's own sweeper.
+"""Idle time of workers with trials of different lengths, here and with Hydra's own sweeper.
 
     python benchmarks/workers.py [--trials 60] [--n-jobs 2]
 
-The same search, of jobs that take 1 to 5 seconds, runs on `hydra/launcher=workers` and, in an
-environment of its own which this script makes, on hydra-optuna-sweeper 1.4.0rc3 with the joblib
-launcher. Idle is the share of n_jobs x (first job's beginning to last job's end) without a job.
+The same search, with jobs of 1 to 5 seconds, runs on `hydra/launcher=workers`, and on
+hydra-optuna-sweeper 1.4.0rc3 with the joblib launcher, which the script installs in a virtual
+environment. "Idle" is the share of the workers' time without a job, between the start of the first
+job and the end of the last job.
 """
 
 import argparse
@@ -28,7 +29,7 @@ THEIRS = (
 
 
 def peer(folder: Path) -> Path:
-    """The Python of a new environment with Hydra's own sweeper."""
+    """Make a virtual environment with Hydra's own sweeper, and return its Python."""
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", "--quiet", *PEER], check=True)
@@ -36,20 +37,20 @@ def peer(folder: Path) -> Path:
 
 
 def idle(python: Path | str, overrides: tuple[str, ...], trials: int, n_jobs: int) -> str:
-    """A row of the table."""
+    """Run a search, and return the cells of its row in the table."""
     with tempfile.TemporaryDirectory() as name:
-        notes = Path(name, "notes")
-        notes.mkdir()
+        files = Path(name, "times")
+        files.mkdir()
         began = time.perf_counter()
         subprocess.run(
             [
-                python, JOB, "-m", *overrides, f"notes={notes}", "seconds=interval(1,5)",
+                python, JOB, "-m", *overrides, f"times={files}", "seconds=interval(1,5)",
                 f"hydra.sweeper.n_trials={trials}", f"hydra.sweeper.n_jobs={n_jobs}",
             ],
             cwd=name, check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip
         whole = time.perf_counter() - began
-        times = [tuple(map(float, note.read_text().split())) for note in notes.iterdir()]
+        times = [tuple(map(float, file.read_text().split())) for file in files.iterdir()]
     busy = sum(end - begin for begin, end in times)
     wall = max(end for _, end in times) - min(begin for begin, _ in times)
     share = 1 - busy / (n_jobs * wall)
@@ -58,7 +59,7 @@ def idle(python: Path | str, overrides: tuple[str, ...], trials: int, n_jobs: in
 
 def main() -> None:
     """Measure and print a Markdown table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--trials", type=int, default=60)
     parser.add_argument("--n-jobs", type=int, default=2)
     options = parser.parse_args()

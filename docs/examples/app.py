@@ -1,4 +1,4 @@
-"""Any Hydra application can be searched: `python app.py -m` looks for the least of a curve."""
+"""Any Hydra application can be searched: `python app.py -m` minimizes a function of x."""
 
 import hydra
 import optuna
@@ -9,7 +9,7 @@ import rnnexp
 
 @hydra.main(version_base="1.3", config_path=".", config_name="app")
 def main(config: DictConfig) -> float:
-    """Approach a level that depends on x."""
+    """Approach a value that depends on x, step by step."""
     trial = rnnexp.current_trial()
     error = 1.0
     for step in range(config.steps):

@@ -1,4 +1,7 @@
-"""Draws binary crossentropy for one review: ``python docs/plots/crossentropy.py``."""
+"""Plot of the tutorial: binary crossentropy for one review.
+
+pip install -e '.[docs]' && python docs/plots/crossentropy.py
+"""
 
 import argparse
 from collections.abc import Sequence
@@ -7,21 +10,21 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 
-mpl.use("Agg")  # writes files; needs no screen
+mpl.use("Agg")  # writes files, and needs no screen
 
 from matplotlib import pyplot as plt
 
 OUTPUT = Path(__file__).parents[1] / "images" / "crossentropy.png"
-# Of Okabe and Ito's palette, which colour-blind people can tell apart.
+# Colors of Okabe and Ito's palette, which color-blind people can distinguish.
 BLUE, ORANGE = "#0072B2", "#D55E00"
 MARKED = 0.8
 
 
 def draw(output: Path) -> None:
-    """Write the plot, a PNG file.
+    """Draw the plot, and write it to a PNG file.
 
     Args:
-        output: Where to; its folder must exist.
+        output: The file, whose folder must exist.
     """
     p = np.linspace(0.002, 0.998, 499)
     loss = -np.log(MARKED)
@@ -44,8 +47,8 @@ def draw(output: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Draw to the path given on the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Draw the plot to the path that is given on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("output", nargs="?", type=Path, default=OUTPUT, help="the PNG file")
     draw(parser.parse_args(arguments).output)
 

@@ -1,7 +1,9 @@
-"""Takes the README's pictures of MLflow's UI: ``python docs/plots/mlflow_ui.py FOLDER STUDY``.
+"""Pictures of MLflow's UI in the README.
 
-FOLDER is where a sweep was started. Needs Chromium with its driver, as in Debian's packages
-``chromium`` and ``chromium-driver``, and ``pip install selenium``.
+    pip install -e '.[docs]' selenium && python docs/plots/mlflow_ui.py FOLDER STUDY
+
+FOLDER is the folder in which the sweep was started. The script needs Chromium with its driver, as
+in Debian's packages ``chromium`` and ``chromium-driver``.
 """
 
 import argparse
@@ -22,23 +24,29 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
+from rnnexp.storage.schema import Kind, Tags
+
 IMAGES = Path(__file__).parents[1] / "images"
 CHROMIUM, DRIVER = "chromium", "chromedriver"
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-PATIENCE = 120  # seconds
+TIMEOUT = 120  # seconds, for an element of a page to show up
 
 
 def missing() -> list[str]:
-    """The programs that are needed and not there."""
+    """Return the needed programs that are not installed."""
     return [name for name in (CHROMIUM, DRIVER) if not shutil.which(name)]
 
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """The address of a ``mlflow ui`` that runs in a folder, on a free port of this machine."""
+    """Run ``mlflow ui`` in a folder, on a free port of this machine.
+
+    Yields:
+        The address of the UI.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -55,7 +63,11 @@ def served(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def browser(width: int, height: int) -> Iterator[webdriver.Chrome]:
-    """Chromium without a screen, with a profile of its own."""
+    """Run Chromium without a screen, with a temporary profile.
+
+    Yields:
+        The browser.
+    """
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which(CHROMIUM) or CHROMIUM
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
@@ -73,12 +85,12 @@ class Page:
 
     Args:
         chrome: The browser.
-        address: The page's.
+        address: The address of the page.
     """
 
     def __init__(self, chrome: webdriver.Chrome, address: str) -> None:
         self.chrome = chrome
-        self._wait = WebDriverWait(chrome, PATIENCE)
+        self._wait = WebDriverWait(chrome, TIMEOUT)
         self._wait.until(lambda _: self._is_there(address))
 
     def _is_there(self, address: str) -> bool:
@@ -89,39 +101,43 @@ class Page:
         return True
 
     def element(self, selector: str) -> WebElement:
-        """The first element that fits, once there is one."""
+        """Wait for an element that matches a CSS selector, and return the first."""
         return self._wait.until(lambda _: self._first(By.CSS_SELECTOR, selector))
 
     def _first(self, by: str, selector: str) -> WebElement | None:
         return next((e for e in self.chrome.find_elements(by, selector) if e.is_displayed()), None)
 
     def click(self, selector: str) -> None:
-        """Click on the first element that fits, once there is one."""
+        """Wait for an element that matches a CSS selector, and click on the first."""
         self.element(selector).click()
 
     def close_assistant(self) -> None:
-        """Away with what covers a quarter of the page."""
+        """Close the assistant, which covers a quarter of the page."""
         self.click("[data-component-id='mlflow.assistant.chat_panel.close']")
 
     def rows(self) -> list[str]:
-        """The ids of the runs in the table, from the top."""
+        """Return the ids of the runs in the table, from the top."""
         rows = self.chrome.find_elements(By.CSS_SELECTOR, ".ag-center-cols-container .ag-row")
         rows.sort(key=lambda row: int(row.get_attribute("row-index") or 0))
         return [row.get_attribute("row-id") or "" for row in rows]
 
     def expand(self, run_id: str) -> None:
-        """Show what is nested under a run."""
+        """Show the runs that are nested under a run."""
         before = len(self.rows())
         self.click(f".ag-row[row-id='{run_id}'] button[data-component-id*='runnamecell']")
         self._wait.until(lambda _: len(self.rows()) > before)
 
     def cell(self, run_id: str, column: str) -> str:
-        """What the table says of a run."""
+        """Return the text of a column of the table, in the row of a run."""
         found = self.element(f".ag-row[row-id='{run_id}'] [col-id='{column}']")
         return str(found.get_attribute("textContent"))
 
     def compare(self, run_ids: Sequence[str]) -> str:
-        """Select runs, open Compare, and return the page's text once the plot is drawn."""
+        """Select runs, and compare them.
+
+        Returns:
+            The text of the page, once the plot is drawn.
+        """
         for run_id in run_ids:
             self.click(f".ag-row[row-id='{run_id}'] .ag-checkbox-input-wrapper")
         compare = (By.XPATH, "//button[normalize-space()='Compare']")
@@ -130,44 +146,45 @@ class Page:
         return self.chrome.find_element(By.TAG_NAME, "body").text
 
     def picture(self, file: Path) -> None:
-        """Write what is to be seen to a PNG file."""
+        """Write the visible part of the page to a PNG file."""
         self.chrome.save_screenshot(file)
 
 
 def runs_of(folder: Path, study: str) -> tuple[Run, list[Run]]:
-    """A study's run, and those nested under it, by number."""
+    """Return a study's run, and the runs of its trials in the order of their numbers."""
     client = MlflowClient(f"sqlite:///{folder.absolute()}/mlflow.db")
     experiments = [found.experiment_id for found in client.search_experiments()]
-    found = client.search_runs(experiments, f"tags.study = '{study}'")
-    (parent,) = (run for run in found if "trial" not in run.data.tags)
-    trials = [run for run in found if "trial" in run.data.tags]
-    return parent, sorted(trials, key=lambda run: int(run.data.tags["trial"]))
+    found = client.search_runs(experiments, f"tags.{Tags.STUDY} = '{study}'")
+    (parent,) = (run for run in found if run.data.tags[Tags.KIND] == Kind.STUDY)
+    trials = [run for run in found if run.data.tags[Tags.KIND] == Kind.TRIAL]
+    return parent, sorted(trials, key=lambda run: int(run.data.tags[Tags.TRIAL]))
 
 
 def _save(page: Page, file: Path) -> None:
     page.picture(file)
-    with Image.open(file) as image:  # few colours make a small file
+    with Image.open(file) as image:  # few colors make a small file
         image.quantize(96).save(file, optimize=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Take the pictures."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("study")
     parser.add_argument("--images", type=Path, default=IMAGES)
-    given = parser.parse_args(arguments)
-    parent, trials = runs_of(given.folder, given.study)
-    with served(given.folder) as address, browser(1900, 1000) as chrome:
+    options = parser.parse_args(arguments)
+    parent, trials = runs_of(options.folder, options.study)
+    with served(options.folder) as address, browser(1900, 1000) as chrome:
         runs = f"{address}/#/experiments/{parent.info.experiment_id}/runs"
         page = Page(chrome, f"{runs}?viewStateShareKey={parent.info.run_id}")
         page.close_assistant()
-        page.click("[col-id='runDateAndNestInfo'].ag-header-cell")  # by time, they are nested
+        # Sorted by time, the runs are nested.
+        page.click("[col-id='runDateAndNestInfo'].ag-header-cell")
         page.click("[data-component-id='mlflow.experiment_page.shared_view.dismiss']")
         page.expand(parent.info.run_id)
-        _save(page, given.images / "study.png")
+        _save(page, options.images / "study.png")
         page.compare([run.info.run_id for run in trials])
-        _save(page, given.images / "compare.png")
+        _save(page, options.images / "compare.png")
 
 
 if __name__ == "__main__":

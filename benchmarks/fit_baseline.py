@@ -1,6 +1,7 @@
-"""The project's trial, and before it the same model fitted alone; for benchmarks/overhead.py.
+"""The project's trial, preceded by a baseline: the same model, fitted without callbacks.
 
-Both in one process, one after the other, so that the machine's mood is the same for both.
+benchmarks/overhead.py sweeps it. Both fits run one after the other in one process, so that the load
+of the machine is the same for both.
 """
 
 import time
@@ -12,23 +13,27 @@ from omegaconf import DictConfig
 
 from rnnexp.result import Result
 
-ALONE = "alone"  # in a trial's folder: seconds to build, and to fit, without sweep and callbacks
+BASELINE = "baseline"  # file in a trial's folder: the baseline's seconds to build and to fit
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 def main(config: DictConfig) -> Result:
-    """Fit alone, note the seconds, then run the trial."""
+    """Fit the baseline, write its seconds to a file, then run the trial."""
     from rnnexp import keras_runtime
     from rnnexp.training.trial import run
 
     keras_runtime.keras()
-    seconds = alone(config.copy())
-    Path(HydraConfig.get().runtime.output_dir, ALONE).write_text(" ".join(map(str, seconds)))
+    seconds = fit_baseline(config.copy())
+    Path(HydraConfig.get().runtime.output_dir, BASELINE).write_text(" ".join(map(str, seconds)))
     return run(config)
 
 
-def alone(config: DictConfig) -> tuple[float, float]:
-    """Seconds to build and to fit; the model is gone then, as that of another trial would be."""
+def fit_baseline(config: DictConfig) -> tuple[float, float]:
+    """Build and fit the model, and drop it, as between two trials.
+
+    Returns:
+        The seconds to build the model, and to fit it.
+    """
     from rnnexp import data, keras_runtime
     from rnnexp.training.fit import fit_arguments
     from rnnexp.training.model import build
