@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import absl.logging
 import pytest
@@ -43,20 +43,28 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
     So ``-m slow`` runs the slow tests alone, and ``-m ''`` all tests.
     """
-    if hasattr(config, "workerinput"):  # a process of xdist has the options of the first process
-        return
     if not any("::" in text for text in config.args) and not any(
         text.startswith("-m") for text in config.invocation_params.args
     ):
         config.option.markexpr = config.option.markexpr or "not slow"
+    if hasattr(config, "workerinput"):  # a process that xdist has started
+        return
     files = all(Path(text.partition("::")[0]).is_file() for text in config.args)
     if not files and getattr(config.option, "numprocesses", 0) is None:
         config.option.numprocesses = "auto"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.option.seed is None:  # a process of xdist has the seed of the first process
+    if hasattr(config, "workerinput"):
+        config.option.seed = config.workerinput["seed"]
+    elif config.option.seed is None:
         config.option.seed = random.randrange(10**6)  # noqa: S311
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Hand the seed to a process of xdist."""
+    node.workerinput["seed"] = node.config.option.seed
 
 
 def pytest_report_header(config: pytest.Config) -> str:
