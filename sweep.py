@@ -6,7 +6,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from rnnexp.cli.override_names import unknown_choices
+from rnnexp.cli.override_hints import unknown_choices
 from rnnexp.result import Result
 
 

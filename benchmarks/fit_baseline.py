@@ -35,7 +35,7 @@ def fit_baseline(config: DictConfig) -> tuple[float, float]:
         The seconds to build the model, and to fit it.
     """
     from rnnexp import data, keras_runtime
-    from rnnexp.training.fit import fit_arguments
+    from rnnexp.training.fit_arguments import fit_arguments
     from rnnexp.training.model import build
 
     began = time.perf_counter()

@@ -26,7 +26,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rnnexp.report.files import log_report, write_report
 from rnnexp.report.snapshot import snapshot_of
-from rnnexp.storage.tracker import Tracker
+from rnnexp.storage.mlflow_tracker import Tracker
 
 SPACE = {
     "compile.optimizer.learning_rate": FloatDistribution(1e-4, 1e-2, log=True),

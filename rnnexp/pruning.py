@@ -16,8 +16,8 @@ import numpy.typing as npt
 import optuna
 from optuna.trial import FrozenTrial
 
+from rnnexp.number_ranges import COUNT, NOT_NEGATIVE, UNIT, WHOLE
 from rnnexp.objective import Objective
-from rnnexp.ranges import COUNT, NOT_NEGATIVE, UNIT, WHOLE
 
 WORST = 1e300  # the best value of a peer that reported nothing but NaN
 

@@ -43,7 +43,7 @@ class SweeperConf:
             is ``KEY=VALUE`` or ``KEY=choice(VALUE, ...)``.
         tracking: MLflow's tracking URI and experiment, and whether its system metrics are logged.
         check: Import path of the function that checks composed configs before trial 0; see
-            rnnexp/execution/application.py for this and the two below.
+            rnnexp/execution/application_hooks.py for this and the two below.
         evaluate: Import path of the function that evaluates the best trial on the test part.
         publish: Import path of the function that makes the best model ready to use.
         registered_model_name: The name in MLflow's registry; null to register nothing. Studies
@@ -115,8 +115,8 @@ class RnnexpSweeper(Sweeper):
         if not (self.config and self.hydra_context and self.launcher):
             raise RuntimeError("Hydra calls setup before sweep")
         from rnnexp.execution.composer import Composer
+        from rnnexp.sweep.run_sweep import run_sweep
         from rnnexp.sweep.settings import SweepSettings
-        from rnnexp.sweep.study import run_sweep
 
         settings = SweepSettings.of(self.config)
         composer = Composer(self.hydra_context.config_loader, self.config)

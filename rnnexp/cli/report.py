@@ -9,7 +9,7 @@ import optuna
 from rnnexp.cli.options import STORAGE, TRACKING
 from rnnexp.cli.optuna_study import load_study
 from rnnexp.report.files import log_report, write_report
-from rnnexp.report.stored import stored_snapshot
+from rnnexp.report.stored_snapshot import stored_snapshot
 from rnnexp.storage.run_reader import RunReader
 from rnnexp.storage.schema import Artifacts, Tags
 

@@ -7,9 +7,9 @@ import click
 
 from rnnexp.cli.tables import Column, console, print_json, print_table, print_text
 from rnnexp.compare.contenders import Contender, ranking_problems, winner_of
-from rnnexp.compare.curves import Curve, plot
 from rnnexp.compare.difference import config_values, differing, grouped
 from rnnexp.compare.rows import RESULTS, Value
+from rnnexp.compare.text_plot import Curve, plot
 from rnnexp.formatting import format_column, format_value
 from rnnexp.storage.run_reader import RunReader
 from rnnexp.storage.schema import Metrics, Tags

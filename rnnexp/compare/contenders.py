@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from mlflow.entities import Run
 
-from rnnexp.compare.curves import letter
 from rnnexp.compare.rows import RUN, Row, describe_winner, leaders, ranked, rows_of
+from rnnexp.compare.text_plot import letter
 from rnnexp.compare.where import where
 from rnnexp.errors import QueryError
 from rnnexp.objective import Objective

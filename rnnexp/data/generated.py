@@ -32,7 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnexp.data.source import Corpus, Source
-from rnnexp.ranges import COUNT, Range
+from rnnexp.number_ranges import COUNT, Range
 
 OPENINGS = (
     "i saw it with my brother",

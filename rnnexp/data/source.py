@@ -13,7 +13,7 @@ from rnnexp.data.dataset import Dataset, Label, Part
 from rnnexp.data.encoding import SPLITS, Vocabulary, tokenize
 from rnnexp.errors import DataError
 from rnnexp.formatting import did_you_mean
-from rnnexp.ranges import COUNT, WHOLE
+from rnnexp.number_ranges import COUNT, WHOLE
 
 TASKS = ("binary", "classes", "regression")
 PARTS = {"train": "training", "validation": "validation", "test": "test"}  # name: adjective

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from hydra.utils import to_absolute_path
 
-from rnnexp.data import files
+from rnnexp.data import table_files
 from rnnexp.data.dataset import Label
 from rnnexp.data.source import PARTS, Corpus, Source
 from rnnexp.errors import DataError
@@ -54,15 +54,15 @@ class Table(Source):
         for name, path in self._files().items():
             if not path.is_file():
                 found = "is a folder" if path.is_dir() else "does not exist"
-                problems.append(f"data.{name}={path} {found}; {files.ACCEPTED}")
-            elif files.kind(path) is None:
-                problems.append(f"data.{name}={path} is of an unknown kind; {files.ACCEPTED}")
+                problems.append(f"data.{name}={path} {found}; {table_files.ACCEPTED}")
+            elif table_files.kind(path) is None:
+                problems.append(f"data.{name}={path} is of an unknown kind; {table_files.ACCEPTED}")
         return problems
 
     def fingerprint(self) -> dict[str, object]:
         """Return the digests of the files, and the names of the columns."""
         try:
-            digests = {name: files.digest(path) for name, path in self._files().items()}
+            digests = {name: table_files.digest(path) for name, path in self._files().items()}
         except OSError as error:
             raise DataError([f"{error.filename} can't be read: {error.strerror}"]) from error
         return {**digests, "text": self.text, "label": self.label, "weight": self.weight}
@@ -78,7 +78,7 @@ class Table(Source):
         corpora = {}
         for name, path in self._files().items():
             try:
-                corpora[name] = self._corpus(files.read(path), name, f"data.{name}={path}")
+                corpora[name] = self._corpus(table_files.read(path), name, f"data.{name}={path}")
             except DataError as error:
                 problems += error.problems
         if problems:

@@ -29,11 +29,11 @@ from rnnexp.result import Result, State
 from rnnexp.search.space import short_name
 from rnnexp.storage.locks import locked
 from rnnexp.storage.mlflow_run import Run
+from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.provenance import environment, objective_in, provenance_tags
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Artifacts, Files, Kind, Metrics, StudyAttrs, Tags, TrialAttrs
 from rnnexp.storage.system_metrics import system_metrics
-from rnnexp.storage.tracker import Tracker
 
 
 @dataclass(frozen=True)

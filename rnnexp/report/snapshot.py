@@ -12,8 +12,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rnnexp.objective import Objective
 from rnnexp.report.importances import importances_of
-from rnnexp.search.definition import searched_keys
 from rnnexp.search.space import short_key
+from rnnexp.search.study_definition import searched_keys
 from rnnexp.storage.optuna_store import best_epoch, objective_of, ranked, stored_result
 from rnnexp.storage.schema import StudyAttrs, TrialAttrs
 

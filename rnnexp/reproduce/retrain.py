@@ -37,10 +37,10 @@ from rnnexp.execution.launching import ExecutorJobs, Jobs
 from rnnexp.execution.trial_task import RunOptions, log_result, recorded
 from rnnexp.reproduce.job_config import job_config
 from rnnexp.result import Result
+from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.provenance import git_of_application
 from rnnexp.storage.run_reader import RunReader
 from rnnexp.storage.schema import Files, Kind, Tags
-from rnnexp.storage.tracker import Tracker
 from rnnexp.training import trial
 from rnnexp.training.checks import check
 from rnnexp.version import __version__

@@ -8,7 +8,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from rnnexp.errors import NotFoundError, SchemaError
 from rnnexp.formatting import did_you_mean
 from rnnexp.objective import Objective
-from rnnexp.storage.artifact_reader import ArtifactReader
+from rnnexp.storage.run_contents import ArtifactReader
 from rnnexp.storage.schema import Kind, Metrics, Tags, run_problem
 
 PAGE = 1000  # runs a request

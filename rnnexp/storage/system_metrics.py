@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rnnexp.errors import one_line
-from rnnexp.storage.tracker import Tracker
+from rnnexp.storage.mlflow_tracker import Tracker
 
 log = logging.getLogger(__name__)
 

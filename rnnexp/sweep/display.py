@@ -19,7 +19,7 @@ from rnnexp.result import Result, State
 from rnnexp.search.space import short_name
 from rnnexp.storage.optuna_store import best_epoch, best_trial, results
 from rnnexp.sweep.budget import Budget
-from rnnexp.sweep.callbacks import LoopCallback
+from rnnexp.sweep.loop_callbacks import LoopCallback
 
 log = logging.getLogger(__name__)
 

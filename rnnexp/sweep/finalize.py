@@ -19,14 +19,14 @@ from rnnexp.execution.launching import Jobs
 from rnnexp.report.reporter import Reporter
 from rnnexp.storage.locks import locked
 from rnnexp.storage.mlflow_run import Run
+from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.optuna_store import best_epoch, best_trial
 from rnnexp.storage.outbox import deliver_all
 from rnnexp.storage.schema import Files, Metrics, TrialAttrs
-from rnnexp.storage.tracker import Tracker
 from rnnexp.sweep.heartbeat import Heartbeat
 from rnnexp.sweep.outcome import BestTrial, SweepOutcome
 from rnnexp.sweep.plan import SweepPlan
-from rnnexp.sweep.progress import trial_counts
+from rnnexp.sweep.progress_metrics import trial_counts
 from rnnexp.sweep.retention import Retention
 from rnnexp.sweep.trial_ledger import TrialLedger
 

@@ -24,7 +24,7 @@ from rnnexp.execution.launching import Jobs
 from rnnexp.result import Result, State
 from rnnexp.storage.retry import retry_transient, wait_for_disk_space
 from rnnexp.sweep.budget import Budget, too_many_failed
-from rnnexp.sweep.callbacks import Callback
+from rnnexp.sweep.loop_callbacks import Callback
 from rnnexp.sweep.trial_ledger import TrialLedger
 
 log = logging.getLogger(__name__)

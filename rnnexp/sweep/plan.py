@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
-from rnnexp.execution.application import Application
+from rnnexp.execution.application_hooks import Application
 from rnnexp.objective import Objective
 from rnnexp.search.dimension import Params
 from rnnexp.search.space import Space

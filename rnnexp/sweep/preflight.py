@@ -13,16 +13,16 @@ from hydra.utils import instantiate
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.errors import ConfigError, one_line
-from rnnexp.execution.application import load_application
+from rnnexp.execution.application_hooks import load_application
 from rnnexp.execution.composer import Composer
 from rnnexp.execution.launching import Jobs
-from rnnexp.execution.probes import Probes, base_config
+from rnnexp.execution.probe_configs import Probes, base_config
+from rnnexp.number_ranges import COUNT, NOT_NEGATIVE, POSITIVE, UNIT, WHOLE
 from rnnexp.objective import Objective
-from rnnexp.ranges import COUNT, NOT_NEGATIVE, POSITIVE, UNIT, WHOLE
 from rnnexp.search.conditions import as_overrides, with_conditions
-from rnnexp.search.definition import definition
 from rnnexp.search.enqueue import enqueued_params
 from rnnexp.search.space import parse
+from rnnexp.search.study_definition import definition
 from rnnexp.storage.optuna_store import study_names
 from rnnexp.storage.provenance import objective_in
 from rnnexp.storage.registry import name_problem

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import optuna
 
-from rnnexp.search.definition import differences
+from rnnexp.search.study_definition import differences
 from rnnexp.storage.optuna_store import open_storage, study_names, study_problem, unknown_study
 from rnnexp.storage.schema import StudyAttrs
 from rnnexp.sweep.settings import SweepSettings

@@ -6,15 +6,15 @@ from pathlib import Path
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from rnnexp.number_ranges import COUNT
 from rnnexp.objective import Objective
-from rnnexp.ranges import COUNT
 from rnnexp.result import Result
 from rnnexp.storage.checkpoint_deletion import checkpoint_files
 from rnnexp.storage.locks import locked
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.optuna_store import objective_of, ranked
 from rnnexp.storage.schema import TrialAttrs
-from rnnexp.sweep.callbacks import LoopCallback
+from rnnexp.sweep.loop_callbacks import LoopCallback
 
 ALL, NONE = "all", "none"
 Keep = int | str

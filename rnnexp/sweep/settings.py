@@ -12,8 +12,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.errors import ConfigError, one_line
 from rnnexp.search.dimension import Value
+from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.optuna_store import newest_study
-from rnnexp.storage.tracker import Tracker
 from rnnexp.storage.uris import absolute_uri
 
 LATEST = "latest"

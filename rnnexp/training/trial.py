@@ -23,12 +23,12 @@ from rnnexp.objective import Objective
 from rnnexp.result import Result
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_store import MlflowStore
+from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.provenance import git_of_application
 from rnnexp.storage.schema import Artifacts, Metrics, Tags
-from rnnexp.storage.tracker import Tracker
 from rnnexp.training.checkpoint import load, log_checkpoints, no_checkpoint
 from rnnexp.training.checks import check
-from rnnexp.training.fit import fit_arguments
+from rnnexp.training.fit_arguments import fit_arguments
 from rnnexp.training.model import build
 from rnnexp.training.output_layer import output_of
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnexp.data import files
+from rnnexp.data import table_files
 from rnnexp.data.table import Table
 from rnnexp.errors import DataError
 
@@ -195,12 +195,12 @@ def test_a_file_is_digested_once_until_it_changes(
         hashlib, "file_digest", lambda file, kind: (made.append(file), real(file, kind))[1]
     )
     file = write(tmp_path / "a.csv", "one")
-    first = files.digest(file)
-    assert files.digest(file) == first
+    first = table_files.digest(file)
+    assert table_files.digest(file) == first
     assert len(made) == 1
     write(file, "two")
     os.utime(file, ns=(0, 0))
-    assert files.digest(file) != first
+    assert table_files.digest(file) != first
     assert len(made) == 2
 
 

@@ -5,8 +5,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from rnnexp.execution.current_trial import StudyTrial
+from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.schema import TrialAttrs
-from rnnexp.storage.tracker import Tracker
 
 
 @pytest.mark.parametrize("metric", ["value", "error"])

@@ -14,7 +14,7 @@ from optuna.samplers import RandomSampler
 from rnnexp.execution.executors import InProcessExecutor
 from rnnexp.search.sampling import DistinctSampler
 from rnnexp.search.space import parse
-from rnnexp.storage.memory_tracker import MemoryTracker
+from rnnexp.storage.in_memory_tracker import MemoryTracker
 from rnnexp.sweep.heartbeat import Heartbeat
 from rnnexp.sweep.trial_ledger import TrialLedger
 

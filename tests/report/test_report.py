@@ -23,8 +23,8 @@ from rnnexp.report.plots import lanes, plots_of
 from rnnexp.report.reporter import Reporter, pause
 from rnnexp.report.snapshot import Snapshot, Spent, snapshot_of
 from rnnexp.result import Result, State
+from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.schema import Artifacts, StudyAttrs, TrialAttrs
-from rnnexp.storage.tracker import Tracker
 from tests.helpers.commands import Command, Ended
 
 NOON = datetime(2026, 1, 1, 12)

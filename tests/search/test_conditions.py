@@ -13,9 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from rnnexp.search.conditions import with_conditions
-from rnnexp.search.definition import definition, differences
 from rnnexp.search.sampling import DistinctSampler, ask
 from rnnexp.search.space import Space, parse
+from rnnexp.search.study_definition import definition, differences
 from tests.helpers.commands import ROOT, Command, Ended
 
 BASE = OmegaConf.create(

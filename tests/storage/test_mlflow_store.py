@@ -6,7 +6,7 @@ from mlflow.tracking import MlflowClient
 
 from rnnexp.storage.mlflow_run import seconds_so_far
 from rnnexp.storage.mlflow_store import DEFAULT_URI
-from rnnexp.storage.tracker import Tracker
+from rnnexp.storage.mlflow_tracker import Tracker
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from rnnexp.storage.locks import locked
+from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.outbox import Outbox, deliver_all
 from rnnexp.storage.schema import Files
-from rnnexp.storage.tracker import Tracker
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def test_a_study_of_another_version_is_refused_in_one_line(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(schema, "VERSION", OTHER)
-        patch.setattr("rnnexp.sweep.study.VERSION", OTHER)
+        patch.setattr("rnnexp.sweep.run_sweep.VERSION", OTHER)
         old = app("-m", "hydra.sweeper.study_name=s", "hydra.sweeper.n_trials=1")
         assert old.code == 0, old.err
     before = old.study("s").trials

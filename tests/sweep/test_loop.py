@@ -14,8 +14,8 @@ from rnnexp.objective import Objective
 from rnnexp.result import Result, State
 from rnnexp.storage.schema import TrialAttrs
 from rnnexp.sweep.budget import Budget
-from rnnexp.sweep.callbacks import LoopCallback
 from rnnexp.sweep.loop import Loop
+from rnnexp.sweep.loop_callbacks import LoopCallback
 from tests.helpers.loop_parts import FunctionJobs, ledger_in
 
 DIED = BrokenProcessPool("gone")

@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from rnnexp.execution.job_result import DISK_FULL, WORKER_DIED
 from rnnexp.objective import Objective
 from rnnexp.result import Result, State
-from rnnexp.storage.memory_tracker import MemoryRun, MemoryTracker
+from rnnexp.storage.in_memory_tracker import MemoryRun, MemoryTracker
 from rnnexp.storage.optuna_store import open_trial, stored_result
 from rnnexp.storage.schema import Files, Metrics, Tags, TrialAttrs
 from rnnexp.sweep.budget import Budget

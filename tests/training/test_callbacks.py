@@ -11,7 +11,7 @@ import pytest
 from rnnexp.execution.current_trial import Standalone, StudyTrial
 from rnnexp.objective import Objective
 from rnnexp.result import State
-from rnnexp.storage.tracker import Tracker
+from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.training.callbacks import LogEpoch, ReportToStudy
 
 NAN = math.nan

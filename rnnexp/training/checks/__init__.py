@@ -2,7 +2,7 @@
 
     check(configs)         config.py, which asks the others:
       names of classes       import_paths.py
-      values, choices        fit.py, choices.py, and rnnexp/ranges.py
+      values, choices        fit.py, choices.py, and rnnexp/number_ranges.py
       loss and labels        output_layer.py
       a model that was built callbacks.py, learning_rates.py
 

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from rnnexp import keras_runtime
 from rnnexp.errors import one_line
-from rnnexp.ranges import NOT_NEGATIVE, SHARE, WHOLE, Range
+from rnnexp.number_ranges import NOT_NEGATIVE, SHARE, WHOLE, Range
 from rnnexp.storage.uris import write_problem
 from rnnexp.training.checks.choices import choice_problems
 from rnnexp.training.checks.learning_rates import scheduler_problems

@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rnnexp import data, keras_runtime
 from rnnexp.data import Dataset
 from rnnexp.errors import DataError, one_line
-from rnnexp.ranges import FRACTION, WHOLE
+from rnnexp.number_ranges import FRACTION, WHOLE
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.training.checkpoint import load
 from rnnexp.training.checks.callbacks import callback_problems

@@ -8,9 +8,9 @@ from omegaconf import DictConfig, OmegaConf
 from rnnexp import keras_runtime
 from rnnexp.data import Dataset
 from rnnexp.data.dataset import Label
-from rnnexp.ranges import COUNT, NOT_NEGATIVE, SHARE, Range
+from rnnexp.number_ranges import COUNT, NOT_NEGATIVE, SHARE, Range
 from rnnexp.training.checks.choices import choice_problems
-from rnnexp.training.fit import BALANCED
+from rnnexp.training.fit_arguments import BALANCED
 
 COUNTS = ("fit.batch_size", "fit.epochs", "evaluate.batch_size")
 COUNTS_OR_NULL = ("fit.validation_batch_size",)

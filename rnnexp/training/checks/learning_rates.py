@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import keras_runtime
 from rnnexp.errors import one_line
-from rnnexp.ranges import NOT_NEGATIVE
+from rnnexp.number_ranges import NOT_NEGATIVE
 
 if TYPE_CHECKING:
     import keras

@@ -28,23 +28,23 @@ from rnnexp.execution.launching import Jobs, jobs_of
 from rnnexp.report.reporter import Reporter
 from rnnexp.search.sampling import DistinctSampler
 from rnnexp.storage.mlflow_run import Run
+from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.optuna_store import open_storage
 from rnnexp.storage.outbox import deliver_all
 from rnnexp.storage.provenance import Git, environment, git_of_application, provenance_tags
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import VERSION, Artifacts, Files, Kind, Params, StudyAttrs, Tags
-from rnnexp.storage.tracker import Tracker
 from rnnexp.sweep.audit import audit
 from rnnexp.sweep.budget import Budget
-from rnnexp.sweep.callbacks import Callback
 from rnnexp.sweep.display import display_of
 from rnnexp.sweep.finalize import Finalizer
 from rnnexp.sweep.heartbeat import Heartbeat
 from rnnexp.sweep.loop import Loop
+from rnnexp.sweep.loop_callbacks import Callback
 from rnnexp.sweep.outcome import SweepOutcome
 from rnnexp.sweep.plan import SweepPlan
 from rnnexp.sweep.preflight import preflight
-from rnnexp.sweep.progress import Progress
+from rnnexp.sweep.progress_metrics import Progress
 from rnnexp.sweep.resume import taken_name
 from rnnexp.sweep.retention import Retention
 from rnnexp.sweep.settings import SweepSettings

@@ -1,7 +1,6 @@
-"""``rnnexp check`` and ``deliver``: find and repair what an interruption has left incomplete."""
+"""``rnnexp check``: whether Optuna, MLflow and the files of a study agree, and repairs."""
 
 import sys
-from pathlib import Path
 
 import click
 import optuna
@@ -9,26 +8,8 @@ import optuna
 from rnnexp.cli.options import STORAGE, TRACKING
 from rnnexp.cli.optuna_study import load_study
 from rnnexp.storage.mlflow_store import MlflowStore
-from rnnexp.storage.outbox import deliver_all
 from rnnexp.storage.schema import StudyAttrs
 from rnnexp.sweep.audit import audit
-
-
-@click.command()
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-def deliver(folder: Path) -> None:
-    """Deliver the writes that were queued for MLflow.
-
-    While MLflow's server is unreachable, a sweep queues its writes in files. Every queue below
-    FOLDER is delivered, except those of runs that are still running, which deliver their own.
-
-    The exit code is 1 if writes are still queued.
-    """
-    delivered, queued = deliver_all(folder)
-    click.echo(
-        f"delivered the queued writes of {delivered} runs; writes of {queued} runs are still queued"
-    )
-    sys.exit(1 if queued else 0)
 
 
 @click.command()

@@ -1,6 +1,6 @@
 import pytest
 
-from rnnexp.cli.override_names import unknown_choices
+from rnnexp.cli.override_hints import unknown_choices
 from tests.helpers.commands import ROOT, Command
 
 

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from rnnexp.ranges import COUNT, FRACTION, NOT_NEGATIVE, POSITIVE, SHARE, UNIT, WHOLE, Range
+from rnnexp.number_ranges import COUNT, FRACTION, NOT_NEGATIVE, POSITIVE, SHARE, UNIT, WHOLE, Range
 
 
 @pytest.mark.parametrize(

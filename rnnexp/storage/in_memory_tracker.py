@@ -96,7 +96,7 @@ class MemoryRun:
 
 @dataclass
 class MemoryTracker:
-    """Runs in memory, with the methods of `rnnexp.storage.tracker.Tracker` that a loop needs.
+    """Runs in memory, with the methods of `Tracker` that a loop needs.
 
     Attributes:
         runs: The runs by id, with the id of the run that each is nested under.

@@ -7,7 +7,7 @@ from rnnexp.result import Result
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.optuna_store import best_trial
 from rnnexp.storage.schema import Metrics
-from rnnexp.sweep.callbacks import LoopCallback
+from rnnexp.sweep.loop_callbacks import LoopCallback
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 

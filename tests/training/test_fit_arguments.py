@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnexp.training.fit import class_weight
+from rnnexp.training.fit_arguments import class_weight
 
 Y = np.array([0, 0, 0, 1])
 

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from rnnexp.compare.curves import letter, plot
+from rnnexp.compare.text_plot import letter, plot
 
 
 def test_curves_have_letters_without_color() -> None:

@@ -1,8 +1,8 @@
 import pytest
 from omegaconf import OmegaConf
 
-from rnnexp.search.definition import definition, differences, searched_keys
 from rnnexp.search.space import parse
+from rnnexp.search.study_definition import definition, differences, searched_keys
 
 CONFIG = {"model": {"units": 4, "name": "a"}, "seed": 0, "hydra": {"job": "x"}}
 

@@ -1,0 +1,30 @@
+"""The config of a run whose model can be written: for the commands export and publish."""
+
+from mlflow.entities import Run
+from omegaconf import DictConfig
+
+from rnnexp.errors import NotFoundError
+from rnnexp.storage.run_reader import RunReader, is_study
+from rnnexp.storage.schema import Tags
+
+
+def packable_config(reader: RunReader, run: Run) -> DictConfig:
+    """Return the config of a run whose model can be written.
+
+    Raises:
+        NotFoundError: If the run has no such model.
+    """
+    run_id, tags = run.info.run_id, run.data.tags
+    if is_study(run):
+        raise NotFoundError(f"run {run_id} is a study's; give one of its trials, STUDY/NUMBER")
+    config = reader.config(run)
+    if not {"data", "model", "compile"} <= set(config):
+        raise NotFoundError(f"run {run_id} is of an application without a Keras model")
+    if Tags.CHECKPOINT not in tags:
+        reason = tags.get(
+            Tags.CHECKPOINT_DELETED, "callbacks had no model_checkpoint, or no epoch ended"
+        )
+        raise NotFoundError(f"run {run_id} has no checkpoint: {reason}")
+    if Tags.DATA not in tags:
+        raise NotFoundError(f"run {run_id} has not stored which data it was trained on")
+    return config

@@ -1,0 +1,36 @@
+"""``rnnexp publish``: the best model of a study, logged and registered in MLflow."""
+
+import click
+
+from rnnexp.cli.options import TRACKING
+from rnnexp.cli.packable import packable_config
+from rnnexp.serving.publish import publish_run
+from rnnexp.storage.registry import name_problem
+from rnnexp.storage.run_reader import RunReader
+from rnnexp.storage.schema import Metrics, Tags
+
+
+@click.command()
+@click.argument("study")
+@click.option("--name", help="The name of the registered model; by default the study's name.")
+@TRACKING
+def publish(study: str, name: str | None, tracking_uri: str | None) -> None:
+    """Register the best model of a study.
+
+    The model is logged on the study's run in MLflow, and registered as a new version, as a sweep
+    does at its end. STUDY is the name of a study, or its beginning if that is unique.
+    """
+    reader = RunReader(tracking_uri)
+    parent = reader.study(study)
+    name = name or str(parent.data.tags[Tags.STUDY])
+    if problem := name_problem(name):
+        raise click.ClickException(f"--name {name}: {problem}; give another")
+    best = parent.data.metrics.get(Metrics.BEST_TRIAL)
+    if best is None:
+        raise click.ClickException(f"study {parent.data.tags[Tags.STUDY]} has no completed trial")
+    trials = reader.trials(parent)
+    run = next(run for run in trials if run.data.tags[Tags.TRIAL] == str(int(best)))
+    config = packable_config(reader, run)
+    steps = publish_run(reader.store, config, run.info.run_id, parent.info.run_id, name)
+    for text, command in steps:
+        click.echo(f"{text}\n  {command}")
