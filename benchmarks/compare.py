@@ -25,6 +25,7 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from rnnexp.cli import main as rnnexp
+from rnnexp.library_defaults import set_library_defaults
 from rnnexp.objective import Objective
 from rnnexp.result import State
 from rnnexp.storage import schema
@@ -140,6 +141,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--folder", type=Path, help="folder in which the study is kept")
     arguments = parser.parse_args()
+    set_library_defaults()
     with tempfile.TemporaryDirectory() as scratch:
         folder = (arguments.folder or Path(scratch)).absolute()
         uri = f"sqlite:///{folder}/mlflow.db"

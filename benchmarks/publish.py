@@ -18,6 +18,7 @@ from pathlib import Path
 
 from mlflow.models import Model
 
+from rnnexp.library_defaults import set_library_defaults
 from rnnexp.serving.packing import dataset_of, pack
 from rnnexp.serving.publish import publish_run
 from rnnexp.storage.run_reader import RunReader
@@ -29,6 +30,7 @@ TIMES = 10
 
 def main() -> None:
     """Train, publish, and print the seconds."""
+    set_library_defaults()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         sweep = [sys.executable, str(SWEEP), "-m", "fit.epochs=1", "hydra.sweeper.n_trials=1"]

@@ -24,6 +24,7 @@ import psutil
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from rnnexp.library_defaults import set_library_defaults
 from rnnexp.report.files import log_report, write_report
 from rnnexp.report.snapshot import snapshot_of
 from rnnexp.storage.mlflow_tracker import Tracker
@@ -91,6 +92,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, nargs="+", default=[20, 200, 1000])
     parser.add_argument("--epochs", type=int, default=30)
     arguments = parser.parse_args()
+    set_library_defaults()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     memory = psutil.Process().memory_info().rss
     print("| trials | first report | read | make | log | later reports | MB |")
