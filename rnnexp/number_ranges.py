@@ -54,7 +54,8 @@ class Range:
 
 
 def _plain(end: float) -> str:
-    return str(int(end)) if float(end).is_integer() else str(end)
+    is_short = float(end).is_integer() and abs(end) < 1e15
+    return str(int(end)) if is_short else f"{end:g}"
 
 
 COUNT = Range(1, is_whole=True)

@@ -148,7 +148,7 @@ def test_a_study_has_patience(app: Command) -> None:
     )  # fmt: skip
     assert len(ended.study().trials) == 4  # the first is the best so far
     assert (
-        "Stopped: no improvement of at least 1000 in the last 3 trials (patience=3)." in ended.out
+        "Stopped: no improvement of more than 1000 in the last 3 trials (patience=3)." in ended.out
     )
 
 
@@ -192,7 +192,7 @@ def test_bad_budgets(app: Command, override: str, problem: str) -> None:
 def test_a_config_of_dataclasses_of_the_script(tmp_path: Path) -> None:
     command = [
         sys.executable, ROOT / "benchmarks" / "uneven.py", "-m", "hydra/sweeper=rnnexp",
-        "hydra/launcher=workers", f"notes={tmp_path}", "seconds=range(0.0,0.2,0.1)",
+        "hydra/launcher=workers", f"times={tmp_path}", "seconds=range(0.0,0.2,0.1)",
         n_trials(2), STUDY,
     ]  # fmt: skip
     done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)

@@ -43,7 +43,7 @@ class Budget:
         if self.timeout is not None and seconds >= self.timeout:
             return f"{self.timeout:g} seconds have passed (timeout={self.timeout:g})"
         if self.patience is not None and self._since_best(ended) >= self.patience:
-            least = f" of at least {self.min_delta:g}" if self.min_delta else ""
+            least = f" of more than {self.min_delta:g}" if self.min_delta else ""
             last = (
                 f"in the last {self.patience} trials" if self.patience > 1 else "in the last trial"
             )

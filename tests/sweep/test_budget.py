@@ -50,7 +50,7 @@ def budget(**given: object) -> Budget:
             ended(1.0, 0.9, 0.85),
             1,
             9.0,
-            "no improvement of at least 0.2 in the last 2 trials (patience=2)",
+            "no improvement of more than 0.2 in the last 2 trials (patience=2)",
         ),
         ({"patience": 2, "mode": "max"}, ended(1.0, 1.1, 1.2), 1, 9.0, None),
         (
