@@ -50,7 +50,10 @@ class Range:
         Returns:
             One message; none if the value is in the range.
         """
-        return [] if value in self else [f"{key}={value}: must be {self}{hint}"]
+        if value in self:
+            return []
+        is_infinite = isinstance(value, float) and not math.isfinite(value)
+        return [f"{key}={value}: must be {self}{', and finite' if is_infinite else ''}{hint}"]
 
 
 def _plain(end: float) -> str:

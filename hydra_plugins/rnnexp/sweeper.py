@@ -103,12 +103,13 @@ class RnnexpSweeper(Sweeper):
         # Imported here: Hydra imports every plugin at every start, `--help` included.
         from rnnexp.execution.trial_task import TrialTask
         from rnnexp.library_defaults import set_library_defaults
+        from rnnexp.sweep.settings import named
 
         set_library_defaults()
         self.hydra_context = hydra_context
-        self.config = config
+        self.config = named(config)
         self.launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=TrialTask(task_function), config=config
+            hydra_context=hydra_context, task_function=TrialTask(task_function), config=self.config
         )
 
     def sweep(self, arguments: list[str]) -> None:

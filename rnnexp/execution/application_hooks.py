@@ -85,7 +85,7 @@ def load_application(
     functions: dict[str, Any] = {}
     problems: list[str] = []
     for name, path in (("check", check), ("evaluate", evaluate), ("publish", publish)):
-        if path is None:
+        if not path:
             continue
         try:
             functions[name] = get_method(path)

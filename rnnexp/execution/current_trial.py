@@ -151,6 +151,9 @@ def _reported(trial: "optuna.trial.Trial") -> dict[int, float]:
 
 
 _current: ContextVar[CurrentTrial | None] = ContextVar("current_trial", default=None)
+_of_process: CurrentTrial | None = (
+    None  # for the threads that a job starts, in a context of their own
+)
 
 
 def current_trial() -> CurrentTrial:
@@ -176,16 +179,19 @@ def current_trial() -> CurrentTrial:
         The study's trial inside a sweep of ``hydra/sweeper=rnnexp``, else a trial that ignores
         reports and never prunes.
     """
-    return _current.get() or Standalone()
+    return _current.get() or _of_process or Standalone()
 
 
 @contextmanager
 def as_current(trial: CurrentTrial) -> Iterator[None]:
     """Make a trial the current trial while the block runs."""
-    token = _current.set(trial)
+    global _of_process  # noqa: PLW0603
+    token, outer = _current.set(trial), _of_process
+    _of_process = trial
     try:
         yield
     finally:
+        _of_process = outer
         _current.reset(token)
 
 

@@ -82,7 +82,8 @@ class Finalizer:
             if best and not is_interrupted:
                 scores = self._step("evaluate", lambda: self._evaluate(best)) or {}
                 published = self._step("publish", lambda: self._publish(best)) or []
-        is_over = not is_interrupted and self.heartbeat.is_alone()
+        is_evaluated = not is_interrupted and "evaluate" not in self.failed_steps
+        is_over = is_evaluated and self.heartbeat.is_alone()
         self._step("retention", lambda: self.retention.apply(is_over=is_over))
         if best:
             self._step("results", lambda: self._write_results(best))
@@ -115,7 +116,7 @@ class Finalizer:
         function = self.plan.application.evaluate
         if not function:
             return {}
-        config = self.composer.compose(self.ledger.overrides(best))
+        config = self.composer.compose(self.ledger.job_overrides(best.number))
         run_id = str(best.user_attrs[TrialAttrs.RUN_ID])
         scores: dict[str, float] = self.jobs.call(function, config, run_id).result()
         metrics = {f"{Metrics.TEST}{name}": value for name, value in scores.items()}
@@ -126,8 +127,8 @@ class Finalizer:
         function, settings = self.plan.application.publish, self.plan.settings
         if not function:
             return []
-        name = settings.registered_model_name
-        config = self.composer.compose(self.ledger.overrides(best))
+        config = self.composer.compose(self.ledger.job_overrides(best.number))
+        name = config.hydra.sweeper.registered_model_name  # may depend on the trial's params
         run_id = str(best.user_attrs[TrialAttrs.RUN_ID])
         try:
             published: list[tuple[str, str]] = self.jobs.call(

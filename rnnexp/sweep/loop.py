@@ -73,7 +73,7 @@ class Loop:
                 raise
             finally:
                 for callback in reversed(self.callbacks):
-                    callback.on_end()
+                    _end(callback)
         if self._is_stopping:
             raise KeyboardInterrupt
 
@@ -144,6 +144,14 @@ class Loop:
             "stopping: running trials finish their current epoch (press Ctrl-C again to stop now)"
         )
         self.jobs.interrupt(at_once=False)
+
+
+def _end(callback: Callback) -> None:
+    """End a callback, and log its error, so that the others end and the loop's error stays."""
+    try:
+        callback.on_end()
+    except Exception:
+        log.exception("%s could not end", type(callback).__name__)
 
 
 @contextmanager

@@ -96,6 +96,8 @@ def preflight(
     if problems or not (base and sampler and pruner):
         raise ConfigError(list(dict.fromkeys(problems)))
     objective = objective_in(base, settings.direction)
+    if objective.direction != settings.direction:  # the study's direction decides
+        objective = Objective.of_direction(settings.direction, objective.monitor)
     return SweepPlan(
         settings, space, base, objective, now, sampler, pruner, enqueued, application, study
     )
@@ -116,7 +118,7 @@ def _numbers(settings: SweepSettings) -> list[str]:
 def _direction(settings: SweepSettings) -> list[str]:
     try:
         Objective.of_direction(settings.direction)
-    except KeyError:
+    except (KeyError, TypeError):  # a list is not even hashable
         given = settings.direction
         return [f"hydra.sweeper.direction={given}: must be minimize or maximize"]
     return []

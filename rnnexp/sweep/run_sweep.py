@@ -90,8 +90,7 @@ def _run_study(plan: SweepPlan, composer: Composer, jobs: Jobs) -> SweepOutcome:
     heartbeat = Heartbeat(study)
     if plan.resumed:
         deliver_all(folder)  # the writes of an earlier sweep come before those of this one
-    outbox = folder / f"{heartbeat.sweep_id}.{Files.OUTBOX}"
-    with _study_run(plan, study, tracker, git, outbox) as run, heartbeat:
+    with _study_run(plan, study, tracker, git, heartbeat) as run:
         if plan.resumed:
             _repair(study, tracker)
         ledger = TrialLedger(
@@ -156,21 +155,25 @@ def _open_study(plan: SweepPlan, git: Git | None) -> optuna.Study:
 
 @contextmanager
 def _study_run(
-    plan: SweepPlan, study: optuna.Study, tracker: Tracker, git: Git | None, outbox: Path
+    plan: SweepPlan, study: optuna.Study, tracker: Tracker, git: Git | None, heartbeat: Heartbeat
 ) -> Iterator[Run]:
-    settings = plan.settings
+    """Open the study's run; the sweep's heartbeat begins with it, and ends before it."""
+    settings, folder = plan.settings, Path(study.user_attrs[StudyAttrs.FOLDER])
     commit = git.state if git else None
-    tags = {Tags.STUDY: study.study_name, Tags.FOLDER: study.user_attrs[StudyAttrs.FOLDER]}
+    tags = {Tags.STUDY: study.study_name, Tags.FOLDER: folder}
     # A sweep that died may have had no time to store the id of the study's run.
     known = study.user_attrs.get(StudyAttrs.RUN_ID)
-    with tracker.run(
-        study.study_name,
-        tags=provenance_tags(plan.base, plan.objective, commit) | tags | _budget_tags(settings),
-        params=_params(plan),
-        kind=Kind.STUDY,
-        continued=known or (tracker.find(tags) if plan.resumed else None),
-        outbox=outbox,
-    ) as run:
+    with (
+        tracker.run(
+            study.study_name,
+            tags=provenance_tags(plan.base, plan.objective, commit) | tags | _budget_tags(settings),
+            params=_params(plan),
+            kind=Kind.STUDY,
+            continued=known or (tracker.find(tags) if plan.resumed else None),
+            outbox=folder / f"{heartbeat.sweep_id}.{Files.OUTBOX}",
+        ) as run,
+        heartbeat,
+    ):
         retry_transient(study.set_user_attr)(StudyAttrs.RUN_ID, run.id)
         tracker.save_view(run, study.study_name, plan.space.by_key, plan.objective)
         run.log_text(environment(commit), Artifacts.ENVIRONMENT)

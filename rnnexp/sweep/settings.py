@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
 
-from rnnexp.errors import ConfigError, one_line
 from rnnexp.search.dimension import Value
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.optuna_store import newest_study
@@ -63,38 +61,47 @@ class SweepSettings:
 
     @classmethod
     def of(cls, config: DictConfig) -> "SweepSettings":
-        """Read the settings from Hydra's composed config of a sweep, which is left as it is.
+        """Read the settings from a sweep's config, which is left as it is.
 
-        Raises:
-            ConfigError: If a value can't be resolved.
+        Args:
+            config: Hydra's composed config of the sweep, with the study's name: see `named`.
         """
-        own = deepcopy(config)
-        name = _study_name(own)
-        with open_dict(own):
-            own.hydra.sweeper.study_name = name  # other values may be made of the name
-        values = _resolved(own.hydra.sweeper)
-        enqueue = values["enqueue"]
+        sweeper: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
+        enqueue = sweeper["enqueue"]
         items = enqueue if isinstance(enqueue, list) else [] if enqueue is None else [enqueue]
         names = {each.name for each in fields(cls)}
-        values = {key: value for key, value in values.items() if key in names}
         return cls(
-            **values
+            **{key: value for key, value in sweeper.items() if key in names}
             | {
-                "study_name": name,
-                "storage": absolute_uri(values["storage"]),
-                "checkpoints": tuple(values["checkpoints"]),
+                "storage": absolute_uri(sweeper["storage"]),
+                "checkpoints": tuple(sweeper["checkpoints"]),
                 "enqueue": tuple(items),
-                "params": values["params"] or {},
-                "when": values["when"] or {},
+                "params": sweeper["params"] or {},
+                "when": sweeper["when"] or {},
             },
-            given_storage=values["storage"],
-            sweep_dir=Path(own.hydra.sweep.dir).absolute(),
-            subdir=str(own.hydra.sweep._get_node("subdir")._value()),
+            given_storage=sweeper["storage"],
+            sweep_dir=Path(config.hydra.sweep.dir).absolute(),
+            subdir=str(config.hydra.sweep._get_node("subdir")._value()),
         )
 
     def tracker(self) -> Tracker:
         """Make the tracker of the sweep's MLflow store."""
         return Tracker(**self.tracking)
+
+
+def named(config: DictConfig) -> DictConfig:
+    """Return a copy of a sweep's config in which the study has its name.
+
+    The name is that of the study to resume, or of the newest study for ``latest``; a name that was
+    left out is made of the job's name and the time. Values that are made of the name follow.
+
+    Args:
+        config: Hydra's composed config of the sweep, which is left as it is.
+    """
+    own = deepcopy(config)
+    with open_dict(own):
+        own.hydra.sweeper.study_name = _study_name(own)
+    return own
 
 
 def _study_name(config: DictConfig) -> str:
@@ -109,20 +116,3 @@ def _study_name(config: DictConfig) -> str:
     if sweeper.study_name is None:
         return f"{config.hydra.job.name}-{datetime.now():%Y-%m-%d_%H-%M-%S}"
     return str(sweeper.study_name)
-
-
-def _resolved(sweeper: DictConfig) -> dict[str, Any]:
-    """Return the values as plain Python, or every problem at once."""
-    values: dict[str, Any] = {}
-    problems = []
-    for key in map(str, sweeper):
-        try:
-            value = sweeper[key]
-            values[key] = (
-                OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-            )
-        except OmegaConfBaseException as error:
-            problems.append(f"hydra.sweeper.{key}: {one_line(error)}")
-    if problems:
-        raise ConfigError(problems)
-    return values

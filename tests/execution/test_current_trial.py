@@ -1,10 +1,16 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import optuna
 import pytest
 from mlflow.tracking import MlflowClient
 
-from rnnexp.execution.current_trial import StudyTrial
+from rnnexp.execution.current_trial import (
+    Standalone,
+    StudyTrial,
+    as_current,
+    current_trial,
+)
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.schema import TrialAttrs
 
@@ -26,3 +32,13 @@ def test_a_retried_trial_writes_each_step_once(tmp_path: Path, metric: str) -> N
     history = MlflowClient(uri).get_metric_history(run.id, metric)
     assert [(entry.step, entry.value) for entry in history] == [(0, 0.5), (1, 0.4), (2, 0.3)]
     assert study.trials[0].intermediate_values == {0: 0.5, 1: 0.4, 2: 0.3}
+
+
+def test_a_thread_of_a_job_has_the_trial_of_the_job() -> None:
+    trial = StudyTrial(optuna.create_study().ask())
+    with as_current(trial), ThreadPoolExecutor() as another:
+        assert another.submit(current_trial).result() is trial
+        with as_current(Standalone()) as _:
+            assert current_trial() is not trial
+        assert current_trial() is trial
+    assert current_trial().number is None

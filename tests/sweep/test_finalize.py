@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 from omegaconf import DictConfig
 
-from tests.helpers.commands import Command
+from tests.helpers.commands import ROOT, Command
 
 STUDY = ("-m", "hydra.sweeper.study_name=s", "hydra.sweeper.n_trials=2")
 
@@ -54,6 +54,43 @@ def test_a_model_that_can_not_be_published_is_left_for_later(app: Command) -> No
     assert ended.code == 0, ended.err
     assert "The best model could not be logged: no test part. To do it later:" in ended.out
     assert "rnnexp publish s --name s --tracking-uri sqlite:///" in ended.out
+
+
+def name_of(config: DictConfig, run_id: str, study_run: str, name: str) -> list[tuple[str, str]]:  # noqa: ARG001
+    return [("Registered as:", name)]
+
+
+def test_the_name_of_the_model_may_depend_on_the_best_params(app: Command) -> None:
+    ended = app(
+        *STUDY, "x=choice(1,3)", hook("publish", "name_of"),
+        "hydra.sweeper.registered_model_name='${hydra.sweeper.study_name}-${x}'",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    assert f"Registered as:\n  s-{ended.study('s').best_params['x']}\n" in ended.out
+
+
+@pytest.mark.parametrize(("function", "is_kept"), [("scores", False), ("broken", True)])
+def test_keep_none_keeps_a_checkpoint_that_was_not_evaluated(
+    command: Command, function: str, is_kept: bool
+) -> None:
+    ended = command(
+        *STUDY, "hydra.sweeper.params=null", "x=choice(1,2)", "hydra.sweeper.keep=none",
+        "hydra.sweeper.checkpoints=['*.fake']", hook("evaluate", function), tiny=False,
+        script=ROOT / "tests" / "helpers" / "saving_app.py",
+    )  # fmt: skip
+    assert (ended.code == 0) is not is_kept
+    assert len(list(ended.path.rglob("multirun/**/*.fake"))) == int(is_kept)
+
+
+def test_the_direction_of_the_study_decides_what_is_best(app: Command) -> None:
+    ended = app(
+        *STUDY, "x=choice(1,3)", "hydra.sweeper.direction=maximize",
+        "+objective={monitor: value, mode: min}",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    study = ended.study("s")
+    assert f"Best trial: {study.best_trial.number}" in ended.out
+    assert study.user_attrs["objective"] == "max value"
 
 
 @pytest.mark.parametrize("name", ["check", "evaluate", "publish"])

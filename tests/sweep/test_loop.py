@@ -166,3 +166,20 @@ def test_callbacks_end_after_an_error(tmp_path: Path) -> None:
             Loop(jobs, ledger, budget(2), callbacks=[trace]).run()
     assert trace.calls[-1] == "end"
     assert jobs.interrupted == [True]
+
+
+def test_a_callback_that_can_not_end_keeps_neither_the_others_nor_the_error_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class CanNotEnd(Trace):
+        def on_end(self) -> None:
+            raise OSError("the database is gone")
+
+    first = Trace()
+    with ledger_in(tmp_path, arguments=["x=range(0,50)"]) as ledger:
+        callbacks = [first, CanNotEnd()]
+        loop = Loop(FunctionJobs(lambda _: None), ledger, budget(30), 0.5, callbacks)
+        with pytest.raises(SweepError, match="5 of the last 5 failed"):
+            loop.run()
+    assert first.calls[-1] == "end"
+    assert "CanNotEnd could not end" in caplog.text
