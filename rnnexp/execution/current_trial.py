@@ -151,9 +151,8 @@ def _reported(trial: "optuna.trial.Trial") -> dict[int, float]:
 
 
 _current: ContextVar[CurrentTrial | None] = ContextVar("current_trial", default=None)
-_of_process: CurrentTrial | None = (
-    None  # for the threads that a job starts, in a context of their own
-)
+# For the threads that a job starts, which have a context of their own.
+_of_process: CurrentTrial | None = None
 
 
 def current_trial() -> CurrentTrial:
