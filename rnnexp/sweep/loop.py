@@ -73,7 +73,7 @@ class Loop:
                 raise
             finally:
                 for callback in reversed(self.callbacks):
-                    _end(callback)
+                    _end_callback(callback)
         if self._is_stopping:
             raise KeyboardInterrupt
 
@@ -146,7 +146,7 @@ class Loop:
         self.jobs.interrupt(at_once=False)
 
 
-def _end(callback: Callback) -> None:
+def _end_callback(callback: Callback) -> None:
     """End a callback, and log its error, so that the others end and the loop's error stays."""
     try:
         callback.on_end()
