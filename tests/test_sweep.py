@@ -1,5 +1,6 @@
 """Whole sweeps through the real Hydra, Keras, Optuna and MLflow, read back by their clients."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.trial import TrialState
 
 from rnnexp import data
-from tests.helpers.commands import PRUNE_AT_2, TINY, Command, Ended, metrics
+from tests.helpers.commands import PRUNE_AT_2, ROOT, TINY, Command, Ended, metrics
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +145,7 @@ def test_the_summary_names_the_study_its_best_trial_and_the_next_commands(swept:
         f"{parent.data.metrics['test_accuracy']:.4f}",
         "mlflow ui ",
         f"#/experiments/{parent.info.experiment_id}/runs",
-        "sweep.py data.n_train=",
+        f"python {shlex.quote(str(ROOT / 'sweep.py'))} data.n_train=",
         "--study-name six",
     ):
         assert text in swept.out
