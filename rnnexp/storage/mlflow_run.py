@@ -138,7 +138,7 @@ class Run:
     def terminate(self) -> None:
         """End the run in MLflow."""
         self._outbox.send({"kind": "end", "status": self._status, "time": now_ms()})
-        self._outbox.deliver()
+        self._outbox.close()
 
 
 def param_name(key: str) -> str:

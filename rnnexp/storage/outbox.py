@@ -18,7 +18,7 @@ from rnnexp.atomic import atomic_write
 from rnnexp.errors import one_line
 from rnnexp.storage.checkpoint_deletion import delete_checkpoint
 from rnnexp.storage.locks import locked
-from rnnexp.storage.retry import PAUSE, is_transient
+from rnnexp.storage.retry import PAUSE, is_transient, retry_transient
 from rnnexp.storage.schema import Files
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ class Outbox:
         self._file = file
         self._queue: list[Entry] = []
         self._next_try = 0.0
+        self._is_saved = False
         if file and file.exists():  # from an attempt that died
             self._queue = json.loads(file.read_text())["entries"]
 
@@ -82,18 +83,33 @@ class Outbox:
             log.warning("MLflow can be reached again: all queued writes are delivered")
         return True
 
+    def close(self) -> None:
+        """Deliver the queued writes, or store them in the file, before the process forgets them.
+
+        Raises:
+            OSError: If the file can't be written for ten minutes, as on a disk that stays full.
+        """
+        if not self.deliver() and not self._is_saved:
+            retry_transient(self._write_file)()
+
     def _save(self) -> None:
         if not self._file:
             return
+        try:
+            self._write_file()
+        except OSError as error:  # this disk is full as well; the queue is in memory
+            self._is_saved = False
+            log.warning("%s can't be written: %s", self._file, one_line(error))
+
+    def _write_file(self) -> None:
         saved = {
             "uri": self._client.tracking_uri,
             "run_id": self._run_id,
             "entries": self._queue,
         }
-        try:
+        if self._file:
             atomic_write(self._file, json.dumps(saved))
-        except OSError as error:  # this disk is full as well; the queue is in memory
-            log.warning("%s can't be written: %s", self._file, one_line(error))
+        self._is_saved = True
 
 
 def write(client: MlflowClient, run_id: str, entry: Entry) -> None:

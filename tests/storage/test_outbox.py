@@ -1,4 +1,5 @@
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -171,3 +172,19 @@ def test_a_checkpoint_that_can_not_be_deleted_is_logged_and_skipped(
     assert "can't be deleted" in caplog.text
     assert outbox.deliver()
     assert (tmp_path / "best.fake").exists()
+
+
+def test_a_run_that_ends_on_a_full_disk_keeps_its_writes(
+    store: Path, run_id: str, tmp_path: Path
+) -> None:
+    client = Flaky(f"sqlite:///{store}")
+    client.away = MlflowException("(sqlite3.OperationalError) database or disk is full")
+    folder = tmp_path / "later"  # a file in it can't be written, as on a full disk
+    outbox = Outbox(client, run_id, folder / Files.OUTBOX)
+    outbox.send(metric(0))
+    room = threading.Timer(1.0, folder.mkdir)
+    room.start()
+    outbox.close()
+    client.away = None
+    assert deliver_all(folder) == (1, 0)
+    assert steps(store, run_id) == [0]
