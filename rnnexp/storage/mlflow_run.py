@@ -71,6 +71,10 @@ class Run:
         """Write tags with the next batch, since every request takes its time."""
         self._next_tags |= {name: str(value) for name, value in tags.items()}
 
+    def delete_tag(self, name: str) -> None:
+        """Delete a tag if the run has it, after the writes that are queued."""
+        self._outbox.send({"kind": "delete_tag", "name": name})
+
     @retry_transient
     def continue_clock(self) -> None:
         """Count the seconds of the run's earlier attempts as well."""

@@ -98,10 +98,9 @@ class Tracker(MlflowStore):
         experiment_id = self._experiment_id(client)
         if continued:
             client.update_run(continued, status="RUNNING")
-            if Tags.REASON in client.get_run(continued).data.tags:
-                client.delete_tag(continued, Tags.REASON)  # of an attempt that failed
             run = Run(client, continued, experiment_id, outbox)
             run.log_batch(tags=tags)
+            run.delete_tag(Tags.REASON)  # of an attempt that failed
             return run
         created = client.create_run(experiment_id, tags=tags, run_name=name)
         return Run(client, created.info.run_id, experiment_id, outbox)

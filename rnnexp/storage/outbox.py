@@ -128,6 +128,9 @@ def write(client: MlflowClient, run_id: str, entry: Entry) -> None:
             params = [Param(*item) for item in entry["params"].items()]
             tags = [RunTag(*item) for item in entry["tags"].items()]
             client.log_batch(run_id, metrics=metrics, params=params, tags=tags)
+        case "delete_tag":
+            if entry["name"] in client.get_run(run_id).data.tags:
+                client.delete_tag(run_id, entry["name"])
         case "file":
             client.log_artifact(run_id, entry["path"], entry["folder"])
         case "text":

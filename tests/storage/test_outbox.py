@@ -12,7 +12,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from rnnexp.storage.locks import locked
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.outbox import Outbox, deliver_all
-from rnnexp.storage.schema import Files
+from rnnexp.storage.schema import Files, Tags
 
 
 @pytest.fixture
@@ -188,3 +188,19 @@ def test_a_run_that_ends_on_a_full_disk_keeps_its_writes(
     client.away = None
     assert deliver_all(folder) == (1, 0)
     assert steps(store, run_id) == [0]
+
+
+def test_the_reason_of_a_failed_attempt_is_deleted_though_it_was_queued(
+    store: Path, run_id: str, tmp_path: Path
+) -> None:
+    uri, file = f"sqlite:///{store}", tmp_path / Files.OUTBOX
+    failed = {
+        "kind": "batch", "metrics": {}, "step": 0, "time": 0, "params": {},
+        "tags": {Tags.REASON: "disk full"},
+    }  # fmt: skip
+    file.write_text(json.dumps({"uri": uri, "run_id": run_id, "entries": [failed]}))
+    tracker = Tracker(uri, "test")
+    with tracker.run("a", tags={}, params={}, continued=run_id, outbox=file):
+        pass
+    assert Tags.REASON not in MlflowClient(uri).get_run(run_id).data.tags
+    assert not file.exists()
