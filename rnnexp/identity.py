@@ -48,6 +48,7 @@ _ALIASES = {"mse": "mean_squared_error", "mae": "mean_absolute_error", "acc": "a
     "bce": "binary_crossentropy",
     "kld": "kl_divergence",
     "ce": "crossentropy",
+    "sparse_categorical_crossentropy": "categorical_crossentropy",  # of labels in another form
 }
 _NOUNS = {  # of the fields, one and several
     "objective": ("objective", "objectives"),

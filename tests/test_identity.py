@@ -58,6 +58,7 @@ def table(tmp_path: Path) -> list[str]:
         ([], ["+compile.loss.from_logits=true"], []),
         ([], ["compile.loss=binary_crossentropy"], []),
         ([], ["compile.loss=bce"], []),
+        (["compile=categorical"], ["compile=sparse_categorical"], []),
         ([], ["compile=regression"], ["loss"]),
         ([], ["compile=sparse_categorical"], ["loss"]),
         ([], ["compile.loss._target_=keras.losses.MeanSquaredError"], ["loss"]),
