@@ -36,6 +36,7 @@ FILES = (
     "model.embedding_file",
     "checkpoint",
 )
+LONGEST = 400  # characters of a part of an identity
 Files = dict[str, dict[str, str]]  # fingerprints by config key and path
 
 # Arguments of losses and metrics that do not change the number: a name; where the sigmoid or the
@@ -147,11 +148,11 @@ def identity_of(config: DictConfig, direction: str | None = None) -> Identity:
     rows, validation = _measured_on(config, monitor)
     return Identity(
         objective=str(objective),
-        loss=_weighted(config) if is_the_loss else None,
-        metric=None if metric is None else _text(metric),
-        weights=_weights(config, monitor, metric),
-        penalty=_penalty(config) if is_the_loss else None,
-        rows=rows,
+        loss=_bounded(_weighted(config)) if is_the_loss else None,
+        metric=None if metric is None else _bounded(_text(metric)),
+        weights=_bounded(_weights(config, monitor, metric)),
+        penalty=_bounded(_penalty(config)) if is_the_loss else None,
+        rows=_bounded(rows),
         validation=validation,
     )
 
@@ -324,6 +325,13 @@ def _name(name: str) -> str:
     """Return a name of Keras as its functions have it: ``BinaryCrossentropy`` is a class's."""
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name))
     return _ALIASES.get(words.lower(), words.lower())
+
+
+def _bounded(text: str | None) -> str | None:
+    """Cut a text that would be too long for a tag, such as one with many thresholds."""
+    if text is None or len(text) <= LONGEST:
+        return text
+    return f"{text[:LONGEST]}... sha256 {hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def _plain(value: Any) -> str:

@@ -117,6 +117,18 @@ def test_it_is_read_as_it_was_written(composed: Composed) -> None:
     assert Identity.parse(str(identity)) == identity
 
 
+def test_a_long_part_is_cut_and_still_differs(composed: Composed) -> None:
+    def with_thresholds(last: int) -> Identity:
+        thresholds = ",".join(str(n / 1000) for n in [*range(300), last])
+        metric = f"{{_target_:keras.metrics.AUC,thresholds:[{thresholds}]}}"
+        return identity_of(composed(AUC, f"compile.metrics=[{metric}]"))
+
+    one = with_thresholds(500)
+    assert len(str(one)) < 1000
+    assert one == with_thresholds(500)
+    assert one != with_thresholds(501)
+
+
 def test_differences_are_said() -> None:
     one = Identity("min val_loss", loss="binary_crossentropy", validation="a file of its own")
     other = Identity("min val_loss", loss="mean_squared_error", validation="a file of its own")

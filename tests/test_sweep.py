@@ -266,10 +266,9 @@ def test_a_job_may_change_its_folder(command: Command) -> None:
 
 
 def test_maximizing_accuracy(command: Command) -> None:
-    ended = command(
-        "-m", "hydra.sweeper.n_trials=3", "objective.monitor=val_accuracy", "objective.mode=max"
-    )
+    ended = command("-m", "hydra.sweeper.n_trials=3", "objective.monitor=val_accuracy")
     study = ended.study()
+    assert study.user_attrs["objective"] == "max val_accuracy"
     assert study.direction.name == "MAXIMIZE"
     for trial in study.trials:
         if trial.state == TrialState.COMPLETE:
