@@ -217,7 +217,7 @@ def problems_of(
 def _changes(config: DictConfig, tags: Mapping[str, str]) -> list[str]:
     """Return what has changed of the data and the files since a run was trained."""
     if problem := data_problem(config, data.load(config.data), tags):
-        return [problem]
+        return [f"its data {problem}"]
     changed = changed_files(sources_in(tags), files_of(config))
     if changed or Tags.IDENTITY not in tags:
         return changed

@@ -48,7 +48,8 @@ def dataset_of(config: DictConfig, run_id: str, tags: Mapping[str, str]) -> Data
         raise ConfigError([f"run {run_id}: its data config can't be used: {error}"]) from error
     if problem := data_problem(config, dataset, tags):
         raise NotFoundError(
-            f"run {run_id}: {problem}; without the original data, the word of each id is unknown"
+            f"the data of run {run_id} {problem}; without the original data, the word of each id "
+            "is unknown"
         )
     return dataset
 

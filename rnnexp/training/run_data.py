@@ -17,16 +17,19 @@ def sources_in(tags: Mapping[str, str]) -> Files:
 
 
 def data_problem(config: DictConfig, dataset: Dataset, tags: Mapping[str, str]) -> str | None:
-    """Return why data are not those that a run was trained on; None if they are.
+    """Return what has changed of the data that a run was trained on; None if nothing has.
 
     Args:
         config: The run's config.
         dataset: The data that the config leads to now.
         tags: The run's tags. A run that ended before its data were loaded has no fingerprint.
+
+    Returns:
+        The end of a sentence about the data of the run.
     """
     then, now = tags.get(Tags.DATA), dataset.folder.name
     if then in (None, now):
         return None
     files = changed_files(sources_in(tags), files_of(config))
     fingerprints = f"the fingerprint was {then}, now it is {now}"
-    return f"the data have changed since it was trained: {'; '.join([fingerprints, *files])}"
+    return f"have changed since it was trained: {'; '.join([fingerprints, *files])}"

@@ -84,7 +84,9 @@ def evaluate(config: DictConfig, run_id: str) -> dict[str, float]:
         return {}
     dataset = data.load(config.data)
     if problem := data_problem(config, dataset, store.client().get_run(run_id).data.tags):
-        raise NotFoundError(f"run {run_id} can't be evaluated: {problem}")
+        raise NotFoundError(
+            f"the data of run {run_id} {problem}; without the original data it can't be evaluated"
+        )
     model = build(config, dataset)
     load(model, run_id, store)
     test = dataset.test()

@@ -13,26 +13,23 @@ SWEEP = (
 RESUME = (*SWEEP, "hydra.sweeper.resume=s", "hydra.sweeper.n_trials=2")
 
 
-def write(folder: Path) -> list[str]:
-    """Write files of reviews; return the overrides that name them."""
-    rows = "".join(f"{'good' if n % 2 else 'bad'} film {n},{n % 2}\n" for n in range(40))
-    for name in ("train", "test"):
-        (folder / f"{name}.csv").write_text(f"text,label\n{rows}")
-    files = [f"data.{name}={name}.csv" for name in ("train", "test")]
-    return ["data=table", *files, "data.maxlen=8", "model.embedding_size=4"]
+def data(folder: Path) -> list[str]:
+    """Return overrides for the user's own files, and a callback that appends to one of them."""
+    append = f"_target_:tests.helpers.failing.AppendAtEnd,file:{folder}/train.csv,rows:'new,1\n'"
+    return [
+        "data=table", "data.train=train.csv", "data.test=test.csv", "data.maxlen=8",
+        "model.embedding_size=4", f"+callbacks.append={{{append}}}",
+    ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def began(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Ended:
     """A sweep of two trials, after whose first another program appends to the training file."""
     folder = tmp_path_factory.mktemp("folder")
-    append = (
-        f"{{_target_:tests.helpers.failing.AppendAtEnd,file:{folder}/train.csv,rows:'new,1\n'}}"
-    )
-    return command(
-        *SWEEP, *write(folder), f"+callbacks.append={append}", "hydra.sweeper.n_trials=2",
-        tiny=False, path=folder,
-    )  # fmt: skip
+    rows = "".join(f"{'good' if n % 2 else 'bad'} film {n},{n % 2}\n" for n in range(40))
+    for name in ("train", "test"):
+        (folder / f"{name}.csv").write_text(f"text,label\n{rows}")
+    return command(*SWEEP, *data(folder), "hydra.sweeper.n_trials=2", tiny=False, path=folder)
 
 
 def test_a_file_that_changes_while_a_sweep_runs(began: Ended) -> None:
@@ -44,23 +41,14 @@ def test_a_file_that_changes_while_a_sweep_runs(began: Ended) -> None:
     # Nor is the best trial evaluated with other data, which have another vocabulary.
     assert began.code == 1
     assert "the end of the sweep failed: evaluate: NotFoundError: " in began.err
-    assert (
-        "can't be evaluated: the data have changed since it was trained: the fingerprint was"
-        in (began.err)
-    )
+    changed = f"the data of run {first.info.run_id} have changed since it was trained: "
+    assert f"{changed}the fingerprint was {first.data.tags['data']}, now it is " in began.err
     assert not [name for name in began.runs()[0].data.metrics if name.startswith("test_")]
 
 
 def test_a_resume_on_other_data_is_refused(command: Command, began: Ended) -> None:
     before = began.files()
-    append = (
-        f"{{_target_:tests.helpers.failing.AppendAtEnd,file:{began.path}/train.csv,rows:'new,1\n'}}"
-    )
-    data = ["data=table", "data.train=train.csv", "data.test=test.csv", "data.maxlen=8"]
-    ended = command(
-        *RESUME, *data, "model.embedding_size=4", f"+callbacks.append={append}",
-        tiny=False, path=began.path,
-    )  # fmt: skip
+    ended = command(*RESUME, *data(began.path), tiny=False, path=began.path)
     assert ended.code == 1
     assert "hydra.sweeper.resume=s: the study is another one: data.train=" in ended.err
     assert " had 5" in ended.err and ", now it has 5" in ended.err
