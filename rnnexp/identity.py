@@ -9,7 +9,7 @@ are kept apart:
 - The fingerprint of a `rnnexp.data.Dataset` says whether two runs were trained on the same numbers.
   A checkpoint is evaluated, and a run is trained again, only on the same dataset.
 
-`files_of` fingerprints the files that a config names, so that a change can be explained.
+`digests_of` fingerprints the files that a config names, so that a change can be explained.
 """
 
 import hashlib
@@ -18,11 +18,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from hydra.errors import HydraException
-from hydra.utils import get_class, instantiate, to_absolute_path
+from hydra.utils import instantiate, to_absolute_path
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.objective import VALIDATION, is_loss, metric_in, objective_in, value_in
@@ -37,13 +37,16 @@ FILES = (
     "checkpoint",
 )
 LONGEST = 400  # characters of a part of an identity
-Files = dict[str, dict[str, str]]  # fingerprints by config key and path
+Digests = dict[str, dict[str, str]]  # fingerprints by config key and path
 
 # Arguments of losses and metrics that do not change the number: a name; where the sigmoid or the
 # softmax is; and Keras's defaults.
 _NO_MATTER = ("name", "dtype", "from_logits", "_convert_", "_recursive_")
 _DEFAULTS = {"label_smoothing": 0, "axis": -1, "reduction": "sum_over_batch_size", "threshold": 0.5}
-_ALIASES = {"mse": "mean_squared_error", "mae": "mean_absolute_error", "acc": "accuracy"} | {
+_ALIASES = {
+    "acc": "accuracy",
+    "mse": "mean_squared_error",
+    "mae": "mean_absolute_error",
     "mape": "mean_absolute_percentage_error",
     "msle": "mean_squared_logarithmic_error",
     "bce": "binary_crossentropy",
@@ -159,7 +162,7 @@ def identity_of(config: DictConfig, direction: str | None = None) -> Identity:
 
 def measured(
     configs: Sequence[DictConfig], direction: str | None
-) -> tuple[Identity, Files, list[str]]:
+) -> tuple[Identity, Digests, list[str]]:
     """Return what all configs of a study have in common; to be called where the files are.
 
     Args:
@@ -171,20 +174,20 @@ def measured(
         value that would make the values of trials incomparable.
     """
     identities = [identity_of(config, direction) for config in configs]
-    files = Files()
+    files = Digests()
     for config in configs:
-        for key, found in files_of(config).items():
+        for key, found in digests_of(config).items():
             files.setdefault(key, {}).update(found)
     return identities[0], files, _search_problems(configs, identities)
 
 
-def files_of(config: DictConfig) -> Files:
+def digests_of(config: DictConfig) -> Digests:
     """Fingerprint the files that a config names.
 
     Returns:
         By config key and absolute path, the size and the digest of each file that exists.
     """
-    found = Files()
+    found = Digests()
     for key in FILES:
         path = value_in(config, key)
         if isinstance(path, str) and (file := Path(to_absolute_path(path))).is_file():
@@ -192,7 +195,7 @@ def files_of(config: DictConfig) -> Files:
     return found
 
 
-def changed_files(then: Files, now: Files) -> list[str]:
+def changed_files(then: Digests, now: Digests) -> list[str]:
     """Describe the files that have changed since their fingerprints were stored.
 
     Args:
@@ -254,13 +257,14 @@ def _overrides(config: DictConfig) -> list[str]:
 
 def _measured_on(config: DictConfig, monitor: str) -> tuple[str | None, str | None]:
     """Return the rows of the monitored value, and which of them are the validation part."""
-    target = value_in(config, "data._target_")
+    module, _, name = str(value_in(config, "data._target_")).rpartition(".")
     try:
-        if not hasattr(get_class(str(target)), "measured_on"):
-            return None, None
-        source = instantiate(config.data)
-    except (HydraException, ImportError, ValueError):  # such as another application's data
+        kind = getattr(import_module(module), name, None) if module else None
+    except ImportError:
+        kind = None
+    if not hasattr(kind, "measured_on"):  # such as another application's data
         return None, None
+    source = instantiate(config.data)
     split = value_in(config, "fit.validation_split")
     found: tuple[str, str] = source.measured_on(monitor.startswith(VALIDATION), split)
     return found

@@ -85,7 +85,7 @@ def test_all_problems_are_in_one_message(command: Command) -> None:
         (["objective.monitor=val_accuracy", "objective.mode=min"], "but more val_accuracy is"),
         (["hydra.sweeper.direction=maximize"], "hydra.sweeper.direction=maximize, but less "),
         (["objective.monitor=val_tp", "compile.metrics=[{_target_:keras.metrics.TruePositives,"
-          "name:tp}]"], "it is unknown whether less or more is better; give objective.mode="),
+          "name:tp}]"], "whether less or more is better is unknown; give objective.mode="),
         # Searches whose trials could not be compared.
         (["compile.loss._target_=choice(keras.losses.BinaryCrossentropy,"
           "keras.losses.MeanSquaredError)"],

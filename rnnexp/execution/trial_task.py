@@ -82,7 +82,7 @@ class TrialTask:
         )
         with recorded(tracker, config, options) as run:
             retry_transient(trial.set_user_attr)(TrialAttrs.RUN_ID, run.id)
-            current = retry_transient(StudyTrial)(trial, run, study_attrs.get(StudyAttrs.SOURCES))
+            current = retry_transient(StudyTrial)(trial, run, study_attrs.get(StudyAttrs.DIGESTS))
             objective = objective_in(config, hydra.sweeper.direction)
             with as_current(current):
                 result = self._result(config, current, objective)

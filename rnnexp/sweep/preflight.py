@@ -17,7 +17,7 @@ from rnnexp.execution.application_hooks import Check, load_application
 from rnnexp.execution.composer import Composer
 from rnnexp.execution.launching import Jobs
 from rnnexp.execution.probe_configs import Probes, base_config
-from rnnexp.identity import Files, Identity, measured
+from rnnexp.identity import Digests, Identity, measured
 from rnnexp.number_ranges import COUNT, NOT_NEGATIVE, POSITIVE, UNIT, WHOLE
 from rnnexp.objective import objective_in, objective_problems, settle_mode
 from rnnexp.search.conditions import as_overrides, with_conditions
@@ -94,24 +94,24 @@ def preflight(
     objective = objective_in(base, settings.direction) if base and not unclear else None
     now = definition(base, space) if base else {}
     problems += unclear
-    identity, sources = Identity(str(objective)), Files()
+    identity, digests = Identity(str(objective)), Digests()
     if application.check and configs:
         found, common = _checked(application.check, configs, settings.direction, jobs)
         problems += found
-        identity, sources = common or (identity, sources)
+        identity, digests = common or (identity, digests)
     if study and objective:
-        problems += resume_problems(settings, study, now, identity, sources)
+        problems += resume_problems(settings, study, now, identity, digests)
     if problems or not (base and sampler and pruner and objective):
         raise ConfigError(list(dict.fromkeys(problems)))
     return SweepPlan(
-        settings, space, base, objective, identity, sources, now, sampler, pruner, enqueued,
+        settings, space, base, objective, identity, digests, now, sampler, pruner, enqueued,
         application, study,
     )  # fmt: skip
 
 
 def _checked(
     check: Check, configs: Sequence[Any], direction: str | None, jobs: Jobs
-) -> tuple[list[str], tuple[Identity, Files] | None]:
+) -> tuple[list[str], tuple[Identity, Digests] | None]:
     """Call the application's check; then find out what the configs have in common.
 
     Returns:
@@ -119,8 +119,8 @@ def _checked(
     """
     if problems := jobs.call(check, configs).result():
         return problems, None
-    identity, sources, incomparable = jobs.call(measured, configs, direction).result()
-    return incomparable, (identity, sources)
+    identity, digests, incomparable = jobs.call(measured, configs, direction).result()
+    return incomparable, (identity, digests)
 
 
 def _numbers(settings: SweepSettings) -> list[str]:

@@ -147,7 +147,7 @@ def _open_study(plan: SweepPlan, git: Git | None) -> optuna.Study:
         study.set_user_attr(StudyAttrs.SCHEMA, VERSION)
         study.set_user_attr(StudyAttrs.OBJECTIVE, str(plan.objective))
         study.set_user_attr(StudyAttrs.IDENTITY, str(plan.identity))
-        study.set_user_attr(StudyAttrs.SOURCES, plan.sources)
+        study.set_user_attr(StudyAttrs.DIGESTS, plan.digests)
         study.set_user_attr(StudyAttrs.MODEL_NAME, settings.registered_model_name)
         study.set_user_attr(StudyAttrs.SCRIPT, sys.argv[0])
         study.set_user_attr(StudyAttrs.FOLDER, str(settings.sweep_dir))

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from omegaconf import DictConfig
 
 from rnnexp.data import Dataset
-from rnnexp.identity import Files, changed_files, files_of
+from rnnexp.identity import Digests, changed_files, digests_of
 from rnnexp.storage.schema import Tags
 
 
-def sources_in(tags: Mapping[str, str]) -> Files:
+def digests_in(tags: Mapping[str, str]) -> Digests:
     """Return the fingerprints of the files that a run has read, by its tags; may be empty."""
-    found: Files = json.loads(tags.get(Tags.SOURCES, "{}"))
+    found: Digests = json.loads(tags.get(Tags.DIGESTS, "{}"))
     return found
 
 
@@ -30,6 +30,6 @@ def data_problem(config: DictConfig, dataset: Dataset, tags: Mapping[str, str]) 
     then, now = tags.get(Tags.DATA), dataset.folder.name
     if then in (None, now):
         return None
-    files = changed_files(sources_in(tags), files_of(config))
+    files = changed_files(digests_in(tags), digests_of(config))
     fingerprints = f"the fingerprint was {then}, now it is {now}"
     return f"have changed since it was trained: {'; '.join([fingerprints, *files])}"

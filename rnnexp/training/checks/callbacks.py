@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from rnnexp import keras_runtime
 from rnnexp.errors import one_line
 from rnnexp.number_ranges import NOT_NEGATIVE, SHARE, WHOLE, Range
-from rnnexp.objective import known_mode, objective_in
+from rnnexp.objective import MODES, known_mode, objective_in
 from rnnexp.storage.uris import write_problem
 from rnnexp.training.checks.choices import choice_problems
 from rnnexp.training.checks.learning_rates import scheduler_problems
@@ -36,7 +36,7 @@ RANGES = {
     "factor": SHARE,
 }
 CHOICES: dict[str, tuple[object, ...]] = {
-    "mode": ("auto", "min", "max"),
+    "mode": MODES,
     "restore_best_weights": (True, False),
     "save_best_only": (True, False),
     "save_weights_only": (True, False),
@@ -154,15 +154,18 @@ def _pattern_problems(
 
 
 def _mode_problems(config: DictConfig, callbacks: Mapping[str, object]) -> Iterator[str]:
-    """Find callbacks that would stop a training since Keras can't tell what ``auto`` means."""
+    """Find callbacks to which the worst epoch is the best, or that can't tell which one is."""
     for name, callback in callbacks.items():
-        monitor = getattr(callback, "monitor", None)
-        is_auto = getattr(callback, "mode", None) == "auto"
-        if monitor and is_auto and known_mode(config, monitor) is None:
-            yield (
-                f"callbacks.{name}.mode=auto: it is unknown whether less or more {monitor} is "
-                "better; give min or max, or ${objective.mode}"
-            )
+        monitor, mode = getattr(callback, "monitor", None), getattr(callback, "mode", None)
+        if not isinstance(monitor, str) or mode not in MODES:
+            continue
+        known = known_mode(config, monitor)
+        where = f"callbacks.{name}.mode={mode}"
+        if mode == "auto" and known is None:
+            yield f"{where}: whether less or more {monitor} is better is unknown; give min or max"
+        elif known and mode not in ("auto", known):
+            more = "more" if known == "max" else "less"
+            yield f"{where}, but {more} {monitor} is better; give callbacks.{name}.mode={known}"
 
 
 def _checkpoint_problems(config: DictConfig, callbacks: Mapping[str, object]) -> Iterator[str]:
