@@ -56,7 +56,7 @@ SECOND = (
          "callbacks.early_stopping.mode=min, but more val_accuracy is better; give callbacks"),
         ([f"{CHECKPOINT}.mode=max"], "model_checkpoint.mode=max, but less val_loss is better"),
         (["callbacks.early_stopping.mode=auto", "callbacks.early_stopping.monitor=val_quality"],
-         "callbacks.early_stopping.mode=auto: whether less or more val_quality is better is unknown"),
+         "callbacks.early_stopping.mode=auto: whether less or more val_quality is better is"),
     ],
 )  # fmt: skip
 def test_the_best_epochs_model_is_kept(
