@@ -17,7 +17,8 @@ class SweeperConf:
     Attributes:
         sampler: An Optuna sampler, as ``_target_`` with its arguments.
         pruner: An Optuna pruner, as ``_target_`` with its arguments.
-        direction: ``minimize`` or ``maximize``.
+        direction: ``minimize`` or ``maximize``; null for that of the application's ``objective``
+            (its ``monitor`` and ``mode``), and without one for ``minimize``.
         storage: Optuna's storage URL; a relative SQLite path begins where the command was started.
         study_name: Name of the study, new in its storage.
         n_trials: The number of trials; null if ``timeout`` or ``patience`` end the study.
@@ -54,7 +55,7 @@ class SweeperConf:
     _recursive_: bool = False
     sampler: Any = field(default_factory=lambda: {"_target_": "optuna.samplers.TPESampler"})
     pruner: Any = field(default_factory=lambda: {"_target_": "optuna.pruners.NopPruner"})
-    direction: Any = "minimize"
+    direction: Any = None
     storage: str = "sqlite:///optuna.db"
     study_name: str | None = "${hydra.job.name}-${now:%Y-%m-%d_%H-%M-%S}"
     n_trials: int | None = 20

@@ -11,7 +11,6 @@ from rnnexp.cli.packable import packable_config
 from rnnexp.serving.packing import dataset_of, pack
 from rnnexp.serving.publish import how_to_predict
 from rnnexp.storage.run_reader import RunReader
-from rnnexp.storage.schema import Tags
 
 
 @click.command()
@@ -30,7 +29,7 @@ def export(run: str, folder: Path, tracking_uri: str | None) -> None:
     found = reader.run(run)
     config = packable_config(reader, found)
     run_id = found.info.run_id
-    dataset = dataset_of(config, run_id, found.data.tags[Tags.DATA])
+    dataset = dataset_of(config, run_id, found.data.tags)
     with atomic_folder(folder) as draft:
         pack(config, dataset, run_id, reader.store, draft, Model(run_id=run_id))
     click.echo(f"{folder} has the model of run {run_id}; to use it:")

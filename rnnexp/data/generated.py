@@ -104,6 +104,10 @@ class Generated(Source):
         """Return the attributes that, with the seed and the task, determine every review."""
         return {"n_train": self.n_train, "n_test": self.n_test, "noise": self.noise}
 
+    def rows(self, part: str) -> dict[str, object]:  # noqa: ARG002
+        """Return what identifies the training rows, on which ``n_test`` has no influence."""
+        return {"n_train": self.n_train, "noise": self.noise}
+
     def read(self) -> dict[str, Corpus]:
         """Generate the training and the test reviews, which are drawn independently."""
         streams = np.random.SeedSequence(self.seed).spawn(2)

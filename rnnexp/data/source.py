@@ -70,6 +70,32 @@ class Source(ABC):
             DataError: If the reviews can't be read; lists every problem.
         """
 
+    def rows(self, part: str) -> dict[str, object]:  # noqa: ARG002, for subclasses with files
+        """Return what identifies the rows of a part and their labels, however texts are encoded."""
+        return self.fingerprint()
+
+    def measured_on(
+        self,
+        on_validation: bool,  # noqa: ARG002, for subclasses with a validation part of their own
+        validation_split: float | None,
+    ) -> tuple[str, str]:
+        """Return what a monitored value is measured on; see `rnnexp.identity.Identity`.
+
+        Args:
+            on_validation: Whether the value is one of the validation part, not of the training
+                part.
+            validation_split: The share of the training part to validate on.
+
+        Returns:
+            The rows, and which of them are the validation part; equal texts mean equal rows.
+        """
+        order = f"the last {validation_split} of the rows in the order of data.seed={self.seed}"
+        return self._rows("train"), order
+
+    def _rows(self, part: str) -> str:
+        found = {**self.rows(part), "task": self.task}
+        return f"{type(self).__name__} {' '.join(f'{key}={found[key]}' for key in found)}"
+
     def problems(self) -> list[str]:
         """Return what is wrong with the attributes, one message per problem."""
         problems = WHOLE.problems("data.seed", self.seed)
@@ -91,17 +117,24 @@ class Source(ABC):
         """
         if problems := self.problems():
             raise DataError(problems)
+        content = self.fingerprint()
         key: dict[str, object] = {
             "source": type(self).__qualname__,
-            "content": self.fingerprint(),
+            "content": content,
             "num_words": self.num_words,
             "maxlen": self.maxlen,
             "split": self.split,
             "seed": self.seed,
             "task": self.task,
         }
+
+        def encode(folder: Path) -> None:
+            self._encode(folder)
+            if self.fingerprint() != content:
+                raise DataError(["the data have changed while they were read; start again"])
+
         try:
-            folder = cache.get(key, self._encode)
+            folder = cache.get(key, encode)
         except OSError as error:
             where = error.filename or cache.root()
             raise DataError([f"encoded data can't be stored: {where}: {error.strerror}"]) from error

@@ -15,6 +15,7 @@ from rnnexp.data import table_files
 from rnnexp.data.dataset import Label
 from rnnexp.data.source import PARTS, Corpus, Source
 from rnnexp.errors import DataError
+from rnnexp.identity import digest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,10 +63,20 @@ class Table(Source):
     def fingerprint(self) -> dict[str, object]:
         """Return the digests of the files, and the names of the columns."""
         try:
-            digests = {name: table_files.digest(path) for name, path in self._files().items()}
+            digests = {name: digest(path) for name, path in self._files().items()}
         except OSError as error:
             raise DataError([f"{error.filename} can't be read: {error.strerror}"]) from error
         return {**digests, "text": self.text, "label": self.label, "weight": self.weight}
+
+    def rows(self, part: str) -> dict[str, object]:
+        """Return the digest of the file of a part, and the column of its labels."""
+        return {"sha256": digest(self._files()[part])[:16], "label": self.label}
+
+    def measured_on(self, on_validation: bool, validation_split: float | None) -> tuple[str, str]:
+        """Return what a monitored value is measured on: the validation file, if there is one."""
+        if self.validation is None:
+            return super().measured_on(on_validation, validation_split)
+        return self._rows("validation" if on_validation else "train"), "a file of its own"
 
     def read(self) -> dict[str, Corpus]:
         """Read all files.

@@ -1,8 +1,6 @@
 """Files with a table: CSV and TSV, also compressed as .gz, and Parquet."""
 
-import hashlib
 import zlib
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,22 +17,6 @@ def kind(path: Path) -> str | None:
     """Return the ending that says how to read a file; None if such files are not accepted."""
     suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     return suffix if suffix == ".parquet" or suffix in SEPARATORS else None
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file; a process reads an unchanged file once.
-
-    Raises:
-        OSError: If the file can't be read.
-    """
-    found = path.stat()
-    return _digest(path, found.st_size, found.st_mtime_ns)
-
-
-@cache
-def _digest(path: Path, size: int, mtime_ns: int) -> str:  # noqa: ARG001, part of the cache's key
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read(path: Path) -> "pd.DataFrame":

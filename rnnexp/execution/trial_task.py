@@ -23,14 +23,14 @@ from omegaconf.errors import OmegaConfBaseException
 from rnnexp.execution.current_trial import StudyTrial, as_current, trial_of_job
 from rnnexp.execution.job_result import to_result
 from rnnexp.library_defaults import set_library_defaults
-from rnnexp.objective import Objective
+from rnnexp.objective import Objective, objective_in, settle_mode
 from rnnexp.pruning import Verdict
 from rnnexp.result import Result, State
 from rnnexp.search.space import short_name
 from rnnexp.storage.locks import locked
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_tracker import Tracker
-from rnnexp.storage.provenance import environment, objective_in, provenance_tags
+from rnnexp.storage.provenance import environment, provenance_tags
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Artifacts, Files, Kind, Metrics, StudyAttrs, Tags, TrialAttrs
 from rnnexp.storage.system_metrics import system_metrics
@@ -82,20 +82,21 @@ class TrialTask:
         )
         with recorded(tracker, config, options) as run:
             retry_transient(trial.set_user_attr)(TrialAttrs.RUN_ID, run.id)
-            current = retry_transient(StudyTrial)(trial, run)
+            current = retry_transient(StudyTrial)(trial, run, study_attrs.get(StudyAttrs.SOURCES))
+            objective = objective_in(config, hydra.sweeper.direction)
             with as_current(current):
-                result = self._result(config, current, hydra.sweeper.direction)
+                result = self._result(config, current, objective)
             log_result(run, result, current.verdict)
         retry_transient(trial.set_user_attr)(TrialAttrs.RESULT, result.to_json())
         Path(hydra.runtime.output_dir, Files.BACKUP).unlink(missing_ok=True)
         return result
 
-    def _result(self, config: DictConfig, trial: StudyTrial, direction: str) -> Result:
+    def _result(self, config: DictConfig, trial: StudyTrial, objective: Objective) -> Result:
         try:
             return to_result(self.task(config))
         except optuna.TrialPruned as pruned:
             reason = str(trial.verdict) if trial.verdict else "by the application"
-            best = Objective.of_direction(direction).best(trial.reported)
+            best = objective.best(trial.reported)
             epoch, value = best or (None, None)
             return Result(State.PRUNED, value, epoch, reason=str(pruned) or reason)
 
@@ -140,7 +141,8 @@ def recorded(tracker: Tracker, config: DictConfig, options: RunOptions) -> Itera
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir).absolute()
     log_file = folder / f"{hydra.job.name}.log"
-    objective = objective_in(config, hydra.sweeper.get("direction", "minimize"))
+    objective = objective_in(config, hydra.sweeper.get("direction"))
+    settle_mode(config)
     provenance = provenance_tags(config, objective, options.git)
     with tracker.run(
         options.name,

@@ -13,18 +13,18 @@ from hydra.utils import instantiate
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.errors import ConfigError, one_line
-from rnnexp.execution.application_hooks import load_application
+from rnnexp.execution.application_hooks import Check, load_application
 from rnnexp.execution.composer import Composer
 from rnnexp.execution.launching import Jobs
 from rnnexp.execution.probe_configs import Probes, base_config
+from rnnexp.identity import Files, Identity, measured
 from rnnexp.number_ranges import COUNT, NOT_NEGATIVE, POSITIVE, UNIT, WHOLE
-from rnnexp.objective import Objective
+from rnnexp.objective import objective_in, objective_problems, settle_mode
 from rnnexp.search.conditions import as_overrides, with_conditions
 from rnnexp.search.enqueue import enqueued_params
 from rnnexp.search.space import parse
 from rnnexp.search.study_definition import definition
 from rnnexp.storage.optuna_store import study_names
-from rnnexp.storage.provenance import objective_in
 from rnnexp.storage.registry import name_problem
 from rnnexp.storage.uris import sqlite_file, write_problem
 from rnnexp.sweep.plan import SweepPlan
@@ -76,7 +76,7 @@ def preflight(
     sampler, pruner, unmade = _sampler_and_pruner(settings)
     application, missing = load_application(settings.check, settings.evaluate, settings.publish)
     problems += [*unread, *conditional, *_numbers(settings), *keep_problems(settings.keep)]
-    problems += [*_direction(settings), *unmade, *_storage(settings), *_subdir(settings)]
+    problems += [*unmade, *_storage(settings), *_subdir(settings)]
     problems += [*settings.tracker().problems(), *_registered_model(settings), *missing]
     if not (space.dimensions or problems):
         problems.append(
@@ -88,19 +88,39 @@ def preflight(
     problems += [*uncomposed, *not_enqueued]
     study, not_resumed = study_to_resume(settings)
     problems += not_resumed
+    if base:
+        settle_mode(base)
+    unclear = objective_problems(base, settings.direction) if base else []
+    objective = objective_in(base, settings.direction) if base and not unclear else None
     now = definition(base, space) if base else {}
-    if study and base:
-        problems += resume_problems(settings, study, now)
+    problems += unclear
+    identity, sources = Identity(str(objective)), Files()
     if application.check and configs:
-        problems += jobs.call(application.check, configs).result()
-    if problems or not (base and sampler and pruner):
+        found, common = _checked(application.check, configs, settings.direction, jobs)
+        problems += found
+        identity, sources = common or (identity, sources)
+    if study and objective:
+        problems += resume_problems(settings, study, now, identity, sources)
+    if problems or not (base and sampler and pruner and objective):
         raise ConfigError(list(dict.fromkeys(problems)))
-    objective = objective_in(base, settings.direction)
-    if objective.direction != settings.direction:  # the study's direction decides
-        objective = Objective.of_direction(settings.direction, objective.monitor)
     return SweepPlan(
-        settings, space, base, objective, now, sampler, pruner, enqueued, application, study
-    )
+        settings, space, base, objective, identity, sources, now, sampler, pruner, enqueued,
+        application, study,
+    )  # fmt: skip
+
+
+def _checked(
+    check: Check, configs: Sequence[Any], direction: str | None, jobs: Jobs
+) -> tuple[list[str], tuple[Identity, Files] | None]:
+    """Call the application's check; then find out what the configs have in common.
+
+    Returns:
+        The problems; and what the values are measured on and by, and the files that are read.
+    """
+    if problems := jobs.call(check, configs).result():
+        return problems, None
+    identity, sources, incomparable = jobs.call(measured, configs, direction).result()
+    return incomparable, (identity, sources)
 
 
 def _numbers(settings: SweepSettings) -> list[str]:
@@ -113,15 +133,6 @@ def _numbers(settings: SweepSettings) -> list[str]:
     if settings.n_trials is None and settings.timeout is None and settings.patience is None:
         problems.append("hydra.sweeper.n_trials=null: needs a timeout or a patience, to end at all")
     return problems
-
-
-def _direction(settings: SweepSettings) -> list[str]:
-    try:
-        Objective.of_direction(settings.direction)
-    except (KeyError, TypeError):  # a list is not even hashable
-        given = settings.direction
-        return [f"hydra.sweeper.direction={given}: must be minimize or maximize"]
-    return []
 
 
 def _sampler_and_pruner(settings: SweepSettings) -> tuple[Any, Any, list[str]]:

@@ -87,6 +87,8 @@ def _run_study(plan: SweepPlan, composer: Composer, jobs: Jobs) -> SweepOutcome:
     git = git_of_application()
     study = _open_study(plan, git)
     folder = Path(study.user_attrs[StudyAttrs.FOLDER])
+    objective = plan.objective
+    log.info("study %s %ss %s", study.study_name, objective.direction, objective.monitor)
     heartbeat = Heartbeat(study)
     if plan.resumed:
         deliver_all(folder)  # the writes of an earlier sweep come before those of this one
@@ -136,7 +138,7 @@ def _open_study(plan: SweepPlan, git: Git | None) -> optuna.Study:
             storage=open_storage(settings.storage),
             sampler=DistinctSampler(plan.sampler, plan.space),
             pruner=plan.pruner,
-            direction=plan.settings.direction,
+            direction=plan.objective.direction,
             load_if_exists=plan.resumed is not None,
         )
     except optuna.exceptions.DuplicatedStudyError:  # another sweep has made it a moment ago
@@ -144,6 +146,9 @@ def _open_study(plan: SweepPlan, git: Git | None) -> optuna.Study:
     if StudyAttrs.DEFINITION not in study.user_attrs:
         study.set_user_attr(StudyAttrs.SCHEMA, VERSION)
         study.set_user_attr(StudyAttrs.OBJECTIVE, str(plan.objective))
+        study.set_user_attr(StudyAttrs.IDENTITY, str(plan.identity))
+        study.set_user_attr(StudyAttrs.SOURCES, plan.sources)
+        study.set_user_attr(StudyAttrs.MODEL_NAME, settings.registered_model_name)
         study.set_user_attr(StudyAttrs.SCRIPT, sys.argv[0])
         study.set_user_attr(StudyAttrs.FOLDER, str(settings.sweep_dir))
         study.set_user_attr(StudyAttrs.DEFINITION, dict(plan.definition))

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnexp.data import table_files
 from rnnexp.data.table import Table
 from rnnexp.errors import DataError
+from rnnexp.identity import digest
 
 ROWS = [("good film", "1"), ("NA", "0"), ('a, "quoted" one', "1"), ("두 번 봤다", "0")]
 
@@ -195,12 +195,12 @@ def test_a_file_is_digested_once_until_it_changes(
         hashlib, "file_digest", lambda file, kind: (made.append(file), real(file, kind))[1]
     )
     file = write(tmp_path / "a.csv", "one")
-    first = table_files.digest(file)
-    assert table_files.digest(file) == first
+    first = digest(file)
+    assert digest(file) == first
     assert len(made) == 1
     write(file, "two")
     os.utime(file, ns=(0, 0))
-    assert table_files.digest(file) != first
+    assert digest(file) != first
     assert len(made) == 2
 
 

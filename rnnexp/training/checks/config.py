@@ -15,6 +15,7 @@ from rnnexp import data, keras_runtime
 from rnnexp.data import Dataset
 from rnnexp.errors import DataError, one_line
 from rnnexp.number_ranges import FRACTION, WHOLE
+from rnnexp.objective import objective_problems, settle_mode
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.training.checkpoint import load
 from rnnexp.training.checks.callbacks import callback_problems
@@ -47,6 +48,7 @@ def check(configs: Sequence[DictConfig]) -> list[str]:
     problems = _deterministic_problems(configs)
     built: set[str] = set()
     for config in configs:
+        settle_mode(config)
         if missing := _missing_keys(config):
             problems += [f"{key} is not given: set it with {key}=..." for key in missing]
             continue
@@ -95,7 +97,7 @@ def _deterministic_problems(configs: Sequence[DictConfig]) -> list[str]:
 
 def _value_problems(config: DictConfig) -> list[str]:
     problems = WHOLE.problems("seed", config.seed)
-    problems += choice_problems("objective.mode", config.objective.mode, ("min", "max"))
+    problems += objective_problems(config)
     for key in ("dropout", "recurrent_dropout"):  # Keras would clip other values
         problems += FRACTION.problems(f"model.{key}", config.model.get(key, 0))
     return problems
