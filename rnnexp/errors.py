@@ -5,6 +5,7 @@ RnnexpError
 │   └── DataError    the data can't be read or encoded
 ├── SweepError       the sweep ran, but no trial of it can be used
 ├── NotFoundError    a study, a run or a part of one does not exist, or its name is ambiguous
+├── StoreError       a store can't be read
 ├── SchemaError      a study or a run was stored with another schema version
 └── QueryError       a question about runs can't be answered, such as an unreadable filter
 
@@ -46,6 +47,10 @@ class SweepError(RnnexpError):
 
 class NotFoundError(RnnexpError):
     """A study, a run or a part of one that does not exist, or whose name is ambiguous."""
+
+
+class StoreError(RnnexpError):
+    """A store that can't be read, such as a server that refuses this user."""
 
 
 class SchemaError(RnnexpError):

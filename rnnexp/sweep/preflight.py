@@ -26,9 +26,9 @@ from rnnexp.search.space import parse
 from rnnexp.search.study_definition import definition
 from rnnexp.storage.optuna_store import study_names
 from rnnexp.storage.registry import name_problem
-from rnnexp.storage.uris import sqlite_file, write_problem
+from rnnexp.storage.uris import is_in_memory, write_problem
 from rnnexp.sweep.plan import SweepPlan
-from rnnexp.sweep.resume import resume_problems, study_to_resume, taken_name
+from rnnexp.sweep.resume import resume_problems, run_problems, study_to_resume, taken_name
 from rnnexp.sweep.retention import keep_problems
 from rnnexp.sweep.settings import SweepSettings
 
@@ -77,7 +77,8 @@ def preflight(
     application, missing = load_application(settings.check, settings.evaluate, settings.publish)
     problems += [*unread, *conditional, *_numbers(settings), *keep_problems(settings.keep)]
     problems += [*unmade, *_storage(settings), *_subdir(settings)]
-    problems += [*settings.tracker().problems(), *_registered_model(settings), *missing]
+    untracked = settings.tracker().problems()
+    problems += [*untracked, *_registered_model(settings), *missing]
     if not (space.dimensions or problems):
         problems.append(
             "nothing to search: give ranges in hydra.sweeper.params or on the command line, "
@@ -101,6 +102,7 @@ def preflight(
         identity, sources = common or (identity, sources)
     if study and objective:
         problems += resume_problems(settings, study, now, identity, sources)
+        problems += [] if untracked else run_problems(settings, study)
     if problems or not (base and sampler and pruner and objective):
         raise ConfigError(list(dict.fromkeys(problems)))
     return SweepPlan(
@@ -156,7 +158,7 @@ def _made(name: str, config: Mapping[str, Any], base: type, problems: list[str])
 
 def _storage(settings: SweepSettings) -> list[str]:
     url = settings.storage
-    if url.startswith("sqlite:///") and not sqlite_file(url):
+    if is_in_memory(url):
         return [
             f"hydra.sweeper.storage={settings.given_storage}: each process would have a study of "
             "its own; give a file, such as sqlite:///optuna.db"
