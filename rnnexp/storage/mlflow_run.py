@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
+from rnnexp.passwords import without_password
 from rnnexp.storage.outbox import Outbox
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Artifacts, Metrics
@@ -61,15 +62,15 @@ class Run:
             "metrics": {name: float(value) for name, value in (metrics or {}).items()},
             "step": step,
             "time": now_ms(),
-            "params": {param_name(name): str(value) for name, value in (params or {}).items()},
-            "tags": self._next_tags | {name: str(value) for name, value in (tags or {}).items()},
+            "params": {param_name(name): _text(value) for name, value in (params or {}).items()},
+            "tags": self._next_tags | {name: _text(value) for name, value in (tags or {}).items()},
         }
         self._next_tags = {}
         self._outbox.send(entry)
 
     def tag_later(self, tags: Mapping[str, object]) -> None:
         """Write tags with the next batch, since every request takes its time."""
-        self._next_tags |= {name: str(value) for name, value in tags.items()}
+        self._next_tags |= {name: _text(value) for name, value in tags.items()}
 
     def delete_tag(self, name: str) -> None:
         """Delete a tag if the run has it, after the writes that are queued."""
@@ -106,7 +107,7 @@ class Run:
 
     def log_text(self, text: str, name: str) -> None:
         """Store a text as artifact."""
-        self._outbox.send({"kind": "text", "text": text, "name": name})
+        self._outbox.send({"kind": "text", "text": _text(text), "name": name})
 
     def delete_checkpoint(
         self, run_id: str | None, folder: Path, patterns: Sequence[str], reason: str
@@ -143,6 +144,11 @@ class Run:
         """End the run in MLflow."""
         self._outbox.send({"kind": "end", "status": self._status, "time": now_ms()})
         self._outbox.close()
+
+
+def _text(value: object) -> str:
+    """Return a value as MLflow gets it; an error's message may have a URL with a password in it."""
+    return without_password(str(value))
 
 
 def param_name(key: str) -> str:

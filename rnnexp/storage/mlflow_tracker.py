@@ -25,23 +25,32 @@ class Tracker(MlflowStore):
         uri: MLflow's tracking URI; None for ``MLFLOW_TRACKING_URI``, else MLflow's default.
         experiment: The experiment's name; the experiment is made with its first run.
         system_metrics: Whether jobs log MLflow's system metrics.
+        uncommitted_diff: Whether the changes since the application's last commit are stored.
 
     Attributes:
         uri: The tracking URI, absolute.
         system_metrics: As above.
+        uncommitted_diff: As above.
     """
 
-    def __init__(self, uri: str | None, experiment: str, system_metrics: bool = False) -> None:
+    def __init__(
+        self,
+        uri: str | None,
+        experiment: str,
+        system_metrics: bool = False,
+        uncommitted_diff: bool = True,
+    ) -> None:
         super().__init__(uri)
         self.system_metrics = system_metrics
+        self.uncommitted_diff = uncommitted_diff
         self._experiment = experiment
 
     def problems(self) -> list[str]:
         """Return why no run can be written as asked for; empty if runs can be written."""
         problems = super().problems()
-        if not isinstance(self.system_metrics, bool):
-            given = self.system_metrics
-            problems.insert(0, f"tracking.system_metrics={given}: must be true or false")
+        for name in ("system_metrics", "uncommitted_diff"):
+            if not isinstance(given := getattr(self, name), bool):
+                problems.insert(0, f"tracking.{name}={given}: must be true or false")
         return problems
 
     @contextmanager

@@ -16,6 +16,7 @@ from mlflow.tracking import MlflowClient
 
 from rnnexp.atomic import atomic_write
 from rnnexp.errors import one_line
+from rnnexp.passwords import for_mlflow, hide
 from rnnexp.storage.checkpoint_deletion import delete_checkpoint
 from rnnexp.storage.locks import locked
 from rnnexp.storage.retry import PAUSE, is_transient, retry_transient
@@ -103,7 +104,7 @@ class Outbox:
 
     def _write_file(self) -> None:
         saved = {
-            "uri": self._client.tracking_uri,
+            "uri": hide(self._client.tracking_uri),
             "run_id": self._run_id,
             "entries": self._queue,
         }
@@ -158,7 +159,7 @@ def deliver_all(folder: Path) -> tuple[int, int]:
             if not (is_free and file.exists()):  # the trial is running, and delivers by itself
                 continue
             saved = json.loads(file.read_text())
-            outbox = Outbox(MlflowClient(saved["uri"]), saved["run_id"], file)
+            outbox = Outbox(MlflowClient(for_mlflow(saved["uri"])), saved["run_id"], file)
             if outbox.deliver():
                 delivered += 1
             else:

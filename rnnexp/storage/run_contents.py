@@ -21,9 +21,12 @@ class ArtifactReader:
 
     Args:
         uri: MLflow's tracking URI; None for ``MLFLOW_TRACKING_URI``, else MLflow's default.
+        trust: Whether the code that the runs' configs name may be imported; see
+            `rnnexp.execution.trusted_targets`.
 
     Attributes:
         uri: The tracking URI, absolute.
+        trust: As above.
         store: The store.
         client: MLflow's client of the store.
 
@@ -31,7 +34,8 @@ class ArtifactReader:
         NotFoundError: If there is no such store.
     """
 
-    def __init__(self, uri: str | None) -> None:
+    def __init__(self, uri: str | None, *, trust: bool = False) -> None:
+        self.trust = trust
         self.store = MlflowStore(uri)
         self.uri = self.store.uri
         file = sqlite_file(unquote(self.uri))

@@ -8,14 +8,16 @@ from urllib.parse import urlsplit
 
 from hydra.utils import to_absolute_path
 
+from rnnexp.passwords import hide
+
 _SQLITE = "sqlite:///"
 
 
 def absolute_uri(uri: str) -> str:
-    """Make a relative SQLite path, or a plain folder, absolute.
+    """Make a relative SQLite path, or a plain folder, absolute, and hide a password.
 
     Relative paths begin where the command was started, also in a job that Hydra moved to its own
-    folder.
+    folder. A password is remembered by `rnnexp.passwords.hide`, for those who open connections.
 
     Args:
         uri: The URI of a database or a server, or a path.
@@ -25,7 +27,7 @@ def absolute_uri(uri: str) -> str:
         return uri if path in ("", ":memory:") else _SQLITE + to_absolute_path(path)
     if "://" not in uri and not uri.startswith(("file:", "databricks")):
         return to_absolute_path(uri)
-    return uri
+    return hide(uri)
 
 
 def sqlite_file(uri: str) -> Path | None:

@@ -19,6 +19,7 @@ from rnnexp.execution.launching import Jobs
 from rnnexp.execution.probe_configs import Probes, base_config
 from rnnexp.number_ranges import COUNT, NOT_NEGATIVE, POSITIVE, UNIT, WHOLE
 from rnnexp.objective import Objective
+from rnnexp.passwords import concealed
 from rnnexp.search.conditions import as_overrides, with_conditions
 from rnnexp.search.enqueue import enqueued_params
 from rnnexp.search.space import parse
@@ -88,7 +89,7 @@ def preflight(
     problems += [*uncomposed, *not_enqueued]
     study, not_resumed = study_to_resume(settings)
     problems += not_resumed
-    now = definition(base, space) if base else {}
+    now = concealed(definition(base, space)) if base else {}
     if study and base:
         problems += resume_problems(settings, study, now)
     if application.check and configs:
