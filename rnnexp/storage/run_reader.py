@@ -20,6 +20,7 @@ class RunReader(ArtifactReader):
 
     Args:
         uri: MLflow's tracking URI; None for ``MLFLOW_TRACKING_URI``, else MLflow's default.
+        trust: Whether the code that the runs' configs name may be imported.
 
     Raises:
         NotFoundError: If there is no such store.

@@ -20,6 +20,7 @@ from rnnexp.execution.probe_configs import Probes, base_config
 from rnnexp.identity import Files, Identity, measured
 from rnnexp.number_ranges import COUNT, NOT_NEGATIVE, POSITIVE, UNIT, WHOLE
 from rnnexp.objective import objective_in, objective_problems, settle_mode
+from rnnexp.passwords import concealed
 from rnnexp.search.conditions import as_overrides, with_conditions
 from rnnexp.search.enqueue import enqueued_params
 from rnnexp.search.space import parse
@@ -93,7 +94,7 @@ def preflight(
         settle_mode(base)
     unclear = objective_problems(base, settings.direction) if base else []
     objective = objective_in(base, settings.direction) if base and not unclear else None
-    now = definition(base, space) if base else {}
+    now = concealed(definition(base, space)) if base else {}
     problems += unclear
     identity, sources = Identity(str(objective)), Files()
     if application.check and configs:

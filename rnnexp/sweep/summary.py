@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from rnnexp.passwords import concealed_override
 from rnnexp.sweep.outcome import BestTrial, SweepOutcome
 
 
@@ -43,11 +44,12 @@ def print_summary(outcome: SweepOutcome) -> None:
 
 def _resume_command(study: str) -> str:
     resume = f"hydra.sweeper.resume={study}"
-    return shlex.join([*sys.argv, *([] if resume in sys.argv else [resume])])
+    given = map(concealed_override, sys.argv)
+    return shlex.join([*given, *([] if resume in sys.argv else [resume])])
 
 
 def _train_command(best: BestTrial) -> str:
-    return f"python {shlex.join([sys.argv[0], *best.overrides])}"
+    return f"python {shlex.join([sys.argv[0], *map(concealed_override, best.overrides)])}"
 
 
 def _table(best: BestTrial, outcome: SweepOutcome) -> Table:

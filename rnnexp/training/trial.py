@@ -22,6 +22,7 @@ from rnnexp.execution.current_trial import CurrentTrial, current_trial
 from rnnexp.execution.trial_task import RunOptions, log_result, recorded
 from rnnexp.identity import FILES, changed_files, files_of, identity_of
 from rnnexp.objective import objective_in, settle_mode
+from rnnexp.passwords import conceal
 from rnnexp.result import Result
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_store import MlflowStore
@@ -100,8 +101,8 @@ def _run_alone(config: DictConfig, trial: CurrentTrial) -> Result:
     git = git_of_application()
     options = RunOptions(git=git.state if git else None)
     with recorded(tracker, config, options) as mlflow_run:
-        if git and git.dirty:
-            mlflow_run.log_text(git.diff, Artifacts.DIFF)
+        if git and git.dirty and tracker.uncommitted_diff:
+            mlflow_run.log_text(conceal(git.diff), Artifacts.DIFF)
         result = _train(config, trial, mlflow_run)
         log_result(mlflow_run, result)
         if result.reason:
