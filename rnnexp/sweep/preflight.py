@@ -11,6 +11,7 @@ import optuna
 from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf.errors import OmegaConfBaseException
+from optuna.pruners import BasePruner
 
 from rnnexp.errors import ConfigError, one_line
 from rnnexp.execution.application_hooks import load_application
@@ -20,8 +21,11 @@ from rnnexp.execution.probe_configs import Probes, base_config
 from rnnexp.number_ranges import COUNT, NOT_NEGATIVE, POSITIVE, UNIT, WHOLE
 from rnnexp.objective import Objective
 from rnnexp.search.conditions import as_overrides, with_conditions
+from rnnexp.search.dimension import Params
 from rnnexp.search.enqueue import enqueued_params
-from rnnexp.search.space import parse
+from rnnexp.search.sampler_check import sampler_problems
+from rnnexp.search.seeded_sampler import SeededSampler
+from rnnexp.search.space import Space, parse
 from rnnexp.search.study_definition import definition
 from rnnexp.storage.optuna_store import study_names
 from rnnexp.storage.provenance import objective_in
@@ -85,14 +89,15 @@ def preflight(
         )
     configs = Probes(composer, space, fixed).configs(uncomposed)
     enqueued, not_enqueued = enqueued_params(settings.enqueue, settings.storage, space)
+    if sampler and pruner and not (unread or conditional or not_enqueued):
+        problems += _draw_problems(settings, pruner, space, enqueued)
     problems += [*uncomposed, *not_enqueued]
     study, not_resumed = study_to_resume(settings)
     problems += not_resumed
     now = definition(base, space) if base else {}
     if study and base:
         problems += resume_problems(settings, study, now)
-    if application.check and configs:
-        problems += jobs.call(application.check, configs).result()
+    problems += application.check_problems(configs, jobs)
     if problems or not (base and sampler and pruner):
         raise ConfigError(list(dict.fromkeys(problems)))
     objective = objective_in(base, settings.direction)
@@ -128,7 +133,17 @@ def _sampler_and_pruner(settings: SweepSettings) -> tuple[Any, Any, list[str]]:
     problems: list[str] = []
     sampler = _made("sampler", settings.sampler, optuna.samplers.BaseSampler, problems)
     pruner = _made("pruner", settings.pruner, optuna.pruners.BasePruner, problems)
-    return sampler, pruner, problems
+    return sampler and SeededSampler(settings.sampler), pruner, problems
+
+
+def _draw_problems(
+    settings: SweepSettings, pruner: BasePruner, space: Space, enqueued: Sequence[Params]
+) -> list[str]:
+    if not space.dimensions:
+        return []
+    n_trials = settings.n_trials if settings.n_trials in COUNT else None
+    sampler = SeededSampler(settings.sampler)  # not the plan's, which has drawn nothing yet
+    return sampler_problems(sampler, pruner, space, enqueued, n_trials)
 
 
 def _made(name: str, config: Mapping[str, Any], base: type, problems: list[str]) -> Any:
