@@ -5,14 +5,19 @@ process imports none of Keras. This project's are `rnnexp.training.checks.check`
 `rnnexp.training.trial.evaluate` and `rnnexp.serving.publish.publish`.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, Protocol
 
 from hydra.utils import get_method
 from omegaconf import DictConfig
 
 from rnnexp.errors import one_line
+from rnnexp.execution.launching import Jobs
+
+log = logging.getLogger(__name__)
 
 
 class Check(Protocol):
@@ -54,6 +59,14 @@ class Publish(Protocol):
         """
 
 
+# What each function is called with, by its name.
+ARGUMENTS = {
+    "check": ("configs",),
+    "evaluate": ("config", "run_id"),
+    "publish": ("config", "run_id", "study_run", "name"),
+}
+
+
 @dataclass(frozen=True)
 class Application:
     """The functions that an application hands over; each may be missing.
@@ -67,6 +80,25 @@ class Application:
     check: Check | None = None
     evaluate: Evaluate | None = None
     publish: Publish | None = None
+
+    def check_problems(self, configs: Sequence[DictConfig], jobs: Jobs) -> list[str]:
+        """Ask the application's own check, where jobs run.
+
+        Args:
+            configs: Composed configs of trials; nothing is asked if there are none.
+            jobs: Runs the check.
+
+        Returns:
+            The problems; one if the check raised an error, or its worker died.
+        """
+        if not (self.check and configs):
+            return []
+        try:
+            return list(jobs.call(self.check, configs).result())
+        except Exception as error:  # whatever the application raises
+            log.debug("the check failed", exc_info=True)
+            text = f"{type(error).__name__}: {one_line(error)}"
+            return [f"hydra.sweeper.check: the check itself failed: {text}"]
 
 
 def load_application(
@@ -89,9 +121,12 @@ def load_application(
             continue
         try:
             functions[name] = get_method(path)
+            signature(functions[name]).bind(*ARGUMENTS[name])
         except Exception as error:  # whatever the application's module raises when imported
+            wanted = ", ".join(ARGUMENTS[name])
+            what = f"a function of ({wanted})" if name in functions else "a function"
             problems.append(
-                f"hydra.sweeper.{name}={path}: {one_line(error)}; give the import path of a "
-                "function, or null for none"
+                f"hydra.sweeper.{name}={path}: {one_line(error)}; give the import path of {what}, "
+                "or null for none"
             )
     return Application(**functions), problems

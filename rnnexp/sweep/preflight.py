@@ -11,9 +11,10 @@ import optuna
 from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf.errors import OmegaConfBaseException
+from optuna.pruners import BasePruner
 
 from rnnexp.errors import ConfigError, one_line
-from rnnexp.execution.application_hooks import Check, load_application
+from rnnexp.execution.application_hooks import load_application
 from rnnexp.execution.composer import Composer
 from rnnexp.execution.launching import Jobs
 from rnnexp.execution.probe_configs import Probes, base_config
@@ -22,8 +23,11 @@ from rnnexp.number_ranges import COUNT, NOT_NEGATIVE, POSITIVE, UNIT, WHOLE
 from rnnexp.objective import objective_in, objective_problems, settle_mode
 from rnnexp.passwords import concealed
 from rnnexp.search.conditions import as_overrides, with_conditions
+from rnnexp.search.dimension import Params
 from rnnexp.search.enqueue import enqueued_params
-from rnnexp.search.space import parse
+from rnnexp.search.sampler_check import sampler_problems
+from rnnexp.search.seeded_sampler import SeededSampler
+from rnnexp.search.space import Space, parse
 from rnnexp.search.study_definition import definition
 from rnnexp.storage.optuna_store import study_names
 from rnnexp.storage.registry import name_problem
@@ -87,6 +91,8 @@ def preflight(
         )
     configs = Probes(composer, space, fixed).configs(uncomposed)
     enqueued, not_enqueued = enqueued_params(settings.enqueue, settings.storage, space)
+    if sampler and pruner and not (unread or conditional or not_enqueued):
+        problems += _draw_problems(settings, pruner, space, enqueued)
     problems += [*uncomposed, *not_enqueued]
     study, not_resumed = study_to_resume(settings)
     problems += not_resumed
@@ -97,10 +103,12 @@ def preflight(
     now = concealed(definition(base, space)) if base else {}
     problems += unclear
     identity, sources = Identity(str(objective)), Files()
-    if application.check and configs:
-        found, common = _checked(application.check, configs, settings.direction, jobs)
-        problems += found
-        identity, sources = common or (identity, sources)
+    unchecked = application.check_problems(configs, jobs)
+    problems += unchecked
+    if application.check and configs and not unchecked:
+        # What the values are measured on and by, and the files that are read.
+        identity, sources, incomparable = jobs.call(measured, configs, settings.direction).result()
+        problems += incomparable
     if study and objective:
         problems += resume_problems(settings, study, now, identity, sources)
         problems += [] if untracked else run_problems(settings, study)
@@ -110,20 +118,6 @@ def preflight(
         settings, space, base, objective, identity, sources, now, sampler, pruner, enqueued,
         application, study,
     )  # fmt: skip
-
-
-def _checked(
-    check: Check, configs: Sequence[Any], direction: str | None, jobs: Jobs
-) -> tuple[list[str], tuple[Identity, Files] | None]:
-    """Call the application's check; then find out what the configs have in common.
-
-    Returns:
-        The problems; and what the values are measured on and by, and the files that are read.
-    """
-    if problems := jobs.call(check, configs).result():
-        return problems, None
-    identity, sources, incomparable = jobs.call(measured, configs, direction).result()
-    return incomparable, (identity, sources)
 
 
 def _numbers(settings: SweepSettings) -> list[str]:
@@ -142,7 +136,17 @@ def _sampler_and_pruner(settings: SweepSettings) -> tuple[Any, Any, list[str]]:
     problems: list[str] = []
     sampler = _made("sampler", settings.sampler, optuna.samplers.BaseSampler, problems)
     pruner = _made("pruner", settings.pruner, optuna.pruners.BasePruner, problems)
-    return sampler, pruner, problems
+    return sampler and SeededSampler(settings.sampler), pruner, problems
+
+
+def _draw_problems(
+    settings: SweepSettings, pruner: BasePruner, space: Space, enqueued: Sequence[Params]
+) -> list[str]:
+    if not space.dimensions:
+        return []
+    n_trials = settings.n_trials if settings.n_trials in COUNT else None
+    sampler = SeededSampler(settings.sampler)  # not the plan's, which has drawn nothing yet
+    return sampler_problems(sampler, pruner, space, enqueued, n_trials)
 
 
 def _made(name: str, config: Mapping[str, Any], base: type, problems: list[str]) -> Any:
