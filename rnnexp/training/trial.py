@@ -218,12 +218,13 @@ def _log_files(mlflow_run: Run, callbacks: _Callbacks) -> None:
     keras = keras_runtime.keras()
     from rnnexp.training.callbacks import ModelCheckpoint
 
-    best = callbacks.report.best
+    best, files = callbacks.report.best, dict[str, int]()
     for callback in callbacks.chosen.values():
         if isinstance(callback, ModelCheckpoint):
-            log_checkpoints(mlflow_run, callback.files, best[0] if best else None)
+            files |= callback.files
         elif isinstance(callback, keras.callbacks.CSVLogger) and Path(callback.filename).exists():
             mlflow_run.log_file(Path(callback.filename))
+    log_checkpoints(mlflow_run, files, best[0] if best else None)
 
 
 def _make_paths_absolute(config: DictConfig) -> None:
