@@ -5,14 +5,18 @@ a second run of the same trial, so that each request has an id, by which its run
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from uuid import uuid4
 
+from hydra.utils import to_absolute_path
 from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Tags
+from rnnexp.storage.store_problems import DEFAULT_ARTIFACTS
+from rnnexp.storage.uris import is_database
 
 
 @retry_transient
@@ -30,13 +34,25 @@ def experiment_id(client: MlflowClient, name: str, run_id: str | None = None) ->
     if found:
         return str(found.experiment_id)
     try:
-        return str(client.create_experiment(name))
+        return str(client.create_experiment(name, _artifact_location(client.tracking_uri)))
     except MlflowException:
         # Another process, or a request without an answer, has made the experiment a moment ago.
         found = client.get_experiment_by_name(name)
         if not found:
             raise
         return str(found.experiment_id)
+
+
+def _artifact_location(uri: str) -> str | None:
+    """Return where the artifacts of a new experiment go; None for MLflow's own choice.
+
+    MLflow takes a % in the name of the folder for an encoded character, and would write the
+    artifacts to another folder.
+    """
+    start = Path(to_absolute_path("."))
+    if not is_database(uri) or "%" not in str(start):
+        return None
+    return (start / DEFAULT_ARTIFACTS / uuid4().hex).as_uri()
 
 
 @retry_transient

@@ -14,6 +14,8 @@ from mlflow.environment_variables import MLFLOW_ALLOW_FILE_STORE
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
+from optuna.exceptions import StorageInternalError
+from requests import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from rnnexp.errors import one_line
@@ -64,6 +66,12 @@ def opening_problem(uri: str, error: Exception) -> str:
             f"run `mlflow db upgrade {uri}`; with a newer one, install that version ({reason})"
         )
     return f"{uri} can't be used: {reason}"
+
+
+def is_of_store(error: BaseException) -> bool:
+    """Return whether an error was raised by MLflow, Optuna's storage, a database or a server."""
+    kinds = (MlflowException, SQLAlchemyError, StorageInternalError, RequestException)
+    return isinstance(error, kinds)
 
 
 def experiment_problem(client: MlflowClient, name: str) -> str | None:
