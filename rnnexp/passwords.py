@@ -53,8 +53,16 @@ _KEY = re.compile(
     r"|(?:.*[./])?(?:(?:\w+_)?(?:access|auth|api|bearer|refresh|hub|hf|bot)_)?token",
     re.IGNORECASE,
 )
-_OVERRIDE = re.compile(r"(?P<key>[+~]*[\w@/:.-]+)=(?P<value>.+)", re.DOTALL)
-_LINE = re.compile(r"(?m)^(?P<start>[ +-]*['\"]?(?P<key>[\w./-]+)['\"]?\s*[:=]\s*)(?P<value>\S.*)$")
+_OVERRIDE = re.compile(r"(?P<start>[+~]*(?P<key>[\w@/:.-]+)=)(?P<value>.+)", re.DOTALL)
+# A pair of a key and a value in a dict, or in a list of overrides, within a text.
+_PAIR = re.compile(
+    r"(?P<start>(?:^|[\s,{\[('\"+~])(?P<key>[\w./-]+)['\"]?[:=]\s*)"
+    r"(?P<value>'[^']*'|\"[^\"]*\"|[^\s,{}\[\]'\"][^,{}\[\]\n]*)"
+)
+_LINE = re.compile(
+    r"(?m)^(?P<start>[ +-]*['\"]?(?P<key>[\w./-]+)['\"]?[ \t]*[:=][ \t]*)(?P<value>\S.*)$"
+)
+_HINT = re.compile(rf"{_WORDS}|token|://[^\s/]*@|[?&]sig", re.IGNORECASE)
 
 _remembered: dict[str, str] = {}  # the URL as it was given, by the URL that is shown
 
@@ -188,19 +196,23 @@ def concealed(node: Any, key: str = "") -> Any:
 
 
 def concealed_override(text: str) -> str:
-    """Return an override, or another value of a config, with ``***`` for a secret."""
+    """Return an override, or another text of a config, with ``***`` for each secret in it."""
     match = _OVERRIDE.fullmatch(text)
-    if match and is_secret(match["key"].lstrip("+~")) and "${" not in match["value"]:
-        return f"{match['key']}={MASK}"
-    return without_password(text)
+    found = _value_masked(match) if match else text
+    return without_password(_PAIR.sub(_value_masked, found))
 
 
 def conceal(text: str) -> str:
     """Return a text of several lines, such as a diff of config files, with ``***`` for secrets."""
+    return without_password(_LINE.sub(_value_masked, text))
 
-    def line(match: re.Match[str]) -> str:
-        if is_secret(match["key"]) and "${" not in match["value"]:
-            return f"{match['start']}{MASK}"
-        return match[0]
 
-    return without_password(_LINE.sub(line, text))
+def may_have_secret(text: str) -> bool:
+    """Return whether a text may have a secret in it, after a quick look."""
+    return _HINT.search(text) is not None
+
+
+def _value_masked(match: re.Match[str]) -> str:
+    if is_secret(match["key"]) and "${" not in match["value"]:
+        return f"{match['start']}{MASK}"
+    return match[0]

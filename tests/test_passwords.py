@@ -191,8 +191,9 @@ def test_secrets_of_a_config_are_concealed() -> None:
         "secret": [PW, None, ""],
         "hub": {"api_key": 1234, "use": True},
         "split": "token",
-        "overrides": [f"+db.password={PW}", "model.units=64", f"++x=http://a:{PW}@h", "a=b=c"],
-    }
+        "overrides": [f"+db.password={PW}", "model.units=64", f"++x=http://a:{PW}@h", "a=b=c",
+                      f"+hub={{url:x,token:{PW},n:1}}", f"a=1,+db.password={PW},b=2"],
+    }  # fmt: skip
     assert concealed(config) == {
         "db": {"password": "***", "port": 5432, "user": "me"},
         "url": "https://me:***@h/x.csv",
@@ -200,8 +201,15 @@ def test_secrets_of_a_config_are_concealed() -> None:
         "secret": ["***", None, ""],
         "hub": {"api_key": "***", "use": True},
         "split": "token",
-        "overrides": ["+db.password=***", "model.units=64", "++x=http://a:***@h", "a=b=c"],
-    }
+        "overrides": ["+db.password=***", "model.units=64", "++x=http://a:***@h", "a=b=c",
+                      "+hub={url:x,token:***,n:1}", "a=1,+db.password=***,b=2"],
+    }  # fmt: skip
+
+
+def test_secrets_of_a_text_are_concealed() -> None:
+    assert conceal(f"db:\n  password: {PW}\n- db.password={PW}\n") == (
+        "db:\n  password: ***\n- db.password=***\n"
+    )
 
 
 def test_secrets_of_a_diff_are_concealed() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,9 +43,9 @@ class Part:
             return None
         weight = _file(folder, "weight", name)
         return cls(
-            np.load(_file(folder, "x", name), mmap_mode="r"),
-            np.load(_file(folder, "y", name), mmap_mode="r"),
-            np.load(weight, mmap_mode="r") if weight.exists() else None,
+            _open(_file(folder, "x", name)),
+            _open(_file(folder, "y", name)),
+            _open(weight) if weight.exists() else None,
         )
 
 
@@ -90,6 +91,11 @@ class Dataset:
         if part is None:
             raise FileNotFoundError(_file(self.folder, "x", name))
         return part
+
+
+def _open(file: Path) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
+    return array
 
 
 def _file(folder: Path, array: str, part: str) -> Path:

@@ -16,7 +16,14 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from rnnexp.passwords import VARIABLE, conceal, concealed, hide, remembered, without_password
+from rnnexp.passwords import (
+    VARIABLE,
+    concealed,
+    hide,
+    may_have_secret,
+    remembered,
+    without_password,
+)
 
 # Config keys of the URLs that this project opens.
 KEYS = ("tracking.uri", "hydra.sweeper.storage", "hydra.sweeper.tracking.uri")
@@ -50,15 +57,19 @@ def hide_store_passwords(config: DictConfig) -> None:
     """
     with read_write(config), open_dict(config):
         overrides = config.hydra.overrides
-        given = [*overrides.task, *overrides.hydra]
-        for name in ("task", "hydra"):
-            overrides[name] = [_hidden_override(text) for text in overrides[name]]
+        # Not resolved: an override may read a secret from the environment.
+        lists: Any = OmegaConf.to_container(overrides, resolve=False)
+        given = [*lists["task"], *lists["hydra"]]
+        for name, texts in lists.items():
+            overrides[name] = list(map(_hidden_override, texts))
         for key in KEYS:
             url = _raw(config, key)
             if isinstance(url, str) and (shown := hide(url)) != url:
                 OmegaConf.update(config, key, shown)
                 if not any(text.lstrip("+").startswith(f"{key}=") for text in given):
                     overrides.hydra.append(f"{key}={_quoted(shown)}")
+        dirname = without_password(_raw(config, "hydra.job.override_dirname"))
+        config.hydra.job.override_dirname = dirname
     sys.argv[1:] = map(_hidden_override, sys.argv[1:])  # from which the summary makes a command
 
 
@@ -116,6 +127,6 @@ def conceal_files(hydra: HydraConf) -> None:
         return
     for file in sorted(Path(hydra.runtime.output_dir, hydra.output_subdir).glob("*.yaml")):
         text = file.read_text(encoding="utf-8")
-        if conceal(text) != text:  # in almost no file; to read a file as YAML takes its time
+        if may_have_secret(text):  # almost no file; to read a file as YAML takes its time
             written: Any = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
             OmegaConf.save(OmegaConf.create(concealed(written)), file)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rnnexp.passwords import concealed_override
+from rnnexp.passwords import concealed_override, to_type
 from rnnexp.sweep.outcome import BestTrial, SweepOutcome
 
 
@@ -38,7 +38,14 @@ def print_summary(outcome: SweepOutcome) -> None:
     for title, line in outcome.published:
         block(title, line)
     block("Browse and compare the trials:", outcome.browse)
-    optuna = ["optuna", "trials", "--storage", outcome.storage, "--study-name", outcome.study]
+    optuna = [
+        "optuna",
+        "trials",
+        "--storage",
+        to_type(outcome.storage),
+        "--study-name",
+        outcome.study,
+    ]
     block("The study in Optuna:", f"{shlex.join(optuna)} -f table")
 
 
