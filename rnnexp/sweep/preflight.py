@@ -13,7 +13,7 @@ from hydra.utils import instantiate
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.errors import ConfigError, one_line
-from rnnexp.execution.application_hooks import load_application
+from rnnexp.execution.application_hooks import load_application, run_check
 from rnnexp.execution.composer import Composer
 from rnnexp.execution.launching import Jobs
 from rnnexp.execution.probe_configs import Probes, base_config
@@ -92,7 +92,7 @@ def preflight(
     if study and base:
         problems += resume_problems(settings, study, now)
     if application.check and configs:
-        problems += jobs.call(application.check, configs).result()
+        problems += run_check(application.check, configs, jobs)
     if problems or not (base and sampler and pruner):
         raise ConfigError(list(dict.fromkeys(problems)))
     objective = objective_in(base, settings.direction)
