@@ -1,12 +1,13 @@
 """Encoded data as models read them: arrays by part, the vocabulary and the classes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rnnexp.data.counts import Counts
 from rnnexp.data.encoding import FIRST_WORD
 
 Label = str | int | float
@@ -55,16 +56,18 @@ class Dataset:
 
     Attributes:
         folder: The folder of the arrays; its name is the fingerprint of the data.
-        words: The vocabulary of the training part; ``words[i]`` has the id ``i + 3``.
+        words: The vocabulary of the rows that are trained on; ``words[i]`` has the id ``i + 3``.
         classes: The labels as given, sorted; ``classes[k]`` has the number ``k``. Empty for a
             regression.
         task: What is to be predicted: ``binary``, ``classes`` or ``regression``.
+        counts: The number of rows of each part, and what is worth a warning.
     """
 
     folder: Path
     words: tuple[str, ...]
     classes: tuple[Label, ...]
     task: str
+    counts: Counts = field(default_factory=Counts)
 
     @property
     def input_dim(self) -> int:

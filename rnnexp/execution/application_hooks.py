@@ -9,6 +9,8 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from inspect import signature
+from logging.handlers import QueueHandler
+from queue import SimpleQueue
 from typing import Any, Protocol
 
 from hydra.utils import get_method
@@ -25,6 +27,8 @@ class Check(Protocol):
 
     def __call__(self, configs: Sequence[DictConfig], /) -> list[str]:
         """Return one message per problem: what was given, why it can't work, what would work.
+
+        What the function logs is in the sweep's log, if there is no problem.
 
         Args:
             configs: Composed configs of trials, at the ends of the searched ranges.
@@ -94,7 +98,7 @@ class Application:
         if not (self.check and configs):
             return []
         try:
-            return list(jobs.call(self.check, configs).result())
+            return run_check(self.check, configs, jobs)
         except Exception as error:  # whatever the application raises
             log.debug("the check failed", exc_info=True)
             text = f"{type(error).__name__}: {one_line(error)}"
@@ -130,3 +134,47 @@ def load_application(
                 "or null for none"
             )
     return Application(**functions), problems
+
+
+def run_check(check: Check, configs: Sequence[DictConfig], jobs: Jobs) -> list[str]:
+    """Call a check where jobs run; log here what it logged, if it found no problem.
+
+    Args:
+        check: The application's check.
+        configs: The configs to check.
+        jobs: Runs the check.
+
+    Returns:
+        The problems.
+    """
+    problems, records = jobs.call(call_check, check, configs).result()
+    for record in () if problems else records:
+        logging.getLogger(record.name).handle(record)
+    return problems
+
+
+def call_check(
+    check: Check, configs: Sequence[DictConfig]
+) -> tuple[list[str], list[logging.LogRecord]]:
+    """Call a check, and gather what it logs, since nobody sees the log of a worker.
+
+    Args:
+        check: The application's check.
+        configs: The configs to check.
+
+    Returns:
+        The problems, and what loggers of the application's package logged from level INFO.
+    """
+    queue: SimpleQueue[logging.LogRecord] = SimpleQueue()
+    handler = QueueHandler(queue)
+    logger = logging.getLogger(getattr(check, "__module__", __name__).partition(".")[0])
+    level, logger.propagate = logger.level, False
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        problems = check(configs)
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = True
+    return problems, [queue.get() for _ in range(queue.qsize())]
