@@ -23,6 +23,7 @@ from rnnexp.search.conditions import as_overrides, with_conditions
 from rnnexp.search.enqueue import enqueued_params
 from rnnexp.search.space import parse
 from rnnexp.search.study_definition import definition
+from rnnexp.search.sweeps_file import sweeps_file_problems
 from rnnexp.storage.optuna_store import study_names
 from rnnexp.storage.provenance import objective_in
 from rnnexp.storage.registry import name_problem
@@ -62,7 +63,7 @@ def preflight(
         ConfigError: If the sweep can't work; lists every problem.
     """
     params, problems = as_overrides("hydra.sweeper.params", settings.params)
-    space, unread = parse([*params, *arguments], composer.loader)
+    space, unread = parse([*params, *arguments], composer)
     uncomposed: list[str] = []
     fixed, base = base_config(composer, space.fixed, uncomposed)
     space, conditional = with_conditions(
@@ -71,13 +72,14 @@ def preflight(
         params=params,
         arguments=arguments,
         base=base,
-        loader=composer.loader,
+        groups=composer,
     )
     sampler, pruner, unmade = _sampler_and_pruner(settings)
     application, missing = load_application(settings.check, settings.evaluate, settings.publish)
     problems += [*unread, *conditional, *_numbers(settings), *keep_problems(settings.keep)]
     problems += [*_direction(settings), *unmade, *_storage(settings), *_subdir(settings)]
     problems += [*settings.tracker().problems(), *_registered_model(settings), *missing]
+    problems += sweeps_file_problems(base)
     if not (space.dimensions or problems):
         problems.append(
             "nothing to search: give ranges in hydra.sweeper.params or on the command line, "
