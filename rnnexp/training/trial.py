@@ -71,6 +71,7 @@ def run_problems(config: DictConfig) -> list[str]:
     Args:
         config: The run's composed config.
     """
+    settle_mode(config)
     return [*check([config]), *Tracker(**config.tracking).problems()]
 
 
