@@ -27,6 +27,7 @@ and the best score that any model can expect, depend on the task and on ``noise`
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -85,6 +86,9 @@ class Generated(Source):
         noise: The share of labels that are flipped or replaced, at least 0 and below 0.5; for
             ``task=regression`` the standard deviation of the noise that is added to the labels.
     """
+
+    # Short reviews of few words are often equal.
+    warns_of_repeated_texts: ClassVar[bool] = False
 
     n_train: int = 12000
     n_test: int = 2000

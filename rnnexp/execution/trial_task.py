@@ -22,8 +22,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.execution.current_trial import StudyTrial, as_current, trial_of_job
 from rnnexp.execution.job_result import to_result
+from rnnexp.execution.store_passwords import conceal_files
 from rnnexp.library_defaults import set_library_defaults
 from rnnexp.objective import Objective, objective_in, settle_mode
+from rnnexp.passwords import concealed
 from rnnexp.pruning import Verdict
 from rnnexp.result import Result, State
 from rnnexp.search.space import short_name
@@ -57,6 +59,7 @@ class TrialTask:
             Exception: Whatever the function raised; the run is FAILED then.
         """
         set_library_defaults()  # in whatever process a launcher runs the job
+        conceal_files(HydraConfig.get())
         # The process of an earlier attempt, whose sweep was killed, may take a moment to die.
         with locked(Path(HydraConfig.get().runtime.output_dir)):
             return self._run(config, HydraConfig.get())
@@ -155,7 +158,8 @@ def recorded(tracker: Tracker, config: DictConfig, options: RunOptions) -> Itera
     ) as run:
         if options.continued:
             run.continue_clock()
-        run.log_text(OmegaConf.to_yaml(hydra.overrides.task), Artifacts.OVERRIDES)
+        overrides = concealed(OmegaConf.to_container(hydra.overrides.task, resolve=False))
+        run.log_text(OmegaConf.to_yaml(OmegaConf.create(overrides)), Artifacts.OVERRIDES)
         run.log_text(environment(options.git), Artifacts.ENVIRONMENT)
         try:
             with (
@@ -188,10 +192,23 @@ def _printing_to(file: Path | None) -> Iterator[None]:
 
 
 def _yaml(config: DictConfig) -> str:
-    try:
-        return OmegaConf.to_yaml(config, resolve=True)
-    except OmegaConfBaseException:  # a missing value, which the job never read
-        return OmegaConf.to_yaml(config)
+    """Return a config as it is stored: resolved, but for the environment, and without secrets."""
+    plain = OmegaConf.to_container(config, resolve=False)
+    safe = OmegaConf.create(concealed(_without_environment(plain)))
+    OmegaConf.copy_cache(config, safe)  # the time that ${now:...} was
+    with contextlib.suppress(OmegaConfBaseException):  # a missing value, which the job never read
+        plain = OmegaConf.to_container(safe, resolve=True)
+    return OmegaConf.to_yaml(OmegaConf.create(concealed(plain)))
+
+
+def _without_environment(node: Any) -> Any:
+    """Escape interpolations of the environment, so that a secret in a variable is not stored."""
+    if isinstance(node, dict):
+        return {key: _without_environment(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_without_environment(value) for value in node]
+    is_read = isinstance(node, str) and "${" in node and "oc.env" in node
+    return node.replace("${", "\\${") if is_read else node
 
 
 def log_result(run: Run, result: Result, verdict: Verdict | None = None) -> None:

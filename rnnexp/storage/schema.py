@@ -53,6 +53,7 @@ class Tags:
     SCHEMA = "rnnexp.schema"
     VERSION = "rnnexp.version"
     KIND = "rnnexp.kind"
+    REQUEST = "rnnexp.request"  # id of the request that made the run, to find a lost answer
     STUDY = "study"
     TRIAL = "trial"
     STATE = "state"
@@ -135,6 +136,7 @@ class Files:
 
     BACKUP = "backup.pkl"  # trial: what a retry goes on from
     OUTBOX = "mlflow.outbox"  # trial, and sweep with its id and a dot before: queued writes
+    REFUSED = "mlflow.refused"  # next to the one above: writes that MLflow has refused
     OUTPUT = "output.log"  # trial: what a worker and its libraries print
     REPORT = "report"  # sweep: folder of the report
     RESULTS = "optimization_results.yaml"  # sweep

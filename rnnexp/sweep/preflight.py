@@ -11,24 +11,30 @@ import optuna
 from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf.errors import OmegaConfBaseException
+from optuna.pruners import BasePruner
 
 from rnnexp.errors import ConfigError, one_line
-from rnnexp.execution.application_hooks import Check, load_application
+from rnnexp.execution.application_hooks import load_application
 from rnnexp.execution.composer import Composer
 from rnnexp.execution.launching import Jobs
 from rnnexp.execution.probe_configs import Probes, base_config
 from rnnexp.identity import Digests, Identity, measured
 from rnnexp.number_ranges import COUNT, NOT_NEGATIVE, POSITIVE, UNIT, WHOLE
 from rnnexp.objective import objective_in, objective_problems, settle_mode
+from rnnexp.passwords import concealed
 from rnnexp.search.conditions import as_overrides, with_conditions
+from rnnexp.search.dimension import Params
 from rnnexp.search.enqueue import enqueued_params
-from rnnexp.search.space import parse
+from rnnexp.search.sampler_check import sampler_problems
+from rnnexp.search.seeded_sampler import SeededSampler
+from rnnexp.search.space import Space, parse
 from rnnexp.search.study_definition import definition
+from rnnexp.search.sweeps_file import sweeps_file_problems
 from rnnexp.storage.optuna_store import study_names
 from rnnexp.storage.registry import name_problem
-from rnnexp.storage.uris import sqlite_file, write_problem
+from rnnexp.storage.uris import is_in_memory, write_problem
 from rnnexp.sweep.plan import SweepPlan
-from rnnexp.sweep.resume import resume_problems, study_to_resume, taken_name
+from rnnexp.sweep.resume import resume_problems, run_problems, study_to_resume, taken_name
 from rnnexp.sweep.retention import keep_problems
 from rnnexp.sweep.settings import SweepSettings
 
@@ -62,7 +68,7 @@ def preflight(
         ConfigError: If the sweep can't work; lists every problem.
     """
     params, problems = as_overrides("hydra.sweeper.params", settings.params)
-    space, unread = parse([*params, *arguments], composer.loader)
+    space, unread = parse([*params, *arguments], composer)
     uncomposed: list[str] = []
     fixed, base = base_config(composer, space.fixed, uncomposed)
     space, conditional = with_conditions(
@@ -71,13 +77,15 @@ def preflight(
         params=params,
         arguments=arguments,
         base=base,
-        loader=composer.loader,
+        groups=composer,
     )
     sampler, pruner, unmade = _sampler_and_pruner(settings)
     application, missing = load_application(settings.check, settings.evaluate, settings.publish)
     problems += [*unread, *conditional, *_numbers(settings), *keep_problems(settings.keep)]
     problems += [*unmade, *_storage(settings), *_subdir(settings)]
-    problems += [*settings.tracker().problems(), *_registered_model(settings), *missing]
+    untracked = settings.tracker().problems()
+    problems += [*untracked, *_registered_model(settings), *missing]
+    problems += sweeps_file_problems(base)
     if not (space.dimensions or problems):
         problems.append(
             "nothing to search: give ranges in hydra.sweeper.params or on the command line, "
@@ -85,6 +93,8 @@ def preflight(
         )
     configs = Probes(composer, space, fixed).configs(uncomposed)
     enqueued, not_enqueued = enqueued_params(settings.enqueue, settings.storage, space)
+    if sampler and pruner and not (unread or conditional or not_enqueued):
+        problems += _draw_problems(settings, pruner, space, enqueued)
     problems += [*uncomposed, *not_enqueued]
     study, not_resumed = study_to_resume(settings)
     problems += not_resumed
@@ -92,35 +102,24 @@ def preflight(
         settle_mode(base)
     unclear = objective_problems(base, settings.direction) if base else []
     objective = objective_in(base, settings.direction) if base and not unclear else None
-    now = definition(base, space) if base else {}
+    now = concealed(definition(base, space)) if base else {}
     problems += unclear
     identity, digests = Identity(str(objective)), Digests()
-    if application.check and configs:
-        found, common = _checked(application.check, configs, settings.direction, jobs)
-        problems += found
-        identity, digests = common or (identity, digests)
+    unchecked = application.check_problems(configs, jobs)
+    problems += unchecked
+    if application.check and configs and not unchecked:
+        # What the values are measured on and by, and the files that are read.
+        identity, digests, incomparable = jobs.call(measured, configs, settings.direction).result()
+        problems += incomparable
     if study and objective:
         problems += resume_problems(settings, study, now, identity, digests)
+        problems += [] if untracked else run_problems(settings, study)
     if problems or not (base and sampler and pruner and objective):
         raise ConfigError(list(dict.fromkeys(problems)))
     return SweepPlan(
         settings, space, base, objective, identity, digests, now, sampler, pruner, enqueued,
         application, study,
     )  # fmt: skip
-
-
-def _checked(
-    check: Check, configs: Sequence[Any], direction: str | None, jobs: Jobs
-) -> tuple[list[str], tuple[Identity, Digests] | None]:
-    """Call the application's check; then find out what the configs have in common.
-
-    Returns:
-        The problems; and what the values are measured on and by, and the files that are read.
-    """
-    if problems := jobs.call(check, configs).result():
-        return problems, None
-    identity, digests, incomparable = jobs.call(measured, configs, direction).result()
-    return incomparable, (identity, digests)
 
 
 def _numbers(settings: SweepSettings) -> list[str]:
@@ -139,7 +138,17 @@ def _sampler_and_pruner(settings: SweepSettings) -> tuple[Any, Any, list[str]]:
     problems: list[str] = []
     sampler = _made("sampler", settings.sampler, optuna.samplers.BaseSampler, problems)
     pruner = _made("pruner", settings.pruner, optuna.pruners.BasePruner, problems)
-    return sampler, pruner, problems
+    return sampler and SeededSampler(settings.sampler), pruner, problems
+
+
+def _draw_problems(
+    settings: SweepSettings, pruner: BasePruner, space: Space, enqueued: Sequence[Params]
+) -> list[str]:
+    if not space.dimensions:
+        return []
+    n_trials = settings.n_trials if settings.n_trials in COUNT else None
+    sampler = SeededSampler(settings.sampler)  # not the plan's, which has drawn nothing yet
+    return sampler_problems(sampler, pruner, space, enqueued, n_trials)
 
 
 def _made(name: str, config: Mapping[str, Any], base: type, problems: list[str]) -> Any:
@@ -156,7 +165,7 @@ def _made(name: str, config: Mapping[str, Any], base: type, problems: list[str])
 
 def _storage(settings: SweepSettings) -> list[str]:
     url = settings.storage
-    if url.startswith("sqlite:///") and not sqlite_file(url):
+    if is_in_memory(url):
         return [
             f"hydra.sweeper.storage={settings.given_storage}: each process would have a study of "
             "its own; give a file, such as sqlite:///optuna.db"

@@ -60,15 +60,14 @@ def resume_problems(
         found = Identity.parse(stored).differences(identity, "its", "now it")
     if problem := _other_model_name(settings, study):
         found.append(problem)
-    problems = [f"{where}: the study is another one: {text}" for text in found]
-    tracker = settings.tracker()
+    return [f"{where}: the study is another one: {text}" for text in found]
+
+
+def run_problems(settings: SweepSettings, study: optuna.Study) -> list[str]:
+    """Return why the run of a study can't go on in MLflow, whose store works; empty if it can."""
     run_id = study.user_attrs.get(StudyAttrs.RUN_ID)
-    if run_id and not tracker.problems() and not tracker.knows(run_id):
-        problems.append(
-            f"{where}: its run {run_id} is not in {tracker.uri}; give the tracking.uri that the "
-            "study began with"
-        )
-    return problems
+    problem = settings.tracker().run_problem(run_id) if run_id else None
+    return [f"hydra.sweeper.resume={study.study_name}: {problem}"] if problem else []
 
 
 def _other_model_name(settings: SweepSettings, study: optuna.Study) -> str:

@@ -25,6 +25,8 @@ from hydra.plugins.launcher import Launcher
 from rnnexp.errors import ConfigError, SweepError
 from rnnexp.execution.composer import Composer
 from rnnexp.execution.launching import Jobs, jobs_of
+from rnnexp.execution.slots import too_few_slots
+from rnnexp.passwords import conceal, concealed_override
 from rnnexp.report.reporter import Reporter
 from rnnexp.search.sampling import DistinctSampler
 from rnnexp.storage.mlflow_run import Run
@@ -75,6 +77,8 @@ def run_sweep(
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # or Optuna logs every trial
     with jobs_of(launcher, settings.n_jobs) as jobs:
+        if warning := too_few_slots(launcher, jobs, settings.n_jobs):
+            log.warning(warning)
         plan = preflight(settings, composer, arguments, jobs)
         if any(dimension.condition for dimension in plan.space.dimensions):
             # At every trial TPE would warn that it draws conditional params independently.
@@ -182,8 +186,8 @@ def _study_run(
         retry_transient(study.set_user_attr)(StudyAttrs.RUN_ID, run.id)
         tracker.save_view(run, study.study_name, plan.space.by_key, plan.objective)
         run.log_text(environment(commit), Artifacts.ENVIRONMENT)
-        if git and git.dirty:
-            run.log_text(git.diff, Artifacts.DIFF)
+        if git and git.dirty and tracker.uncommitted_diff:
+            run.log_text(conceal(git.diff), Artifacts.DIFF)
         yield run
 
 
@@ -201,7 +205,7 @@ def _params(plan: SweepPlan) -> dict[str, object]:
     return searched | {
         Params.SAMPLER: plan.settings.sampler["_target_"],
         Params.PRUNER: plan.settings.pruner["_target_"],
-        Params.FIXED: " ".join(plan.space.fixed),
+        Params.FIXED: " ".join(map(concealed_override, plan.space.fixed)),
     }
 
 

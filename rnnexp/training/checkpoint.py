@@ -60,7 +60,7 @@ def load(model: "keras.Model", checkpoint: str, store: MlflowStore) -> None:
         if file.name.endswith(WEIGHTS):
             model.load_weights(file)
         else:
-            restore(model, variables(keras_runtime.keras().models.load_model(file)))
+            restore(model, variables(keras_runtime.keras().models.load_model(file, safe_mode=True)))
 
 
 def no_checkpoint(run_id: str, store: MlflowStore) -> str | None:
@@ -86,4 +86,7 @@ def _checkpoint_file(checkpoint: str, store: MlflowStore) -> Iterator[Path]:
             raise ValueError(f"the checkpoint of this run was deleted, by {reason}")
         raise ValueError(f"neither a .keras file nor a run with a checkpoint in {store.uri}")
     with tempfile.TemporaryDirectory() as folder:
-        yield store.download(checkpoint, artifact, Path(folder))
+        file = store.download(checkpoint, artifact, Path(folder))
+        if not file.name.endswith((".keras", WEIGHTS)):  # Keras's older formats may run code
+            raise ValueError(f"its checkpoint {file.name} is neither a .keras nor a {WEIGHTS} file")
+        yield file
