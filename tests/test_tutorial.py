@@ -465,6 +465,14 @@ def test_the_users_own_model(command: Command) -> None:
             "compile",
             {"categorical", "sparse_categorical"},
         ),
+        (  # by a metric that does not depend on the loss
+            [
+                "compile.loss=choice(mse,binary_crossentropy)",
+                "objective.monitor=val_accuracy",
+            ],
+            "compile.loss",
+            {"mse", "binary_crossentropy"},
+        ),
         (
             ["callbacks.early_stopping.patience=choice(2,5)"],
             "callbacks.early_stopping.patience",
