@@ -7,6 +7,7 @@ import hydra
 from omegaconf import DictConfig
 
 from rnnexp.cli.override_hints import unknown_choices
+from rnnexp.execution.store_passwords import hide_in_arguments
 from rnnexp.result import Result
 
 
@@ -22,6 +23,7 @@ def main(config: DictConfig) -> Result:
 
 
 if __name__ == "__main__":
+    sys.argv[1:] = hide_in_arguments(sys.argv[1:])  # Hydra prints an override that it can't read
     if problem := unknown_choices(sys.argv[1:], Path(__file__).parent / "conf"):
         sys.exit(problem)
     try:

@@ -6,6 +6,7 @@ from typing import Any
 
 from hydra.core.utils import JobReturn
 
+from rnnexp.passwords import without_password
 from rnnexp.result import Result, State
 from rnnexp.storage.retry import is_disk_full
 
@@ -38,4 +39,4 @@ def result_of(future: Future[JobReturn]) -> Result | None:
     except Exception as error:
         if is_disk_full(error):
             return Result(State.FAIL, reason=DISK_FULL)
-        return Result(State.FAIL, reason=f"{type(error).__name__}: {error}")
+        return Result(State.FAIL, reason=without_password(f"{type(error).__name__}: {error}"))

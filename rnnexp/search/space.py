@@ -77,9 +77,10 @@ class Space:
             for child in self.dimensions
             if child.condition and child.condition.key == dimension.key
         ]
-        branching = {value for _, condition in below for value in condition.values}
+        values = dimension.values() or []
+        branching = {v for _, condition in below for v in condition.values if v in values}
         return (
-            len(dimension.values() or [])
+            len(values)
             - len(branching)
             + sum(
                 math.prod(self._size(d) for d, c in below if c.holds({dimension.key: value}))

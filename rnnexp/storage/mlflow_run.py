@@ -12,6 +12,7 @@ from typing import TypeVar
 from mlflow.tracking import MlflowClient
 
 from rnnexp.errors import one_line
+from rnnexp.passwords import without_password
 from rnnexp.storage.outbox import Outbox
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Artifacts, Metrics
@@ -70,15 +71,15 @@ class Run:
             "metrics": {name: float(value) for name, value in stored_names(metrics or {}).items()},
             "step": step,
             "time": now_ms(),
-            "params": {name: str(value) for name, value in stored_names(params or {}).items()},
-            "tags": self._next_tags | {name: str(value) for name, value in (tags or {}).items()},
+            "params": {name: _text(value) for name, value in stored_names(params or {}).items()},
+            "tags": self._next_tags | {name: _text(value) for name, value in (tags or {}).items()},
         }
         self._next_tags = {}
         self._outbox.send(entry)
 
     def tag_later(self, tags: Mapping[str, object]) -> None:
         """Write tags with the next batch, since every request takes its time."""
-        self._next_tags |= {name: str(value) for name, value in tags.items()}
+        self._next_tags |= {name: _text(value) for name, value in tags.items()}
 
     def delete_tag(self, name: str) -> None:
         """Delete a tag if the run has it, after the writes that are queued."""
@@ -116,7 +117,7 @@ class Run:
 
     def log_text(self, text: str, name: str) -> None:
         """Store a text as artifact."""
-        self._outbox.send({"kind": "text", "text": text, "name": name})
+        self._outbox.send({"kind": "text", "text": _text(text), "name": name})
 
     def delete_checkpoint(
         self, run_id: str | None, folder: Path, patterns: Sequence[str], reason: str
@@ -188,6 +189,11 @@ def stored_names(values: Mapping[str, T]) -> dict[str, T]:
             taken.add(free)
             names[name] = free
     return {names[name]: value for name, value in values.items()}
+
+
+def _text(value: object) -> str:
+    """Return a value as MLflow gets it; an error's message may have a URL with a password in it."""
+    return without_password(str(value))
 
 
 def seconds_so_far(client: MlflowClient, run_id: str) -> float:

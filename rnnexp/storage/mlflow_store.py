@@ -12,6 +12,7 @@ from mlflow.entities import LifecycleStage, Metric, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient, get_tracking_uri
 
+from rnnexp.passwords import for_mlflow, to_type
 from rnnexp.storage.locks import locked
 from rnnexp.storage.mlflow_run import Run, now_ms, stored_names
 from rnnexp.storage.retry import retry_transient
@@ -29,7 +30,7 @@ class MlflowStore:
         uri: MLflow's tracking URI; None for ``MLFLOW_TRACKING_URI``, else MLflow's default.
 
     Attributes:
-        uri: The tracking URI, absolute.
+        uri: The tracking URI, absolute, with ``***`` for a password.
     """
 
     def __init__(self, uri: str | None) -> None:
@@ -127,13 +128,15 @@ class MlflowStore:
     def how_to_browse(self, run: Run) -> str:
         """Return the command and the address that show a run among the others."""
         if self.uri.startswith("http"):
-            return f"open {self.uri}/{run.page}"
-        where = "" if self._is_default() else f" --backend-store-uri {shlex.quote(self.uri)}"
+            return f"open {to_type(self.uri)}/{run.page}"
+        uri = shlex.quote(to_type(self.uri))
+        where = "" if self._is_default() else f" --backend-store-uri {uri}"
         return f"mlflow ui{where}    and open http://127.0.0.1:5000/{run.page}"
 
     def command_prefix(self) -> str:
         """Return what a command of MLflow needs before it to find this store; may be empty."""
-        return "" if self._is_default() else f"MLFLOW_TRACKING_URI={shlex.quote(self.uri)} "
+        uri = shlex.quote(to_type(self.uri))
+        return "" if self._is_default() else f"MLFLOW_TRACKING_URI={uri} "
 
     def client(self) -> MlflowClient:
         """Return MLflow's client of this store."""
@@ -141,7 +144,7 @@ class MlflowStore:
         # Of two sweeps that begin at the same moment, one would find half of the other's tables.
         alone = locked(file.parent) if file and file.parent.exists() else nullcontext()
         with _start_folder(), alone:  # a new store remembers where its artifacts go
-            return MlflowClient(self.uri)
+            return MlflowClient(for_mlflow(self.uri))
 
     def _is_default(self) -> bool:
         return sqlite_file(self.uri) == sqlite_file(absolute_uri(DEFAULT_URI))

@@ -25,15 +25,24 @@ class Tracker(MlflowStore):
         uri: MLflow's tracking URI; None for ``MLFLOW_TRACKING_URI``, else MLflow's default.
         experiment: The experiment's name; the experiment is made with its first run.
         system_metrics: Whether jobs log MLflow's system metrics.
+        uncommitted_diff: Whether the changes since the application's last commit are stored.
 
     Attributes:
         uri: The tracking URI, absolute.
         system_metrics: As above.
+        uncommitted_diff: As above.
     """
 
-    def __init__(self, uri: str | None, experiment: str, system_metrics: bool = False) -> None:
+    def __init__(
+        self,
+        uri: str | None,
+        experiment: str,
+        system_metrics: bool = False,
+        uncommitted_diff: bool = True,
+    ) -> None:
         super().__init__(uri)
         self.system_metrics = system_metrics
+        self.uncommitted_diff = uncommitted_diff
         self._experiment = experiment
 
     def problems(self) -> list[str]:
@@ -46,9 +55,9 @@ class Tracker(MlflowStore):
         elif not (problems or self.is_new):
             problem = experiment_problem(self.client(), self._experiment)
             problems += [problem] if problem else []
-        if not isinstance(self.system_metrics, bool):
-            given = self.system_metrics
-            problems.insert(0, f"tracking.system_metrics={given}: must be true or false")
+        for name in ("system_metrics", "uncommitted_diff"):
+            if not isinstance(given := getattr(self, name), bool):
+                problems.insert(0, f"tracking.{name}={given}: must be true or false")
         return problems
 
     @contextmanager

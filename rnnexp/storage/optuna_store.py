@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rnnexp.errors import StoreError
 from rnnexp.formatting import did_you_mean
 from rnnexp.objective import Objective
+from rnnexp.passwords import with_password
 from rnnexp.result import Result, State
 from rnnexp.storage.locks import locked
 from rnnexp.storage.schema import StudyAttrs, TrialAttrs, version_problem
@@ -38,7 +39,7 @@ def open_storage(url: str) -> "BaseStorage":
         raise StoreError(problem)  # or Optuna would make its tables in it
     # Of two sweeps that begin at the same moment, one would find half of the other's tables.
     with locked(file.parent) if file else nullcontext():
-        return optuna.storages.get_storage(url)
+        return optuna.storages.get_storage(with_password(url))
 
 
 def study_names(url: str) -> list[str]:

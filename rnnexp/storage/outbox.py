@@ -22,6 +22,7 @@ from mlflow.tracking import MlflowClient
 
 from rnnexp.atomic import atomic_write
 from rnnexp.errors import one_line
+from rnnexp.passwords import for_mlflow, hide
 from rnnexp.storage.checkpoint_deletion import delete_checkpoint
 from rnnexp.storage.error_kinds import ErrorKind, kind_of
 from rnnexp.storage.locks import locked
@@ -172,7 +173,7 @@ class Outbox:
 
     def _write_to(self, file: Path, entries: list[Entry]) -> None:
         saved = {
-            "uri": self._client.tracking_uri,
+            "uri": hide(self._client.tracking_uri),
             "run_id": self._run_id,
             "entries": entries,
         }
@@ -251,7 +252,7 @@ def deliver_all(folder: Path) -> tuple[int, int]:
             if not (is_free and file.exists()):  # the trial is running, and delivers by itself
                 continue
             saved = json.loads(file.read_text())
-            outbox = Outbox(MlflowClient(saved["uri"]), saved["run_id"], file)
+            outbox = Outbox(MlflowClient(for_mlflow(saved["uri"])), saved["run_id"], file)
             if outbox.deliver():
                 delivered += 1
             else:

@@ -21,9 +21,12 @@ class ArtifactReader:
 
     Args:
         uri: MLflow's tracking URI; None for ``MLFLOW_TRACKING_URI``, else MLflow's default.
+        trust: Whether the code that the runs' configs name may be imported; see
+            `rnnexp.execution.trusted_targets`.
 
     Attributes:
         uri: The tracking URI, absolute.
+        trust: As above.
         store: The store.
         client: MLflow's client of the store.
 
@@ -32,7 +35,8 @@ class ArtifactReader:
         StoreError: If the store can't be read.
     """
 
-    def __init__(self, uri: str | None) -> None:
+    def __init__(self, uri: str | None, *, trust: bool = False) -> None:
+        self.trust = trust
         self.store = MlflowStore(uri)
         self.uri = self.store.uri
         if self.store.is_new:  # a look into the file would create it

@@ -1,12 +1,13 @@
 """Read what runs have left in MLflow: studies, their trials, single runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mlflow.entities import Run, ViewType
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from rnnexp.errors import NotFoundError, SchemaError
 from rnnexp.formatting import did_you_mean
+from rnnexp.identity import Identity
 from rnnexp.objective import Objective
 from rnnexp.storage.run_contents import ArtifactReader
 from rnnexp.storage.schema import Kind, Metrics, Tags, run_problem
@@ -19,6 +20,7 @@ class RunReader(ArtifactReader):
 
     Args:
         uri: MLflow's tracking URI; None for ``MLFLOW_TRACKING_URI``, else MLflow's default.
+        trust: Whether the code that the runs' configs name may be imported.
 
     Raises:
         NotFoundError: If there is no such store.
@@ -157,6 +159,17 @@ def objective_of(run: Run) -> Objective | None:
     """Return what a run's best value is of; None if the run has not stored it."""
     text = run.data.tags.get(Tags.OBJECTIVE)
     return Objective.parse(text) if text else None
+
+
+def identity_in(tags: Mapping[str, str]) -> Identity | None:
+    """Return what a best value is measured on and by, from the tags of a run or of a model.
+
+    Returns:
+        The identity; the objective alone if the application stores no more; None without either.
+    """
+    if Tags.IDENTITY in tags:
+        return Identity.parse(tags[Tags.IDENTITY])
+    return Identity(tags[Tags.OBJECTIVE]) if Tags.OBJECTIVE in tags else None
 
 
 def metrics_on_test(run: Run) -> dict[str, float]:

@@ -19,6 +19,9 @@ class StudyAttrs:
     RUN_ID = "mlflow_run_id"
     DEFINITION = "definition"  # what must not change on resume, as texts by key
     OBJECTIVE = "objective"  # as `str(Objective)`
+    IDENTITY = "identity"  # what values are measured on and by, as `str(Identity)`
+    SOURCES = "sources"  # fingerprints of the config's files, as of `rnnexp.identity.files_of`
+    MODEL_NAME = "registered_model_name"  # the name in MLflow's registry; None for none
     FOLDER = "folder"  # Hydra's folder of the sweep
     SCRIPT = "script"  # the application, as it was started
     GIT = "git"  # the application's commit, as `Git.state`
@@ -59,6 +62,8 @@ class Tags:
     OBJECTIVE = "objective"
     SEED = "seed"
     DATA = "data"  # fingerprint of the encoded data
+    IDENTITY = "identity"  # what the best value is measured on and by, as `str(Identity)`
+    SOURCES = "sources"  # fingerprints of the config's files, as JSON
     ATTEMPT = "attempt"
     COMMIT = "mlflow.source.git.commit"
     DIRTY = "git.dirty"
@@ -119,6 +124,7 @@ class ModelTags:
 
     RUN = "run"
     DATA = "data"
+    IDENTITY = "identity"
     OBJECTIVE = "objective"
     BEST_VALUE = "best_value"
     STUDY = "study"

@@ -15,6 +15,8 @@ from urllib.parse import unquote, urlsplit
 
 from hydra.utils import to_absolute_path
 
+from rnnexp.passwords import hide
+
 # SQLAlchemy is imported where it is used: a job outside of a sweep needs none of it.
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -26,10 +28,10 @@ _IN_MEMORY = (None, "", ":memory:")
 
 
 def absolute_uri(uri: str) -> str:
-    """Make a relative SQLite path, or a plain folder, absolute.
+    """Make a relative SQLite path, or a plain folder, absolute, and hide a password.
 
     Relative paths begin where the command was started, also in a job that Hydra moved to its own
-    folder.
+    folder. A password is remembered by `rnnexp.passwords.hide`, for those who open connections.
 
     Args:
         uri: The URI of a database or a server, or a path.
@@ -40,7 +42,7 @@ def absolute_uri(uri: str) -> str:
             return uri
         return _sqlite_uri(url, Path(to_absolute_path(str(url.database))))
     folder = None if uri.startswith("file:") else folder_of(uri)
-    return to_absolute_path(uri) if folder else uri
+    return to_absolute_path(uri) if folder else hide(uri)
 
 
 def sqlite_uri(file: Path) -> str:

@@ -11,20 +11,25 @@ import optuna
 from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf.errors import OmegaConfBaseException
+from optuna.pruners import BasePruner
 
 from rnnexp.errors import ConfigError, one_line
 from rnnexp.execution.application_hooks import load_application
 from rnnexp.execution.composer import Composer
 from rnnexp.execution.launching import Jobs
 from rnnexp.execution.probe_configs import Probes, base_config
+from rnnexp.identity import Files, Identity, measured
 from rnnexp.number_ranges import COUNT, NOT_NEGATIVE, POSITIVE, UNIT, WHOLE
-from rnnexp.objective import Objective
+from rnnexp.objective import objective_in, objective_problems, settle_mode
+from rnnexp.passwords import concealed
 from rnnexp.search.conditions import as_overrides, with_conditions
+from rnnexp.search.dimension import Params
 from rnnexp.search.enqueue import enqueued_params
-from rnnexp.search.space import parse
+from rnnexp.search.sampler_check import sampler_problems
+from rnnexp.search.seeded_sampler import SeededSampler
+from rnnexp.search.space import Space, parse
 from rnnexp.search.study_definition import definition
 from rnnexp.storage.optuna_store import study_names
-from rnnexp.storage.provenance import objective_in
 from rnnexp.storage.registry import name_problem
 from rnnexp.storage.uris import is_in_memory, write_problem
 from rnnexp.sweep.plan import SweepPlan
@@ -76,7 +81,7 @@ def preflight(
     sampler, pruner, unmade = _sampler_and_pruner(settings)
     application, missing = load_application(settings.check, settings.evaluate, settings.publish)
     problems += [*unread, *conditional, *_numbers(settings), *keep_problems(settings.keep)]
-    problems += [*_direction(settings), *unmade, *_storage(settings), *_subdir(settings)]
+    problems += [*unmade, *_storage(settings), *_subdir(settings)]
     untracked = settings.tracker().problems()
     problems += [*untracked, *_registered_model(settings), *missing]
     if not (space.dimensions or problems):
@@ -86,23 +91,33 @@ def preflight(
         )
     configs = Probes(composer, space, fixed).configs(uncomposed)
     enqueued, not_enqueued = enqueued_params(settings.enqueue, settings.storage, space)
+    if sampler and pruner and not (unread or conditional or not_enqueued):
+        problems += _draw_problems(settings, pruner, space, enqueued)
     problems += [*uncomposed, *not_enqueued]
     study, not_resumed = study_to_resume(settings)
     problems += not_resumed
-    now = definition(base, space) if base else {}
-    if study and base:
-        problems += resume_problems(settings, study, now)
+    if base:
+        settle_mode(base)
+    unclear = objective_problems(base, settings.direction) if base else []
+    objective = objective_in(base, settings.direction) if base and not unclear else None
+    now = concealed(definition(base, space)) if base else {}
+    problems += unclear
+    identity, sources = Identity(str(objective)), Files()
+    unchecked = application.check_problems(configs, jobs)
+    problems += unchecked
+    if application.check and configs and not unchecked:
+        # What the values are measured on and by, and the files that are read.
+        identity, sources, incomparable = jobs.call(measured, configs, settings.direction).result()
+        problems += incomparable
+    if study and objective:
+        problems += resume_problems(settings, study, now, identity, sources)
         problems += [] if untracked else run_problems(settings, study)
-    if application.check and configs:
-        problems += jobs.call(application.check, configs).result()
-    if problems or not (base and sampler and pruner):
+    if problems or not (base and sampler and pruner and objective):
         raise ConfigError(list(dict.fromkeys(problems)))
-    objective = objective_in(base, settings.direction)
-    if objective.direction != settings.direction:  # the study's direction decides
-        objective = Objective.of_direction(settings.direction, objective.monitor)
     return SweepPlan(
-        settings, space, base, objective, now, sampler, pruner, enqueued, application, study
-    )
+        settings, space, base, objective, identity, sources, now, sampler, pruner, enqueued,
+        application, study,
+    )  # fmt: skip
 
 
 def _numbers(settings: SweepSettings) -> list[str]:
@@ -117,20 +132,21 @@ def _numbers(settings: SweepSettings) -> list[str]:
     return problems
 
 
-def _direction(settings: SweepSettings) -> list[str]:
-    try:
-        Objective.of_direction(settings.direction)
-    except (KeyError, TypeError):  # a list is not even hashable
-        given = settings.direction
-        return [f"hydra.sweeper.direction={given}: must be minimize or maximize"]
-    return []
-
-
 def _sampler_and_pruner(settings: SweepSettings) -> tuple[Any, Any, list[str]]:
     problems: list[str] = []
     sampler = _made("sampler", settings.sampler, optuna.samplers.BaseSampler, problems)
     pruner = _made("pruner", settings.pruner, optuna.pruners.BasePruner, problems)
-    return sampler, pruner, problems
+    return sampler and SeededSampler(settings.sampler), pruner, problems
+
+
+def _draw_problems(
+    settings: SweepSettings, pruner: BasePruner, space: Space, enqueued: Sequence[Params]
+) -> list[str]:
+    if not space.dimensions:
+        return []
+    n_trials = settings.n_trials if settings.n_trials in COUNT else None
+    sampler = SeededSampler(settings.sampler)  # not the plan's, which has drawn nothing yet
+    return sampler_problems(sampler, pruner, space, enqueued, n_trials)
 
 
 def _made(name: str, config: Mapping[str, Any], base: type, problems: list[str]) -> Any:

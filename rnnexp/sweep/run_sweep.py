@@ -25,6 +25,7 @@ from hydra.plugins.launcher import Launcher
 from rnnexp.errors import ConfigError, SweepError
 from rnnexp.execution.composer import Composer
 from rnnexp.execution.launching import Jobs, jobs_of
+from rnnexp.passwords import conceal, concealed_override
 from rnnexp.report.reporter import Reporter
 from rnnexp.search.sampling import DistinctSampler
 from rnnexp.storage.mlflow_run import Run
@@ -87,6 +88,8 @@ def _run_study(plan: SweepPlan, composer: Composer, jobs: Jobs) -> SweepOutcome:
     git = git_of_application()
     study = _open_study(plan, git)
     folder = Path(study.user_attrs[StudyAttrs.FOLDER])
+    objective = plan.objective
+    log.info("study %s %ss %s", study.study_name, objective.direction, objective.monitor)
     heartbeat = Heartbeat(study)
     if plan.resumed:
         deliver_all(folder)  # the writes of an earlier sweep come before those of this one
@@ -136,7 +139,7 @@ def _open_study(plan: SweepPlan, git: Git | None) -> optuna.Study:
             storage=open_storage(settings.storage),
             sampler=DistinctSampler(plan.sampler, plan.space),
             pruner=plan.pruner,
-            direction=plan.settings.direction,
+            direction=plan.objective.direction,
             load_if_exists=plan.resumed is not None,
         )
     except optuna.exceptions.DuplicatedStudyError:  # another sweep has made it a moment ago
@@ -144,6 +147,9 @@ def _open_study(plan: SweepPlan, git: Git | None) -> optuna.Study:
     if StudyAttrs.DEFINITION not in study.user_attrs:
         study.set_user_attr(StudyAttrs.SCHEMA, VERSION)
         study.set_user_attr(StudyAttrs.OBJECTIVE, str(plan.objective))
+        study.set_user_attr(StudyAttrs.IDENTITY, str(plan.identity))
+        study.set_user_attr(StudyAttrs.SOURCES, plan.sources)
+        study.set_user_attr(StudyAttrs.MODEL_NAME, settings.registered_model_name)
         study.set_user_attr(StudyAttrs.SCRIPT, sys.argv[0])
         study.set_user_attr(StudyAttrs.FOLDER, str(settings.sweep_dir))
         study.set_user_attr(StudyAttrs.DEFINITION, dict(plan.definition))
@@ -177,8 +183,8 @@ def _study_run(
         retry_transient(study.set_user_attr)(StudyAttrs.RUN_ID, run.id)
         tracker.save_view(run, study.study_name, plan.space.by_key, plan.objective)
         run.log_text(environment(commit), Artifacts.ENVIRONMENT)
-        if git and git.dirty:
-            run.log_text(git.diff, Artifacts.DIFF)
+        if git and git.dirty and tracker.uncommitted_diff:
+            run.log_text(conceal(git.diff), Artifacts.DIFF)
         yield run
 
 
@@ -196,7 +202,7 @@ def _params(plan: SweepPlan) -> dict[str, object]:
     return searched | {
         Params.SAMPLER: plan.settings.sampler["_target_"],
         Params.PRUNER: plan.settings.pruner["_target_"],
-        Params.FIXED: " ".join(plan.space.fixed),
+        Params.FIXED: " ".join(map(concealed_override, plan.space.fixed)),
     }
 
 

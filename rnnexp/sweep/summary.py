@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from rnnexp.passwords import concealed_override, to_type
 from rnnexp.sweep.outcome import BestTrial, SweepOutcome
 
 
@@ -37,17 +38,25 @@ def print_summary(outcome: SweepOutcome) -> None:
     for title, line in outcome.published:
         block(title, line)
     block("Browse and compare the trials:", outcome.browse)
-    optuna = ["optuna", "trials", "--storage", outcome.storage, "--study-name", outcome.study]
+    optuna = [
+        "optuna",
+        "trials",
+        "--storage",
+        to_type(outcome.storage),
+        "--study-name",
+        outcome.study,
+    ]
     block("The study in Optuna:", f"{shlex.join(optuna)} -f table")
 
 
 def _resume_command(study: str) -> str:
     resume = f"hydra.sweeper.resume={study}"
-    return shlex.join([*sys.argv, *([] if resume in sys.argv else [resume])])
+    given = map(concealed_override, sys.argv)
+    return shlex.join([*given, *([] if resume in sys.argv else [resume])])
 
 
 def _train_command(best: BestTrial) -> str:
-    return f"python {shlex.join([sys.argv[0], *best.overrides])}"
+    return f"python {shlex.join([sys.argv[0], *map(concealed_override, best.overrides)])}"
 
 
 def _table(best: BestTrial, outcome: SweepOutcome) -> Table:

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from rnnexp.execution.job_result import WORKER_DIED
 from rnnexp.result import Result, State
-from rnnexp.search.sampling import ask, complete, tried_params
+from rnnexp.search.sampling import ask, complete, reason_to_stop
 from rnnexp.search.space import Space
 from rnnexp.storage.locks import locked
 from rnnexp.storage.optuna_store import open_trial, results, stored_result
@@ -159,9 +159,7 @@ class TrialLedger:
         running = self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
         if reason := budget.spent(results(self.study), len(running), seconds):
             return reason
-        if _is_exhausted(self.study, self.space):
-            return f"all {self.space.size} params of the search space have been tried"
-        return ""
+        return reason_to_stop(self.study, self.space)
 
     @retry_transient
     def _trial(self, number: int) -> FrozenTrial:
@@ -191,15 +189,6 @@ class TrialLedger:
         # Optuna itself takes a pruned trial's last reported value, and accepts no other.
         value = result.value if result.state == State.COMPLETE else None
         self.study.tell(number, value, state=TrialState[result.state])
-
-
-def _is_exhausted(study: optuna.Study, space: Space) -> bool:
-    """Return whether a study has tried all points of a space that can be counted."""
-    if space.size is None or len(study.get_trials(deepcopy=False)) < space.size:
-        return False
-    # A trial whose sweep died while params were drawn has some of them only.
-    whole = (params for params in tried_params(study) if space.holds(params))
-    return len({frozenset(params.items()) for params in whole}) >= space.size
 
 
 def _count_attempt(trial: Trial) -> None:
