@@ -128,7 +128,7 @@ class MlflowStore:
     def how_to_browse(self, run: Run) -> str:
         """Return the command and the address that show a run among the others."""
         if self.uri.startswith("http"):
-            return f"open {to_type(self.uri)}/{run.page}"
+            return f"open {to_type(self.uri).rstrip('/')}/{run.page}"
         uri = shlex.quote(to_type(self.uri))
         where = "" if self._is_default() else f" --backend-store-uri {uri}"
         return f"mlflow ui{where}    and open http://127.0.0.1:5000/{run.page}"
