@@ -80,7 +80,8 @@ def _without_answer(uri: str, error: BaseException) -> str:
     inner = _innermost(error)
     if isinstance(error, requests.Timeout) or isinstance(inner, TimeoutError):
         return f"{uri} does not answer within {TIMEOUT} seconds"
-    return f"{uri} can't be reached: {one_line(inner)}"
+    reason = inner.strerror if isinstance(inner, OSError) else None
+    return f"{uri} can't be reached: {reason or one_line(inner)}"
 
 
 def _innermost(error: BaseException) -> BaseException:
