@@ -11,10 +11,13 @@ RnnexpError
 └── QueryError       a question about runs can't be answered, such as an unreadable filter
 
 All of them are Hydra's ``CompactHydraException``, so that Hydra prints their message without a
-traceback and exits with code 1.
+traceback and exits with code 1. `message_alone` leaves out the lines that Hydra prints around it.
 """
 
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from hydra.errors import CompactHydraException
 
@@ -81,6 +84,22 @@ class SchemaError(RnnexpError):
 
 class QueryError(RnnexpError):
     """A question about runs that can't be answered, such as an unreadable filter."""
+
+
+@contextmanager
+def message_alone() -> Iterator[None]:
+    """End the process on one of these errors, with its message alone and exit code 1.
+
+    Hydra would print "Error executing job with overrides" and "Set the environment variable
+    HYDRA_FULL_ERROR=1" around the message. With that variable, the error is raised as it is.
+    """
+    try:
+        yield
+    except RnnexpError as error:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(1) from error
 
 
 def one_line(error: BaseException) -> str:

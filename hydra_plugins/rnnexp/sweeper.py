@@ -124,6 +124,7 @@ class RnnexpSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         if not (self.config and self.hydra_context and self.launcher):
             raise RuntimeError("Hydra calls setup before sweep")
+        from rnnexp.errors import message_alone
         from rnnexp.execution.composer import Composer
         from rnnexp.sweep.run_sweep import run_sweep
         from rnnexp.sweep.settings import SweepSettings
@@ -131,7 +132,8 @@ class RnnexpSweeper(Sweeper):
         settings = SweepSettings.of(self.config)
         composer = Composer(self.hydra_context.config_loader, self.config)
         try:
-            run_sweep(settings, composer, self.launcher, arguments)
+            with message_alone():
+                run_sweep(settings, composer, self.launcher, arguments)
         except KeyboardInterrupt:
             # The summary has been printed; 130 is a shell's exit code of an interrupted command.
             raise SystemExit(130) from None

@@ -55,7 +55,7 @@ def show_ranking(
     """
     objective = objective_of(study)
     rows = rows_of(trials)
-    kept = ranked(where(rows, condition) if condition else rows, objective)
+    kept = ranked(where(rows, condition) if condition is not None else rows, objective)
     best = leaders(kept)
     shown = (ordered(kept, sort) if sort else kept)[:top]
     if as_json:
@@ -70,7 +70,7 @@ def show_ranking(
         return
     counts = Counter(str(row[Tags.STATE]).lower() for row in rows)
     print_text(_heading(study, counts))
-    if condition:
+    if condition is not None:
         print_text(f"{len(kept)} of them where {condition}.")
     _show_winner(trials, best)
     if shown:

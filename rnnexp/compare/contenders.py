@@ -71,7 +71,7 @@ def contenders(
 def _best(reader: RunReader, study: Run, condition: str | None, top: int) -> list[Run]:
     trials = reader.trials(study)
     rows = rows_of(trials)
-    kept = where(rows, condition) if condition else rows
+    kept = where(rows, condition) if condition is not None else rows
     best = leaders(ranked(kept, objective_of(study)))[:top]
     if not best:
         which = f" where {condition}" if condition else ""

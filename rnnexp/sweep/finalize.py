@@ -104,6 +104,7 @@ class Finalizer:
             error=error,
             failed_steps=self.failed_steps,
             report=self.reporter.page if has_report else None,
+            n_trials=self.plan.settings.n_trials,
         )
 
     def _step(self, name: str, step: Callable[[], T]) -> T | None:

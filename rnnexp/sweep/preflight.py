@@ -29,6 +29,7 @@ from rnnexp.search.sampler_check import sampler_problems
 from rnnexp.search.seeded_sampler import SeededSampler
 from rnnexp.search.space import Space, parse
 from rnnexp.search.study_definition import definition
+from rnnexp.search.sweeps_file import sweeps_file_problems
 from rnnexp.storage.optuna_store import study_names
 from rnnexp.storage.registry import name_problem
 from rnnexp.storage.uris import is_in_memory, write_problem
@@ -67,7 +68,7 @@ def preflight(
         ConfigError: If the sweep can't work; lists every problem.
     """
     params, problems = as_overrides("hydra.sweeper.params", settings.params)
-    space, unread = parse([*params, *arguments], composer.loader)
+    space, unread = parse([*params, *arguments], composer)
     uncomposed: list[str] = []
     fixed, base = base_config(composer, space.fixed, uncomposed)
     space, conditional = with_conditions(
@@ -76,7 +77,7 @@ def preflight(
         params=params,
         arguments=arguments,
         base=base,
-        loader=composer.loader,
+        groups=composer,
     )
     sampler, pruner, unmade = _sampler_and_pruner(settings)
     application, missing = load_application(settings.check, settings.evaluate, settings.publish)
@@ -84,6 +85,7 @@ def preflight(
     problems += [*unmade, *_storage(settings), *_subdir(settings)]
     untracked = settings.tracker().problems()
     problems += [*untracked, *_registered_model(settings), *missing]
+    problems += sweeps_file_problems(base)
     if not (space.dimensions or problems):
         problems.append(
             "nothing to search: give ranges in hydra.sweeper.params or on the command line, "

@@ -25,6 +25,7 @@ from hydra.plugins.launcher import Launcher
 from rnnexp.errors import ConfigError, SweepError
 from rnnexp.execution.composer import Composer
 from rnnexp.execution.launching import Jobs, jobs_of
+from rnnexp.execution.slots import too_few_slots
 from rnnexp.passwords import conceal, concealed_override
 from rnnexp.report.reporter import Reporter
 from rnnexp.search.sampling import DistinctSampler
@@ -76,6 +77,8 @@ def run_sweep(
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # or Optuna logs every trial
     with jobs_of(launcher, settings.n_jobs) as jobs:
+        if warning := too_few_slots(launcher, jobs, settings.n_jobs):
+            log.warning(warning)
         plan = preflight(settings, composer, arguments, jobs)
         if any(dimension.condition for dimension in plan.space.dimensions):
             # At every trial TPE would warn that it draws conditional params independently.

@@ -17,7 +17,7 @@ from hydra.utils import instantiate, to_absolute_path
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import data, keras_runtime
-from rnnexp.errors import ConfigError, DataError, NotFoundError
+from rnnexp.errors import DataError, NotFoundError, message_alone
 from rnnexp.execution.current_trial import CurrentTrial, current_trial
 from rnnexp.execution.trial_task import RunOptions, log_result, recorded
 from rnnexp.identity import FILES, changed_files, files_of, identity_of
@@ -48,21 +48,31 @@ log = logging.getLogger(__name__)
 def run(config: DictConfig) -> Result:
     """Train one model and log it: in a sweep as a trial of the study, else as a single run.
 
-    A single run checks the config first, and evaluates the checkpoint on the test part at the end.
+    A single run evaluates the checkpoint on the test part at the end.
 
     Args:
         config: The job's composed config.
 
     Returns:
         The result of the trial.
-
-    Raises:
-        ConfigError: If the config of a single run can't work; nothing was started then.
     """
     trial = current_trial()
     settle_mode(config)
     _make_paths_absolute(config)
-    return _train(config, trial, trial.run) if trial.run else _run_alone(config, trial)
+    if trial.run:
+        return _train(config, trial, trial.run)
+    with message_alone():
+        return _run_alone(config, trial)
+
+
+def run_problems(config: DictConfig) -> list[str]:
+    """Return why a single run can't work, before anything is written.
+
+    Args:
+        config: The run's composed config.
+    """
+    settle_mode(config)
+    return [*check([config]), *Tracker(**config.tracking).problems()]
 
 
 def evaluate(config: DictConfig, run_id: str) -> dict[str, float]:
@@ -96,8 +106,6 @@ def evaluate(config: DictConfig, run_id: str) -> dict[str, float]:
 
 def _run_alone(config: DictConfig, trial: CurrentTrial) -> Result:
     tracker = Tracker(**config.tracking)
-    if problems := [*check([config]), *tracker.problems()]:
-        raise ConfigError(problems)
     git = git_of_application()
     options = RunOptions(git=git.state if git else None)
     with recorded(tracker, config, options) as mlflow_run:
