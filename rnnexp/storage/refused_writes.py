@@ -12,6 +12,7 @@ from mlflow.tracking import MlflowClient
 
 from rnnexp.atomic import atomic_write
 from rnnexp.errors import one_line
+from rnnexp.passwords import for_mlflow
 from rnnexp.storage.error_kinds import ErrorKind, kind_of
 from rnnexp.storage.locks import locked
 from rnnexp.storage.outbox import Entry, described, write
@@ -39,7 +40,7 @@ def deliver_refused(folder: Path) -> list[str]:
 
 def _deliver(file: Path) -> list[str]:
     saved = json.loads(file.read_text())
-    client, run_id = MlflowClient(saved["uri"]), saved["run_id"]
+    client, run_id = MlflowClient(for_mlflow(saved["uri"])), saved["run_id"]
     problems: list[str] = []
     left: list[Entry] = []
     for entry in saved["entries"]:

@@ -1,8 +1,10 @@
 """The end of a sweep: a step that fails is reported, and the others are done all the same."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
+from mlflow.tracking import MlflowClient
 from omegaconf import DictConfig
 
 from tests.helpers.commands import ROOT, Command
@@ -54,6 +56,24 @@ def test_a_model_that_can_not_be_published_is_left_for_later(app: Command) -> No
     assert ended.code == 0, ended.err
     assert "The best model could not be logged: no test part. To do it later:" in ended.out
     assert "rnnexp publish s --name s --tracking-uri sqlite:///" in ended.out
+
+
+def late(config: DictConfig, run_id: str) -> dict[str, float]:
+    return {"late": float("late" in MlflowClient(config.leave).get_run(run_id).data.tags)}
+
+
+def test_queued_writes_are_delivered_before_the_best_trial_is_evaluated(
+    command: Command, tmp_path: Path
+) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    ended = command(
+        "-m", "hydra.sweeper.study_name=s", "hydra.sweeper.n_trials=1", f"+leave={uri}",
+        f"hydra.sweeper.tracking.uri={uri}", hook("evaluate", "late"), tiny=False,
+        script=ROOT / "tests" / "helpers" / "saving_app.py",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    assert "test late  │ 1.0000" in ended.out
+    assert list(ended.path.rglob("*.outbox")) == []
 
 
 def name_of(config: DictConfig, run_id: str, study_run: str, name: str) -> list[tuple[str, str]]:  # noqa: ARG001
