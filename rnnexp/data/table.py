@@ -51,6 +51,10 @@ class Table(Source):
     validation: str | None = None
     weight: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.validation is not None:
+            self.validation_split = None  # since all rows of the training file are trained on
+
     def problems(self) -> list[str]:
         """Return what is wrong with the attributes, one message per problem."""
         problems = super().problems()
