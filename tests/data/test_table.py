@@ -241,6 +241,15 @@ def test_shares_that_cant_be(tmp_path: Path, share: object) -> None:
     )
 
 
+def test_a_share_of_too_few_texts(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", "text,label\n" + "good,1\nbad,0\n" * 10)
+    assert problems(table(file, test=0.2)) == (
+        "data.test=0.2 leaves no row to train on, or none to test on: data.train has 20 rows with "
+        "2 different texts, and the rows of one text stay together; give another share, more rows, "
+        "or a file",
+    )
+
+
 def test_text_and_label_are_two_columns(tmp_path: Path) -> None:
     file = write(tmp_path / "a.csv", ONE)
     (found,) = problems(table(file, text="label"))
