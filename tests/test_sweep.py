@@ -40,6 +40,12 @@ def test_a_sweep_ends_with_success_and_leaves_the_documented_files(swept: Ended)
     assert folders == {"0", "1", "2", "3", "4", "5", "optimization_results.yaml", "report"}
 
 
+def test_the_rows_are_counted_once_before_the_first_trial(swept: Ended) -> None:
+    line = "data: 96 training, 24 validation, 40 test rows; by class 0: "
+    assert swept.out.count(line) == 1
+    assert swept.out.index(line) < swept.out.index("trial 0 ")
+
+
 def test_a_trial_is_pruned_at_the_epoch_of_the_pruner(swept: Ended) -> None:
     trials = swept.study().trials
     assert len(trials) == 6
