@@ -19,6 +19,8 @@ from contextlib import contextmanager
 
 from hydra.errors import CompactHydraException
 
+_CHAINED = ", set env var HYDRA_FULL_ERROR=1 to see chained exception."  # in messages of Hydra
+
 
 class RnnexpError(CompactHydraException):
     """Base of this project's errors."""
@@ -77,4 +79,4 @@ def message_alone() -> Iterator[None]:
 
 def one_line(error: BaseException) -> str:
     """Return an error's message on one line, for a list of problems."""
-    return " ".join(str(error).split())
+    return " ".join(str(error).replace(_CHAINED, "").split())
