@@ -129,6 +129,7 @@ class ModelTags:
     BEST_VALUE = "best_value"
     STUDY = "study"
     TRIAL = "trial"
+    NEEDS = "needs"  # import paths of the model's own classes and functions
 
 
 class Files:

@@ -221,11 +221,16 @@ def test_an_application_has_none(app: Command) -> None:
     assert publish(OmegaConf.create({"tracking": tracking}), run.info.run_id, "unused", None) == []
 
 
+def can_not_publish(config: object, run_id: str, study_run: str, name: str | None) -> object:  # noqa: ARG001
+    raise OSError("no room")
+
+
 def test_a_model_that_can_not_be_logged_costs_no_summary(app: Command) -> None:
-    arguments = ("-m", "hydra.sweeper.n_trials=1", "hydra.sweeper.publish=builtins.hex")
+    publish = "hydra.sweeper.publish=tests.serving.test_publish.can_not_publish"
+    arguments = ("-m", "hydra.sweeper.n_trials=1", publish)
     ended = app(*arguments, "hydra.sweeper.study_name=it s")
     assert ended.code == 0, ended.err
-    assert "The best model could not be logged: " in ended.out
+    assert "The best model could not be logged: no room. To do it later:" in ended.out
     assert (
         f"  rnnexp publish 'it s' --name 'it s' --tracking-uri sqlite:///{ended.path}" in ended.out
     )
