@@ -54,7 +54,9 @@ def load_saved(file: Path, needed: Mapping[str, str]) -> "keras.Model":
 
     found = {name: _imported(name, path) for name, path in needed.items()}
     known = {name: value for name, value in found.items() if value is not None}
-    model: keras.Model = keras.models.load_model(file, compile=False, custom_objects=known)
+    model: keras.Model = keras.models.load_model(
+        file, compile=False, safe_mode=True, custom_objects=known
+    )
     return model
 
 
