@@ -128,7 +128,7 @@ def assert_all_accounted_for(
         assert dict(values) == pytest.approx(trial.intermediate_values)
         assert trial.value == pytest.approx(min(trial.intermediate_values.values()))
         folder = path / "multirun" / "s" / str(trial.number)
-        assert not (folder / "backup.pkl").exists()
+        assert not (folder / "backup.npz").exists()
     assert list(map(str, audit(ended.study("s"), ended.client))) == []
 
 
@@ -352,18 +352,6 @@ def mlflow_server(path: Path, port: int) -> Iterator[None]:
 def is_listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 40 MB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(disk)]
-    if subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("no file system can be mounted here")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)  # noqa: S607
 
 
 def fill(file: Path) -> None:

@@ -5,6 +5,7 @@ The checks of the application's own configs are left to the function named in
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import optuna
@@ -15,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rnnexp.errors import ConfigError, one_line
 from rnnexp.execution.application_hooks import load_application
 from rnnexp.execution.composer import Composer
+from rnnexp.execution.hydra_job import subdir_of
 from rnnexp.execution.launching import Jobs
 from rnnexp.execution.probe_configs import Probes, base_config
 from rnnexp.number_ranges import COUNT, NOT_NEGATIVE, POSITIVE, UNIT, WHOLE
@@ -31,6 +33,7 @@ from rnnexp.sweep.plan import SweepPlan
 from rnnexp.sweep.resume import resume_problems, study_to_resume, taken_name
 from rnnexp.sweep.retention import keep_problems
 from rnnexp.sweep.settings import SweepSettings
+from rnnexp.sweep.trial_folders import folder_problems, subdir_problems
 
 _RANGES = {
     "n_trials": COUNT,
@@ -38,6 +41,7 @@ _RANGES = {
     "patience": COUNT,
     "retries": WHOLE,
     "timeout": POSITIVE,  # seconds
+    "trial_timeout": POSITIVE,  # seconds
     "min_delta": NOT_NEGATIVE,
     "max_failure_rate": UNIT,
 }
@@ -76,7 +80,8 @@ def preflight(
     sampler, pruner, unmade = _sampler_and_pruner(settings)
     application, missing = load_application(settings.check, settings.evaluate, settings.publish)
     problems += [*unread, *conditional, *_numbers(settings), *keep_problems(settings.keep)]
-    problems += [*_direction(settings), *unmade, *_storage(settings), *_subdir(settings)]
+    problems += [*_direction(settings), *unmade, *_storage(settings)]
+    problems += [*subdir_problems(settings.subdir), *_trial_timeout(settings, jobs)]
     problems += [*settings.tracker().problems(), *_registered_model(settings), *missing]
     if not (space.dimensions or problems):
         problems.append(
@@ -91,6 +96,8 @@ def preflight(
     now = definition(base, space) if base else {}
     if study and base:
         problems += resume_problems(settings, study, now)
+    if base and not problems:
+        problems += folder_problems(settings, partial(subdir_of, base), study)
     if application.check and configs:
         problems += jobs.call(application.check, configs).result()
     if problems or not (base and sampler and pruner):
@@ -159,12 +166,12 @@ def _storage(settings: SweepSettings) -> list[str]:
     return [taken_name(settings)] if is_taken and settings.resume is None else []
 
 
-def _subdir(settings: SweepSettings) -> list[str]:
-    if "${" in settings.subdir:
+def _trial_timeout(settings: SweepSettings, jobs: Jobs) -> list[str]:
+    if settings.trial_timeout is None or jobs.can_kill:
         return []
     return [
-        f"hydra.sweep.subdir={settings.subdir}: every trial needs a folder of its own, in which it "
-        "is backed up; give a name with ${hydra.job.num} in it"
+        f"hydra.sweeper.trial_timeout={settings.trial_timeout}: this launcher can't end a trial "
+        "that hangs, which takes a process for each; give hydra/launcher=workers, or null"
     ]
 
 

@@ -199,7 +199,7 @@ def _make_callbacks(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) ->
     chosen = instantiate(config.get("callbacks") or {}, _convert_="all")
     return _Callbacks(
         chosen=chosen,
-        backup=Backup(Path(HydraConfig.get().runtime.output_dir), chosen),
+        backup=Backup(Path(HydraConfig.get().runtime.output_dir), chosen, mlflow_run.id),
         log_epoch=LogEpoch(mlflow_run, config.objective.monitor),
         report=ReportToStudy(trial, Objective(**config.objective)),
     )

@@ -25,6 +25,9 @@ NO_SPACE = OSError(errno.ENOSPC, "No space left on device")
         (StorageInternalError("database or disk is full"), True, True),
         (OperationalError("select", {}, Exception("server closed the connection")), True, False),
         (ValueError("disk is full"), False, False),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), True, True),
+        (RuntimeError("write failed: Disk quota exceeded"), False, True),
+        (OSError(errno.EFBIG, "File too large"), True, False),
     ],
 )
 def test_which_errors_are_transient(error: Exception, transient: bool, full: bool) -> None:
