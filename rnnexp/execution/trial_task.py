@@ -10,7 +10,8 @@ as its trial:
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +86,14 @@ class TrialTask:
         )
         with recorded(tracker, config, options) as run:
             retry_transient(trial.set_user_attr)(TrialAttrs.RUN_ID, run.id)
+            if options.continued:
+                clock = {"seconds": run.seconds, "since": datetime.now().isoformat()}
+                retry_transient(trial.set_user_attr)(TrialAttrs.CLOCK, clock)
             current = retry_transient(StudyTrial)(trial, run)
             with as_current(current):
                 result = self._result(config, current, hydra.sweeper.direction)
             log_result(run, result, current.verdict)
+            result = replace(result, seconds=run.seconds)
         retry_transient(trial.set_user_attr)(TrialAttrs.RESULT, result.to_json())
         Path(hydra.runtime.output_dir, Files.BACKUP).unlink(missing_ok=True)
         return result

@@ -32,6 +32,7 @@ class TrialAttrs:
     SWEEP = "sweep"  # id of the sweep that runs the trial
     ATTEMPT = "attempt"  # the number of earlier attempts, if a process died or was interrupted
     DEATHS = "deaths"  # the number of attempts whose process died, which uses up the retries
+    CLOCK = "clock"  # of a later attempt: its start, and the seconds of the earlier ones
     FOLDER = "folder"  # of the job, below the sweep's folder; missing where it is the number
     RESULT = "result"  # the `Result`, as JSON
 
