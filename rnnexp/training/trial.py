@@ -127,7 +127,9 @@ def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
     if saved := callbacks.backup.load(model):
         is_over = callbacks.catch_up(saved)
         arguments["initial_epoch"] = saved.epoch + 1
-    elif config.checkpoint:
+    elif trial.reported:  # the backup was lost, and the epochs are trained again
+        callbacks.log_epoch.catch_up({})
+    if not saved and config.checkpoint:
         load(model, config.checkpoint, MlflowStore(config.tracking.uri))
         mlflow_run.log_batch(tags={Tags.CONTINUED_FROM: config.checkpoint})
     try:
