@@ -1,12 +1,12 @@
 """Entry point: ``python sweep.py`` trains once, ``python sweep.py -m`` searches."""
 
 import sys
-from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig
 
-from rnnexp.cli.override_hints import unknown_choices
+from rnnexp.cli.override_hints import hints_on_refusals
+from rnnexp.execution.store_passwords import hide_in_arguments
 from rnnexp.result import Result
 
 
@@ -22,9 +22,9 @@ def main(config: DictConfig) -> Result:
 
 
 if __name__ == "__main__":
-    if problem := unknown_choices(sys.argv[1:], Path(__file__).parent / "conf"):
-        sys.exit(problem)
+    sys.argv[1:] = hide_in_arguments(sys.argv[1:])  # Hydra prints an override that it can't read
     try:
-        main()
+        with hints_on_refusals():
+            main()
     except KeyboardInterrupt:
         sys.exit(130)  # as a shell has it; what was running has been closed

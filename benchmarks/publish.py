@@ -22,7 +22,7 @@ from rnnexp.library_defaults import set_library_defaults
 from rnnexp.serving.packing import dataset_of, pack
 from rnnexp.serving.publish import publish_run
 from rnnexp.storage.run_reader import RunReader
-from rnnexp.storage.schema import ModelTags, Tags
+from rnnexp.storage.schema import ModelTags
 
 SWEEP = Path(__file__).parents[1] / "sweep.py"
 TIMES = 10
@@ -43,7 +43,7 @@ def main() -> None:
         beyond = []
         for number in range(TIMES):
             start = time.perf_counter()
-            dataset = dataset_of(config, run_id, run.data.tags[Tags.DATA])
+            dataset = dataset_of(config, run_id, run.data.tags)
             pack(config, dataset, run_id, reader.store, Path(f"model-{number}"), Model())
             saving = time.perf_counter() - start
             start = time.perf_counter()

@@ -1,13 +1,43 @@
-"""The one rule of "better", which everything that ranks values asks."""
+"""The one rule of "better", which everything that ranks values asks.
+
+The objective of a config is read here alone: ``objective.mode=auto`` becomes ``min`` or ``max`` by
+the metric that ``objective.monitor`` names, as in Keras's callbacks.
+"""
 
 import math
-from collections.abc import Hashable, Mapping
+import re
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 K = TypeVar("K", bound=Hashable)
+Mode = Literal["min", "max"]
 
-_MODES: dict[str, Literal["min", "max"]] = {"minimize": "min", "maximize": "max"}
+MODES = ("auto", "min", "max")
+VALIDATION = "val_"  # Keras's prefix of a metric on the validation part
+_MODES: dict[str, Mode] = {"minimize": "min", "maximize": "max"}
+# Keras's metrics by the direction in which they improve, by their names without underscores, and
+# a few names that people give to metrics of their own. A test compares the table with Keras.
+_DIRECTIONS: dict[Mode, str] = {
+    "max": """
+    accuracy acc binaryaccuracy categoricalaccuracy sparsecategoricalaccuracy
+    topkcategoricalaccuracy sparsetopkcategoricalaccuracy auc precision recall precisionatrecall
+    recallatprecision sensitivityatspecificity specificityatsensitivity f1score f1 fbetascore
+    iou binaryiou meaniou onehotiou onehotmeaniou cosinesimilarity r2score r2 pearsoncorrelation
+    concordancecorrelation
+    """,
+    "min": """
+    loss error meansquarederror mse rootmeansquarederror rmse meanabsoluteerror mae
+    meanabsolutepercentageerror mape meansquaredlogarithmicerror msle logcosherror logcosh hinge
+    squaredhinge categoricalhinge kldivergence kld poisson crossentropy ce binarycrossentropy
+    bce categoricalcrossentropy sparsecategoricalcrossentropy binaryfocalcrossentropy
+    categoricalfocalcrossentropy huber perplexity
+    """,
+}
+_KNOWN = {name: mode for mode, names in _DIRECTIONS.items() for name in names.split()}
 
 
 @dataclass(frozen=True)
@@ -103,3 +133,149 @@ class Objective:
             if self.is_better(value, best[1] if best else None):
                 best = key, value
         return best
+
+
+def objective_in(config: DictConfig, direction: str | None = None) -> Objective:
+    """Return the objective of an application's config, in which `objective_problems` found nothing.
+
+    Args:
+        config: The application's config; ``objective`` has ``monitor`` and ``mode``, if at all.
+        direction: The study's direction, ``minimize`` or ``maximize``, for a config whose
+            ``objective`` does not say it; None if it was not given.
+    """
+    monitor, mode = value_in(config, "objective.monitor"), value_in(config, "objective.mode")
+    if not monitor or mode not in (None, *MODES):
+        return Objective.of_direction(direction or "minimize")
+    if mode is None and direction:
+        return Objective.of_direction(direction, str(monitor))
+    settled = known_mode(config, str(monitor)) if mode in (None, "auto") else mode
+    return Objective(str(monitor), settled or "min")
+
+
+def settle_mode(config: DictConfig) -> None:
+    """Set ``objective.mode`` of a config to ``min`` or ``max`` where it is ``auto``.
+
+    Callbacks and other keys that refer to the mode then follow.
+    """
+    if value_in(config, "objective.mode") == "auto":
+        monitor = str(value_in(config, "objective.monitor"))
+        OmegaConf.update(config, "objective.mode", known_mode(config, monitor) or "auto")
+
+
+def objective_problems(config: DictConfig, direction: object = None) -> list[str]:
+    """Return why it is unclear, or contradictory, which values of an objective are better.
+
+    Args:
+        config: The application's config.
+        direction: The study's direction as it was given; None if it was not.
+    """
+    monitor, mode = value_in(config, "objective.monitor"), value_in(config, "objective.mode")
+    problems = []
+    if direction not in (None, *_MODES):
+        problems.append(f"hydra.sweeper.direction={direction}: must be minimize or maximize")
+    if not monitor or mode is None:
+        return problems
+    if mode not in MODES:
+        return [*problems, f"objective.mode={mode}: must be one of {', '.join(MODES)}"]
+    known = known_mode(config, str(monitor))
+    if mode == "auto" and known is None:
+        problem = "it is unknown whether less or more is better; give objective.mode=min or max"
+        return [*problems, f"objective.monitor={monitor}: {problem}"]
+    if known and mode not in ("auto", known):
+        problems.append(
+            f"objective.mode={mode}, but {_more(known)} {monitor} is better; give "
+            f"objective.mode={known}, or leave it out"
+        )
+    elif not problems and direction and _MODES[str(direction)] != (known or mode):
+        problems.append(
+            f"hydra.sweeper.direction={direction}, but {_more(objective_in(config).mode)} "
+            f"{monitor} is better by objective.mode={mode}; leave hydra.sweeper.direction out, it "
+            "follows from the objective"
+        )
+    return problems
+
+
+def known_mode(config: DictConfig, monitor: str) -> Mode | None:
+    """Return whether less or more of a monitored metric is better, by Keras's rule.
+
+    Args:
+        config: The application's config, whose ``compile.metrics`` may give metrics names.
+        monitor: The metric's name in Keras's logs.
+
+    Returns:
+        The mode; None if the metric is unknown.
+    """
+    given = metric_in(config, monitor)
+    target = str(given.get("_target_")) if isinstance(given, Mapping) else ""
+    if target.startswith("keras.") and (mode := _KNOWN.get(_plain(target.rpartition(".")[2]))):
+        return mode
+    name = _stem(monitor)[0]
+    if name.endswith(("loss", "accuracy")):  # of one of several outputs
+        name = "loss" if name.endswith("loss") else "accuracy"
+    return _KNOWN.get(_plain(name)) or _KNOWN.get(_plain(monitor.removeprefix(VALIDATION)))
+
+
+def is_loss(monitor: str) -> bool:
+    """Return whether a monitored value is the model's loss, on whichever part."""
+    return monitor.removeprefix(VALIDATION) == "loss"
+
+
+def metric_in(config: DictConfig, monitor: str) -> Any:
+    """Return the metric of ``compile`` that a monitored value is of, as it is given in the config.
+
+    Keras names a metric by its ``name``, else by its class, and numbers further ones of one name.
+
+    Returns:
+        A name, or a dict with ``_target_``; None if the value is of no metric in the config.
+    """
+    name, number = _stem(monitor)
+    whole = _plain(monitor.removeprefix(VALIDATION))
+    given = [
+        entry
+        for key in ("compile.metrics", "compile.weighted_metrics")
+        for entry in _entries(value_in(config, key))
+    ]
+    named = [entry for entry in given if _plain(_name_of(entry)) == whole]
+    numbered = [entry for entry in given if _plain(_name_of(entry)) == _plain(name)]
+    return named[0] if named else numbered[number] if number < len(numbered) else None
+
+
+def _more(mode: str) -> str:
+    return "more" if mode == "max" else "less"
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _stem(monitor: str) -> tuple[str, int]:
+    """Return a metric's name without Keras's prefixes, and its number, as of ``val_auc_1``."""
+    name = monitor.removeprefix(VALIDATION).removeprefix("weighted_")
+    found = re.fullmatch(r"(.+)_(\d+)", name)
+    return (found[1], int(found[2])) if found else (name, 0)
+
+
+def _entries(node: Any) -> Iterator[Any]:
+    """Yield the metrics of a list, or of a dict of lists by output."""
+    if isinstance(node, Mapping) and "_target_" not in node:
+        node = list(node.values())
+    if isinstance(node, list):
+        for each in node:
+            yield from _entries(each)
+    elif node is not None:
+        yield node
+
+
+def _name_of(entry: Any) -> str:
+    if not isinstance(entry, Mapping):
+        return str(entry)
+    return str(entry.get("name") or str(entry["_target_"]).rpartition(".")[2])
+
+
+def value_in(config: DictConfig, key: str) -> Any:
+    """Return the value of a key, of a node as dicts and lists; None if there is none."""
+    try:
+        found = OmegaConf.select(config, key)
+        return OmegaConf.to_container(found, resolve=True) if OmegaConf.is_config(found) else found
+    except OmegaConfBaseException:  # such as an interpolation of a key that does not exist
+        return None

@@ -36,6 +36,7 @@ class Verdict:
         peers: The number of other trials with a value at that epoch.
         behind: The number of epochs in a row at which the trial was behind, up to the patience;
             None if the pruner doesn't count.
+        compared_with: The peers, or the pruner and the peers, in short: ``best of 2 peers``.
     """
 
     epoch: int
@@ -45,18 +46,21 @@ class Verdict:
     rule: str
     peers: int
     behind: int | None = None
+    compared_with: str = ""
 
     def __str__(self) -> str:
-        """Describe the verdict in one sentence, for the log."""
+        """Describe the verdict in one sentence, for the log and the reason of the trial."""
         threshold = "" if self.threshold is None else f", threshold {self.threshold:.4f}"
         return (
             f"pruned at epoch {self.epoch}: {self.value:.4f}, best {self.best:.4f}{threshold} "
-            f"({self.peers} peers, {self.rule})"
+            f"({self.compared_with})"
         )
 
     def known_fields(self) -> dict[str, object]:
-        """Return the fields by name, without those that are not known."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        """Return the fields by name, without those that are not known or follow from others."""
+        values = asdict(self)
+        del values["compared_with"]
+        return {name: value for name, value in values.items() if value is not None}
 
 
 def verdict_of(study: optuna.Study, trial: FrozenTrial) -> Verdict | None:
@@ -74,14 +78,21 @@ def verdict_of(study: optuna.Study, trial: FrozenTrial) -> Verdict | None:
     epoch, value = max(trial.intermediate_values.items())
     best = Objective.of_direction(study.direction.name.lower()).best(trial.intermediate_values)
     others = (other for other in study.get_trials(deepcopy=False) if other.number != trial.number)
+    name = type(study.pruner).__name__
+    peers = sum(epoch in other.intermediate_values for other in others)
     return Verdict(
         epoch=epoch,
         value=value,
         best=best[1] if best else math.nan,
         threshold=None,
-        rule=type(study.pruner).__name__,
-        peers=sum(epoch in other.intermediate_values for other in others),
+        rule=name,
+        peers=peers,
+        compared_with=f"{name}, {_count(peers)}",
     )
+
+
+def _count(peers: int) -> str:
+    return f"{peers} peer{'' if peers == 1 else 's'}"
 
 
 class EarlyStoppingPruner(optuna.pruners.BasePruner):
@@ -194,7 +205,12 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
             rule=repr(self),
             peers=len(bests),
             behind=self._behind(own, peers),
+            compared_with=f"{self._quantile_name()} of {_count(len(bests))}",
         )
+
+    def _quantile_name(self) -> str:
+        names = {0: "best", 0.5: "median", 1: "worst"}
+        return names.get(self.quantile, f"quantile {self.quantile:g}")
 
     def _behind(self, own: Sequence[tuple[int, float]], peers: "_Curves") -> int:
         """Count the epochs in a row at which a trial is behind, up to the patience.

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from rnnexp import data
 from rnnexp.training.model import build
 from tests.helpers.commands import EAGER, ROOT, TINY, Command
+from tests.helpers.docs import arguments_of
 
 ROW = re.compile(r"\| .+ \| `(.+?)` \| `python sweep\.py (.+)` \| `(\S+)::(\S+)` \|")
 TEXT = (ROOT / "docs" / "choices.md").read_text(encoding="utf-8")
@@ -57,6 +58,7 @@ def test_a_command(
     monkeypatch: pytest.MonkeyPatch,
     arguments: str,
 ) -> None:
+    given = arguments_of(f"python sweep.py {arguments}")
     monkeypatch.syspath_prepend(ROOT / "docs" / "examples")
     for name in ("train.csv", "test.csv", "validation.csv"):
         (tmp_path / name).write_text(TABLE)
@@ -67,7 +69,6 @@ def test_a_command(
         model = build(config, data.load(config.data))
         model.optimizer.build(model.trainable_variables)
         model.save(tmp_path / "best.keras")
-    given = shlex.split(arguments)
     tiny = [text for text in TINY if text.split("=")[0] not in {g.split("=")[0] for g in given}]
     if "data=table" in given:
         tiny = [text for text in tiny if not text.startswith("data.n_")]

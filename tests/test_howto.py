@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from rnnexp.cli import main
 from tests.helpers.commands import EAGER, Command
-from tests.helpers.docs import DOCS, REVIEWS, arguments_of, blocks, is_sweep, shrink
+from tests.helpers.docs import DOCS, REVIEWS, arguments_of, blocks, expand, is_sweep, shrink
 
 PAGES = sorted((DOCS / "howto").glob("*.md"))
 TIMEOUT = 300  # seconds, for the commands of a block
@@ -42,7 +42,7 @@ def test_a_page(
                     ended = command(*arguments, path=tmp_path, tiny=False)
                     assert ended.code == 0, ended.err
                 else:
-                    result = CliRunner().invoke(main, shlex.split(line)[1:])
+                    result = CliRunner().invoke(main, list(expand(line)))
                     assert result.exit_code == 0, f"{line}\n{result.output}"
 
 
@@ -74,7 +74,7 @@ def shell(script: str, folder: Path) -> None:
     with (
         (folder / "shell.log").open("w+") as log,
         subprocess.Popen(
-            ["sh", "-euc", script],  # noqa: S607
+            ["bash", "-euc", script],  # noqa: S607
             cwd=folder,
             stdout=log,
             stderr=log,

@@ -18,7 +18,6 @@ from tests.helpers.syntax import FUNCTIONS, modules, texts
 SCHEMA = "rnnexp/storage/schema.py"
 # By module and name: why the string is not a stored name.
 EXCEPTIONS = {
-    ("rnnexp/cli/override_hints.py", "config.yaml"): "the file in conf/, by its name",
     ("rnnexp/search/space.py", "learning_rate"): "a key of the config, by its last part",
 }
 

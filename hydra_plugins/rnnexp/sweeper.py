@@ -9,6 +9,8 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from hydra_plugins.rnnexp.launcher import ExecutorLauncher
+
 
 @dataclass
 class SweeperConf:
@@ -17,7 +19,8 @@ class SweeperConf:
     Attributes:
         sampler: An Optuna sampler, as ``_target_`` with its arguments.
         pruner: An Optuna pruner, as ``_target_`` with its arguments.
-        direction: ``minimize`` or ``maximize``.
+        direction: ``minimize`` or ``maximize``; null for that of the application's ``objective``
+            (its ``monitor`` and ``mode``), and without one for ``minimize``.
         storage: Optuna's storage URL; a relative SQLite path begins where the command was started.
         study_name: Name of the study, new in its storage.
         n_trials: The number of trials; null if ``timeout`` or ``patience`` end the study.
@@ -43,7 +46,8 @@ class SweeperConf:
         params: The search space: ranges by config key, in Hydra's sweep grammar.
         when: The conditional part of the search space: ranges by config key, by condition, which
             is ``KEY=VALUE`` or ``KEY=choice(VALUE, ...)``.
-        tracking: MLflow's tracking URI and experiment, and whether its system metrics are logged.
+        tracking: MLflow's tracking URI and experiment, whether its system metrics are logged, and
+            whether the changes since the application's last commit are stored.
         check: Import path of the function that checks composed configs before trial 0; see
             rnnexp/execution/application_hooks.py for this and the two below.
         evaluate: Import path of the function that evaluates the best trial on the test part.
@@ -56,7 +60,7 @@ class SweeperConf:
     _recursive_: bool = False
     sampler: Any = field(default_factory=lambda: {"_target_": "optuna.samplers.TPESampler"})
     pruner: Any = field(default_factory=lambda: {"_target_": "optuna.pruners.NopPruner"})
-    direction: Any = "minimize"
+    direction: Any = None
     storage: str = "sqlite:///optuna.db"
     study_name: str | None = "${hydra.job.name}-${now:%Y-%m-%d_%H-%M-%S}"
     n_trials: int | None = 20
@@ -78,6 +82,7 @@ class SweeperConf:
             "uri": None,
             "experiment": "${hydra.job.name}",
             "system_metrics": False,
+            "uncommitted_diff": True,
         }
     )
     check: str | None = None
@@ -104,20 +109,25 @@ class RnnexpSweeper(Sweeper):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         # Imported here: Hydra imports every plugin at every start, `--help` included.
+        from rnnexp.execution.store_passwords import hide_store_passwords, share_passwords
         from rnnexp.execution.trial_task import TrialTask
         from rnnexp.library_defaults import set_library_defaults
         from rnnexp.sweep.settings import named
 
         set_library_defaults()
+        hide_store_passwords(config)  # in place: Hydra takes the arguments of `sweep` from it
         self.hydra_context = hydra_context
         self.config = named(config)
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=TrialTask(task_function), config=self.config
         )
+        if not isinstance(self.launcher, ExecutorLauncher):
+            share_passwords()
 
     def sweep(self, arguments: list[str]) -> None:
         if not (self.config and self.hydra_context and self.launcher):
             raise RuntimeError("Hydra calls setup before sweep")
+        from rnnexp.errors import message_alone
         from rnnexp.execution.composer import Composer
         from rnnexp.sweep.run_sweep import run_sweep
         from rnnexp.sweep.settings import SweepSettings
@@ -125,7 +135,8 @@ class RnnexpSweeper(Sweeper):
         settings = SweepSettings.of(self.config)
         composer = Composer(self.hydra_context.config_loader, self.config)
         try:
-            run_sweep(settings, composer, self.launcher, arguments)
+            with message_alone():
+                run_sweep(settings, composer, self.launcher, arguments)
         except KeyboardInterrupt:
             # The summary has been printed; 130 is a shell's exit code of an interrupted command.
             raise SystemExit(130) from None

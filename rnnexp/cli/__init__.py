@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from rnnexp.errors import RnnexpError
+from rnnexp.errors import RnnexpError, one_line
 from rnnexp.library_defaults import set_library_defaults
 
 
@@ -37,12 +37,18 @@ class LazyGroup(click.Group):
         return name, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; print this project's errors without a traceback, as Hydra does."""
+        """Run a command; print this project's errors, and those of stores, without a traceback."""
         set_library_defaults()  # libraries read them when a command's module imports them
         try:
             return super().invoke(ctx)
         except RnnexpError as error:
             raise click.ClickException(str(error)) from error
+        except Exception as error:
+            from rnnexp.storage.store_problems import is_of_store
+
+            if is_of_store(error):  # such as a server that went away while the command ran
+                raise click.ClickException(f"a store failed: {one_line(error)}") from error
+            raise
 
 
 @click.group(

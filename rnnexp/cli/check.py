@@ -29,10 +29,8 @@ def check(study: str, repair: bool, storage: str, tracking_uri: str | None) -> N
     loaded = load_study(study, storage)
     store = MlflowStore(tracking_uri)
     run_id = loaded.user_attrs.get(StudyAttrs.RUN_ID)
-    if run_id and not store.knows(run_id):
-        raise click.ClickException(
-            f"the run of study {study} is not in {store.uri}; give its --tracking-uri"
-        )
+    if problem := store.read_problem() or (run_id and store.run_problem(run_id)):
+        raise click.ClickException(f"study {study}: {problem}")
     differences = audit(loaded, store.client())
     repaired = 0
     for difference in differences:

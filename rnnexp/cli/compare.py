@@ -52,7 +52,7 @@ def compare(
         return
     if sort:
         raise QueryError("--sort is for the trials of one study, not for runs side by side")
-    if (condition or top) and not studies:
+    if (condition is not None or top) and not studies:
         raise QueryError("--where and --top are for the trials of studies, but no study is given")
     compared = contenders(reader, runs, condition, top or 1)
     if len(compared) < 2:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from rnnexp.cli.options import JSON, TRACKING
+from rnnexp.cli.options import JSON, TRACKING, TRUST
 from rnnexp.cli.process import exit_interrupted, import_from_working_directory
 from rnnexp.cli.tables import Column, print_json, print_table
 from rnnexp.reproduce.confirm import Confirmation
@@ -37,10 +37,17 @@ from rnnexp.storage.schema import Tags
     metavar="N",
     help="The number of trainings at the same time; by default the number of cores.",
 )
+@TRUST
 @JSON
 @TRACKING
 def confirm(
-    study: str, top: int, seeds: int, n_jobs: int | None, as_json: bool, tracking_uri: str | None
+    study: str,
+    top: int,
+    seeds: int,
+    n_jobs: int | None,
+    trust: bool,
+    as_json: bool,
+    tracking_uri: str | None,
 ) -> None:
     """Train the best trials of a study again with new seeds.
 
@@ -49,7 +56,7 @@ def confirm(
     with before. STUDY is the name of a study, or its beginning if that is unique.
     """
     import_from_working_directory()
-    reader = RunReader(tracking_uri)
+    reader = RunReader(tracking_uri, trust=trust)
     confirmation = Confirmation(reader, reader.study(study), top, seeds)
     n_leaders = len(confirmation.leaders)
     if n_leaders < top:

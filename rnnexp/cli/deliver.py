@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from rnnexp.storage.outbox import deliver_all
+from rnnexp.storage.refused_writes import deliver_refused
 
 
 @click.command()
@@ -15,11 +16,17 @@ def deliver(folder: Path) -> None:
 
     While MLflow's server is unreachable, a sweep queues its writes in files. Every queue below
     FOLDER is delivered, except those of runs that are still running, which deliver their own.
+    Writes that MLflow has refused, such as a file that was too large, are tried again.
 
-    The exit code is 1 if writes are still queued.
+    The exit code is 1 if writes are still queued or refused.
     """
     delivered, queued = deliver_all(folder)
+    refused = deliver_refused(folder)
     click.echo(
         f"delivered the queued writes of {delivered} runs; writes of {queued} runs are still queued"
     )
-    sys.exit(1 if queued else 0)
+    if refused:
+        click.echo(f"{len(refused)} writes were refused:")
+    for problem in refused:
+        click.echo(f"  {problem}")
+    sys.exit(1 if queued or refused else 0)

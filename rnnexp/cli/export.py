@@ -6,19 +6,20 @@ import click
 from mlflow.models import Model
 
 from rnnexp.atomic import atomic_folder
-from rnnexp.cli.options import TRACKING
+from rnnexp.cli.options import TRACKING, TRUST
 from rnnexp.cli.packable import packable_config
+from rnnexp.cli.process import import_from_working_directory
 from rnnexp.serving.packing import dataset_of, pack
 from rnnexp.serving.publish import how_to_predict
 from rnnexp.storage.run_reader import RunReader
-from rnnexp.storage.schema import Tags
 
 
 @click.command()
 @click.argument("run")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
+@TRUST
 @TRACKING
-def export(run: str, folder: Path, tracking_uri: str | None) -> None:
+def export(run: str, folder: Path, trust: bool, tracking_uri: str | None) -> None:
     """Write the model of a run into a folder.
 
     It is an MLflow model that takes raw text and needs nothing of rnnexp. RUN is STUDY/NUMBER of a
@@ -26,11 +27,13 @@ def export(run: str, folder: Path, tracking_uri: str | None) -> None:
     """
     if folder.exists() and any(folder.iterdir()):
         raise click.ClickException(f"{folder} is not empty; give an empty folder, or a new one")
-    reader = RunReader(tracking_uri)
+    if trust:
+        import_from_working_directory()
+    reader = RunReader(tracking_uri, trust=trust)
     found = reader.run(run)
     config = packable_config(reader, found)
     run_id = found.info.run_id
-    dataset = dataset_of(config, run_id, found.data.tags[Tags.DATA])
+    dataset = dataset_of(config, run_id, found.data.tags)
     with atomic_folder(folder) as draft:
         pack(config, dataset, run_id, reader.store, draft, Model(run_id=run_id))
     click.echo(f"{folder} has the model of run {run_id}; to use it:")

@@ -15,3 +15,9 @@ TRACKING = click.option(
     help="MLflow's store; by default MLFLOW_TRACKING_URI of the environment, else MLflow's own.",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on one line, for scripts.")
+TRUST = click.option(
+    "--trust",
+    is_flag=True,
+    help="Import the code that the config of the run names, also if it is not of rnnexp, Keras or "
+    "Optuna.",
+)

@@ -3,7 +3,7 @@
 import click
 import optuna
 
-from rnnexp.errors import SchemaError
+from rnnexp.errors import RnnexpError, SchemaError, StoreError, one_line
 from rnnexp.storage.optuna_store import open_storage, study_names, study_problem, unknown_study
 from rnnexp.storage.uris import absolute_uri
 
@@ -18,9 +18,16 @@ def load_study(name: str, storage: str) -> optuna.Study:
     Raises:
         click.ClickException: If there is no such study.
         SchemaError: If the study has another schema version.
+        StoreError: If the storage can't be opened.
     """
     url = absolute_uri(storage)
-    names = study_names(url)
+    try:
+        names = study_names(url)
+    except RnnexpError:
+        raise
+    except Exception as error:  # whatever the database's driver raises
+        reason = getattr(error.__cause__ or error, "orig", None) or error
+        raise StoreError(f"--storage: {url} can't be opened: {one_line(reason)}") from error
     if name not in names:
         raise click.ClickException(f"--storage: {unknown_study(name, names, url)}")
     study = optuna.load_study(study_name=name, storage=open_storage(url))

@@ -1,60 +1,89 @@
-"""Hints on unknown names on the command line of ``sweep.py``, which Hydra does not give."""
+"""Hints after what Hydra refuses on a command line: which quotes it needs, which name is near.
+
+Hydra alone knows what it takes: config folders of the user's own, sweeps, its flags. So it speaks
+first, and a hint is added where it has refused a command line.
+"""
 
 import re
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from omegaconf import OmegaConf
+from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.formatting import did_you_mean
+from rnnexp.search.quoting import can_be_read, for_shell, in_quotes
 
-PLAIN = re.compile(r"([a-z_]+)=(.*)")  # no + or ~ in front, no dot in the name
-NAMES = re.compile(r"\[([^\[\]{}]*)\]|(\w+)")  # [a,b], or a
-
-# Names of Hydra itself, and of the folder next to conf/.
-OTHERS = ("hydra", "sweeps")
+CLASS_WEIGHT = "fit.class_weight"
 
 
-def unknown_choices(arguments: Sequence[str], conf: Path) -> str | None:
-    """Return what is wrong with the config groups and choices on a command line.
+@contextmanager
+def hints_on_refusals() -> Iterator[None]:
+    """Print a hint below Hydra's message if Hydra ends the process by an error that has one."""
+    try:
+        yield
+    except SystemExit as end:
+        if hint := hint_on(end.__context__):  # the error on which Hydra called `sys.exit`
+            sys.stderr.write(f"Hint: {hint}\n")
+        raise
 
-    On an unknown choice, Hydra lists the choices, but doesn't say which one is near. On a list of
-    choices, such as ``callbacks=[...]``, it doesn't report unknown or repeated ones at all.
+
+def hint_on(error: BaseException | None) -> str | None:
+    """Return what would do in place of what Hydra refused; None if only Hydra's message helps.
 
     Args:
-        arguments: The arguments of the command line.
-        conf: The folder with ``config.yaml`` and a folder for each group of choices.
-
-    Returns:
-        A message of one line per problem; None if there is no problem.
+        error: The error that Hydra has printed.
     """
-    return "\n".join(_problems(arguments, conf)) or None
+    if isinstance(error, OverrideParseException):
+        return _on_syntax(error.override)
+    if isinstance(error, MissingConfigException):
+        group, _, name = (error.missing_cfg_file or "").rpartition("/")
+        known = error.options or _files_of(group, str(error))
+        return did_you_mean(name, known).removeprefix("; ") or None
+    if isinstance(error, ConfigCompositionException):
+        return _on_unknown_key(error.__cause__)
+    if str(error).startswith("Config group override must be"):
+        return "a config group takes names of its files; 'callbacks=[]' chooses no callbacks"
+    return None
 
 
-def _problems(arguments: Sequence[str], conf: Path) -> Iterator[str]:
-    groups = {folder.name: folder for folder in conf.iterdir() if folder.is_dir()}
-    keys = [str(key) for key in OmegaConf.load(conf / "config.yaml") if key != "defaults"]
-    for key, value in (match.groups() for match in map(PLAIN.fullmatch, arguments) if match):
-        if key in groups:
-            yield from _choice_problems(key, value, groups[key])
-        elif key not in (*keys, *OTHERS):
-            yield f"{key}={value}: {_unknown(key, sorted({*groups, *keys, *OTHERS}))}"
+def _files_of(group: str, message: str) -> list[str]:
+    """Return the choices of a group, which Hydra doesn't list for a name in a list of names.
+
+    Args:
+        group: The config group.
+        message: Hydra's message, which has the config folders.
+    """
+    folders = re.findall(r"provider=.*, path=file://(.+)", message)
+    return [file.stem for folder in folders for file in Path(folder, group).glob("*.yaml")]
 
 
-def _choice_problems(group: str, value: str, folder: Path) -> Iterator[str]:
-    match = NAMES.fullmatch(value)
-    if not match or value == "null":
-        return
-    known = sorted(file.stem for file in folder.glob("*.yaml"))
-    names = [text.strip() for text in (match[1] or match[2] or "").split(",") if text.strip()]
-    for name in dict.fromkeys(names):
-        if name not in known:
-            yield f"{group}: {_unknown(name, known)}"
-        elif names.count(name) > 1:
-            yield f"{group}: {name} is given {names.count(name)} times; give it once"
+def _on_unknown_key(cause: BaseException | None) -> str | None:
+    if not isinstance(cause, OmegaConfBaseException) or cause.key is None:
+        return None
+    parent = cause.parent_node
+    names = [str(name) for name in parent] if isinstance(parent, DictConfig) else []
+    return did_you_mean(str(cause.key), names).removeprefix("; ") or None
 
 
-def _unknown(name: str, known: Sequence[str]) -> str:
-    hint = did_you_mean(name, known)
-    there_are = " There are" if hint else "; there are"
-    return f"there is no {name}{hint}{there_are} {', '.join(known)}"
+def _on_syntax(override: str) -> str | None:
+    key, equals, value = override.partition("=")
+    if not equals:
+        return f"{override!r} is not KEY=VALUE, which has no blanks around the ="
+    if value.startswith("~/"):
+        home = f'"{key}=$HOME/{value.removeprefix("~/")}"'
+        return f"~ stands for no folder here; write {home}"
+    if written := in_quotes(override):
+        return f"the value needs quotes for Hydra within those of the shell: {for_shell(written)}"
+    is_dict = value.startswith("{")
+    if is_dict or not can_be_read(f"{key}=1"):
+        where = "the keys of a dict" if is_dict else "a key"
+        hint = f"Hydra takes neither quotes nor letters but ASCII in {where}"
+        if key.lstrip("+").startswith(CLASS_WEIGHT):
+            weights = for_shell(f"{CLASS_WEIGHT}=[1.0,2.0]")
+            hint += f"; weights can also be a list, in the order of the classes: {weights}"
+        return hint
+    return None

@@ -4,6 +4,7 @@ from mlflow.entities import Run
 from omegaconf import DictConfig
 
 from rnnexp.errors import NotFoundError
+from rnnexp.reproduce.job_config import trusted_config
 from rnnexp.storage.run_reader import RunReader, is_study
 from rnnexp.storage.schema import Tags
 
@@ -13,6 +14,7 @@ def packable_config(reader: RunReader, run: Run) -> DictConfig:
 
     Raises:
         NotFoundError: If the run has no such model.
+        UntrustedError: If the config is not trusted.
     """
     run_id, tags = run.info.run_id, run.data.tags
     if is_study(run):
@@ -27,4 +29,4 @@ def packable_config(reader: RunReader, run: Run) -> DictConfig:
         raise NotFoundError(f"run {run_id} has no checkpoint: {reason}")
     if Tags.DATA not in tags:
         raise NotFoundError(f"run {run_id} has not stored which data it was trained on")
-    return config
+    return trusted_config(reader, run, config)

@@ -2,8 +2,9 @@
 
 import click
 
-from rnnexp.cli.options import TRACKING
+from rnnexp.cli.options import TRACKING, TRUST
 from rnnexp.cli.packable import packable_config
+from rnnexp.cli.process import import_from_working_directory
 from rnnexp.serving.publish import publish_run
 from rnnexp.storage.registry import name_problem
 from rnnexp.storage.run_reader import RunReader
@@ -13,14 +14,17 @@ from rnnexp.storage.schema import Metrics, Tags
 @click.command()
 @click.argument("study")
 @click.option("--name", help="The name of the registered model; by default the study's name.")
+@TRUST
 @TRACKING
-def publish(study: str, name: str | None, tracking_uri: str | None) -> None:
+def publish(study: str, name: str | None, trust: bool, tracking_uri: str | None) -> None:
     """Register the best model of a study.
 
     The model is logged on the study's run in MLflow, and registered as a new version, as a sweep
     does at its end. STUDY is the name of a study, or its beginning if that is unique.
     """
-    reader = RunReader(tracking_uri)
+    if trust:
+        import_from_working_directory()
+    reader = RunReader(tracking_uri, trust=trust)
     parent = reader.study(study)
     name = name or str(parent.data.tags[Tags.STUDY])
     if problem := name_problem(name):

@@ -22,7 +22,8 @@ from rnnexp.compare.rows import (
 )
 from rnnexp.compare.where import where
 from rnnexp.formatting import format_column, format_value
-from rnnexp.storage.run_reader import objective_of
+from rnnexp.identity import differing as differing_identities
+from rnnexp.storage.run_reader import identity_in, objective_of
 from rnnexp.storage.schema import Metrics, Tags
 
 _STYLES = {"PRUNED": "yellow", "FAIL": "red", "RUNNING": "cyan", "INTERRUPTED": "red"}
@@ -54,7 +55,7 @@ def show_ranking(
     """
     objective = objective_of(study)
     rows = rows_of(trials)
-    kept = ranked(where(rows, condition) if condition else rows, objective)
+    kept = ranked(where(rows, condition) if condition is not None else rows, objective)
     best = leaders(kept)
     shown = (ordered(kept, sort) if sort else kept)[:top]
     if as_json:
@@ -69,9 +70,9 @@ def show_ranking(
         return
     counts = Counter(str(row[Tags.STATE]).lower() for row in rows)
     print_text(_heading(study, counts))
-    if condition:
+    if condition is not None:
         print_text(f"{len(kept)} of them where {condition}.")
-    _show_winner(kept, best)
+    _show_winner(trials, best)
     if shown:
         _show_table(shown, (sort or "").removeprefix("-"))
 
@@ -84,17 +85,18 @@ def _heading(study: Run, counts: Counter[str]) -> str:
     )
 
 
-def _show_winner(kept: Sequence[Row], best: Sequence[Row]) -> None:
+def _show_winner(trials: Sequence[Run], best: Sequence[Row]) -> None:
     names = [f"trial {row[Tags.TRIAL]}" for row in best]
     if winner := describe_winner(names, [row[Metrics.BEST_VALUE] for row in best]):
         print_text(f"{winner.capitalize()}.")
-    data = {row[Tags.DATA] for row in kept if row[Tags.DATA]}
-    if len(data) > 1:
-        print_text(
-            f"The trials were trained on {len(data)} versions of the data, so their values may "
-            "not be comparable.",
-            "yellow",
-        )
+    ranked_runs = {row[RUN] for row in best}
+    identities = {
+        f"trial {run.data.tags[Tags.TRIAL]}": identity_in(run.data.tags)
+        for run in trials
+        if run.info.run_id in ranked_runs
+    }
+    for problem in differing_identities(identities):
+        print_text(f"The values of the trials can't be compared: {problem}.", "yellow")
 
 
 def _show_table(rows: Sequence[Row], sort: str) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from rnnexp.cli.options import JSON, TRACKING
+from rnnexp.cli.options import JSON, TRACKING, TRUST
 from rnnexp.cli.process import exit_interrupted, import_from_working_directory
 from rnnexp.cli.tables import Column, print_json, print_table
 from rnnexp.reproduce.replay import Replay, notes
@@ -15,9 +15,10 @@ from rnnexp.storage.schema import Metrics, Tags
 
 @click.command()
 @click.argument("run")
+@TRUST
 @JSON
 @TRACKING
-def replay(run: str, as_json: bool, tracking_uri: str | None) -> None:
+def replay(run: str, trust: bool, as_json: bool, tracking_uri: str | None) -> None:
     """Train a run again and compare the results.
 
     The run's config is trained on the same data as a new run. If the config has
@@ -26,7 +27,7 @@ def replay(run: str, as_json: bool, tracking_uri: str | None) -> None:
     RUN is STUDY/NUMBER of a trial, or the id of a run in MLflow or its beginning.
     """
     import_from_working_directory()
-    reader = RunReader(tracking_uri)
+    reader = RunReader(tracking_uri, trust=trust)
     original = reader.run(run)
     remarks = list(notes(reader, original))
     for remark in remarks:

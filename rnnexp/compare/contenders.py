@@ -9,8 +9,9 @@ from rnnexp.compare.rows import RUN, Row, describe_winner, leaders, ranked, rows
 from rnnexp.compare.text_plot import letter
 from rnnexp.compare.where import where
 from rnnexp.errors import QueryError
+from rnnexp.identity import Identity, differing
 from rnnexp.objective import Objective
-from rnnexp.storage.run_reader import RunReader, is_study, objective_of
+from rnnexp.storage.run_reader import RunReader, identity_in, is_study, objective_of
 from rnnexp.storage.schema import Metrics, Tags
 
 
@@ -23,6 +24,7 @@ class Contender:
         name: ``STUDY/NUMBER`` of a trial, else the beginning of the run's id.
         run: The run in MLflow.
         objective: What the run's best value is of; None if the run has not stored it.
+        identity: What the value is measured on and by; None if the run has not stored it.
         row: The run's values by column.
         test: The run's metrics on the test part, by name with the prefix; empty if not evaluated.
     """
@@ -31,6 +33,7 @@ class Contender:
     name: str
     run: Run
     objective: Objective | None
+    identity: Identity | None
     row: Row
     test: dict[str, float]
 
@@ -68,7 +71,7 @@ def contenders(
 def _best(reader: RunReader, study: Run, condition: str | None, top: int) -> list[Run]:
     trials = reader.trials(study)
     rows = rows_of(trials)
-    kept = where(rows, condition) if condition else rows
+    kept = where(rows, condition) if condition is not None else rows
     best = leaders(ranked(kept, objective_of(study)))[:top]
     if not best:
         which = f" where {condition}" if condition else ""
@@ -86,19 +89,13 @@ def _contender(n: int, run: Run, study: Run | None) -> Contender:
         metrics |= study.data.metrics
     test = {key: value for key, value in metrics.items() if key.startswith(Metrics.TEST)}
     objective = objective_of(run) or (objective_of(study) if study else None)
-    return Contender(letter(n), name, run, objective, rows_of([run])[0], test)
+    identity = identity_in(tags) or (Identity(str(objective)) if objective else None)
+    return Contender(letter(n), name, run, objective, identity, rows_of([run])[0], test)
 
 
 def ranking_problems(compared: Sequence[Contender]) -> list[str]:
     """Return why the best values of runs can't be ranked; empty if they can."""
-    objectives = [str(one.objective or "unknown") for one in compared]
-    fingerprints = [one.run.data.tags.get(Tags.DATA, "unknown") for one in compared]
-    problems = []
-    for what, values in (("objectives", objectives), ("data", fingerprints)):
-        if len(set(values)) > 1:
-            pairs = zip(compared, values, strict=True)
-            each = ", ".join(f"{one.letter}: {value[:16]}" for one, value in pairs)
-            problems.append(f"their {what} differ ({each})")
+    problems = differing({one.letter: one.identity for one in compared})
     if not any(one.objective for one in compared):
         problems.append("none of them has stored its objective")
     return problems

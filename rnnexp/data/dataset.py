@@ -1,11 +1,13 @@
 """Encoded data as models read them: arrays by part, the vocabulary and the classes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rnnexp.data.counts import Counts
 from rnnexp.data.encoding import FIRST_WORD
 
 Label = str | int | float
@@ -42,9 +44,9 @@ class Part:
             return None
         weight = _file(folder, "weight", name)
         return cls(
-            np.load(_file(folder, "x", name), mmap_mode="r"),
-            np.load(_file(folder, "y", name), mmap_mode="r"),
-            np.load(weight, mmap_mode="r") if weight.exists() else None,
+            _open(_file(folder, "x", name)),
+            _open(_file(folder, "y", name)),
+            _open(weight) if weight.exists() else None,
         )
 
 
@@ -54,16 +56,18 @@ class Dataset:
 
     Attributes:
         folder: The folder of the arrays; its name is the fingerprint of the data.
-        words: The vocabulary of the training part; ``words[i]`` has the id ``i + 3``.
+        words: The vocabulary of the rows that are trained on; ``words[i]`` has the id ``i + 3``.
         classes: The labels as given, sorted; ``classes[k]`` has the number ``k``. Empty for a
             regression.
         task: What is to be predicted: ``binary``, ``classes`` or ``regression``.
+        counts: The number of rows of each part, and what is worth a warning.
     """
 
     folder: Path
     words: tuple[str, ...]
     classes: tuple[Label, ...]
     task: str
+    counts: Counts = field(default_factory=Counts)
 
     @property
     def input_dim(self) -> int:
@@ -90,6 +94,11 @@ class Dataset:
         if part is None:
             raise FileNotFoundError(_file(self.folder, "x", name))
         return part
+
+
+def _open(file: Path) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
+    return array
 
 
 def _file(folder: Path, array: str, part: str) -> Path:

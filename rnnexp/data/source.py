@@ -1,22 +1,24 @@
 """The base of all sources of data: from texts and labels to encoded arrays in the cache."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from rnnexp.data import cache
+from rnnexp.data.counts import PARTS, Counts
 from rnnexp.data.dataset import Dataset, Label, Part
 from rnnexp.data.encoding import SPLITS, Vocabulary, tokenize
 from rnnexp.errors import DataError
 from rnnexp.formatting import did_you_mean
-from rnnexp.number_ranges import COUNT, WHOLE
+from rnnexp.number_ranges import COUNT, SHARE, WHOLE
 
 TASKS = ("binary", "classes", "regression")
-PARTS = {"train": "training", "validation": "validation", "test": "test"}  # name: adjective
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,20 @@ class Corpus:
         texts: The texts.
         labels: The label of each text.
         weights: The sample weight of each text; None if every text counts the same.
+        file: The number of rows and of lines of the file that was read; None if there is no file.
+            The lines are None for a file that is not a text.
     """
 
     texts: Sequence[str]
     labels: Sequence[Label]
     weights: Sequence[float] | None = None
+    file: tuple[int, int | None] | None = None
+
+    def rows(self, chosen: Sequence[int]) -> "Corpus":
+        """Return some rows, by their numbers from 0, in the order of the numbers."""
+        weights = None if self.weights is None else [self.weights[row] for row in chosen]
+        texts, labels = [self.texts[row] for row in chosen], [self.labels[row] for row in chosen]
+        return Corpus(texts, labels, weights, self.file)
 
 
 @dataclass(kw_only=True)
@@ -41,18 +52,25 @@ class Source(ABC):
     Attributes:
         num_words: The number of words that get an id, the most frequent first; None for all.
         maxlen: The number of ids of each review. A longer review loses its beginning, a shorter
-            one is padded before it. None for the length of the longest training review.
+            one is padded before it. None for the length of the longest review that is trained on.
         split: How texts are split into words: ``whitespace`` or ``character``.
         seed: The seed of the training part's order.
         task: What is to be predicted: one of two classes (``binary``), one of two or more
             (``classes``) or a number (``regression``).
+        validation_split: The share of the training part that ``model.fit`` validates on, its last
+            rows. The vocabulary is made of the other rows. None, or any value where there is a
+            validation part, for no such share.
     """
+
+    # Whether rows of several parts with the same text are worth a warning.
+    warns_of_repeated_texts: ClassVar[bool] = True
 
     num_words: int | None
     maxlen: int | None
     split: str
     seed: int
     task: str = "binary"
+    validation_split: float | None = None
 
     @abstractmethod
     def fingerprint(self) -> dict[str, object]:
@@ -69,6 +87,32 @@ class Source(ABC):
         Raises:
             DataError: If the reviews can't be read; lists every problem.
         """
+
+    def rows(self, part: str) -> dict[str, object]:  # noqa: ARG002, for subclasses with files
+        """Return what identifies the rows of a part and their labels, however texts are encoded."""
+        return self.fingerprint()
+
+    def measured_on(
+        self,
+        on_validation: bool,  # noqa: ARG002, for subclasses with a validation part of their own
+        validation_split: float | None,
+    ) -> tuple[str, str]:
+        """Return what a monitored value is measured on; see `rnnexp.identity.Identity`.
+
+        Args:
+            on_validation: Whether the value is one of the validation part, not of the training
+                part.
+            validation_split: The share of the training part to validate on.
+
+        Returns:
+            The rows, and which of them are the validation part; equal texts mean equal rows.
+        """
+        order = f"the last {validation_split} of the rows in the order of data.seed={self.seed}"
+        return self._rows("train"), order
+
+    def _rows(self, part: str) -> str:
+        found = {**self.rows(part), "task": self.task}
+        return f"{type(self).__name__} {' '.join(f'{key}={found[key]}' for key in found)}"
 
     def problems(self) -> list[str]:
         """Return what is wrong with the attributes, one message per problem."""
@@ -91,43 +135,69 @@ class Source(ABC):
         """
         if problems := self.problems():
             raise DataError(problems)
+        content = self.fingerprint()
         key: dict[str, object] = {
             "source": type(self).__qualname__,
-            "content": self.fingerprint(),
+            "content": content,
             "num_words": self.num_words,
             "maxlen": self.maxlen,
             "split": self.split,
             "seed": self.seed,
             "task": self.task,
+            "validation_split": self.validation_split,
         }
+
+        def encode(folder: Path) -> None:
+            self._encode(folder)
+            if self.fingerprint() != content:
+                raise DataError(["the data have changed while they were read; start again"])
+
         try:
-            folder = cache.get(key, self._encode)
+            folder = cache.get(key, encode)
         except OSError as error:
             where = error.filename or cache.root()
             raise DataError([f"encoded data can't be stored: {where}: {error.strerror}"]) from error
         meta = cache.read_meta(folder)
-        return Dataset(folder, tuple(meta["words"]), tuple(meta["classes"]), self.task)
+        counts = Counts(**meta["counts"])
+        return Dataset(folder, tuple(meta["words"]), tuple(meta["classes"]), self.task, counts)
 
     def _encode(self, folder: Path) -> None:
         corpora = self.read()
         if problems := [*_empty_parts(corpora), *_label_problems(corpora, self.task)]:
             raise DataError(problems)
-        train = corpora["train"]
+        corpora["train"] = train = _shuffled(corpora["train"], self.seed)
+        share = None if "validation" in corpora else self.validation_split
+        trained = rows_to_train_on(len(train.texts), share)
         classes = [] if self.task == "regression" else sorted(set(train.labels))
         tokens = {
             name: [tokenize(text, self.split) for text in corpus.texts]
             for name, corpus in corpora.items()
         }
-        vocabulary = Vocabulary.of(tokens["train"], self.num_words)
-        maxlen = self.maxlen or max(len(words) for words in tokens["train"]) + 1
+        vocabulary = Vocabulary.of(tokens["train"][:trained], self.num_words)
+        maxlen = self.maxlen or max(len(words) for words in tokens["train"][:trained]) + 1
         for name, corpus in corpora.items():
             part = Part(
                 vocabulary.encode(tokens[name], maxlen),
                 _encode_labels(corpus, classes),
                 None if corpus.weights is None else np.array(corpus.weights, dtype=np.float32),
             )
-            (_shuffled(part, self.seed) if name == "train" else part).save(folder, name)
-        cache.write_meta(folder, {"words": vocabulary.words, "classes": classes})
+            part.save(folder, name)
+        counts = Counts.of(corpora, trained, classes, repeated=self.warns_of_repeated_texts)
+        meta = {"words": vocabulary.words, "classes": classes, "counts": asdict(counts)}
+        cache.write_meta(folder, meta)
+
+
+def rows_to_train_on(rows: int, validation_split: float | None) -> int:
+    """Return the number of rows that ``model.fit`` trains on: the first of them, as in Keras.
+
+    Args:
+        rows: The number of rows of the training part.
+        validation_split: The share of the rows to validate on; None for none. A share that Keras
+            refuses counts as none.
+    """
+    if validation_split is None or validation_split not in SHARE:
+        return rows
+    return math.floor(rows * (1 - validation_split)) or rows
 
 
 def _empty_parts(corpora: Mapping[str, Corpus]) -> list[str]:
@@ -188,7 +258,5 @@ def _encode_labels(
     return np.array([ids[label] for label in corpus.labels], dtype=np.int64)
 
 
-def _shuffled(part: Part, seed: int) -> Part:
-    order = np.random.default_rng(seed).permutation(len(part.x))
-    weight = None if part.weight is None else part.weight[order]
-    return Part(part.x[order], part.y[order], weight)
+def _shuffled(corpus: Corpus, seed: int) -> Corpus:
+    return corpus.rows(np.random.default_rng(seed).permutation(len(corpus.texts)).tolist())

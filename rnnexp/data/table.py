@@ -1,27 +1,30 @@
 """Reviews in the user's own files, with columns for texts, labels and optional sample weights."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from hydra.utils import to_absolute_path
 
 from rnnexp.data import table_files
+from rnnexp.data.columns import NUMBER
+from rnnexp.data.counts import PARTS
 from rnnexp.data.dataset import Label
-from rnnexp.data.source import PARTS, Corpus, Source
+from rnnexp.data.source import Corpus, Source
 from rnnexp.errors import DataError
+from rnnexp.identity import digest
+from rnnexp.number_ranges import SHARE
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")  # a class in this form is a number
-SCIENTIFIC = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+WHOLE_OR_DECIMAL = re.compile(r"[+-]?\d+(\.\d+)?")  # a class in this form is a number
 LARGEST = float(np.finfo(np.float32).max)
+TRUTH = {"true": 1.0, "false": 0.0}  # as numbers
 
 
 @dataclass(kw_only=True)
@@ -32,7 +35,8 @@ class Table(Source):
 
     Attributes:
         train: The file of the training part.
-        test: The file of the test part.
+        test: The file of the test part; or the share of the rows of ``train`` to test on, between
+            0 and 1, which are the same rows in every run.
         validation: The file of the validation part; None if there is none.
         text: The column of the texts.
         label: The column of the labels: numbers or words, one value a class; numbers for
@@ -42,7 +46,7 @@ class Table(Source):
     """
 
     train: str
-    test: str
+    test: str | float
     text: str
     label: str
     validation: str | None = None
@@ -51,21 +55,50 @@ class Table(Source):
     def problems(self) -> list[str]:
         """Return what is wrong with the attributes, one message per problem."""
         problems = super().problems()
-        for name, path in self._files().items():
+        if not isinstance(self.test, str):
+            hint = ", as a share of data.train, or a file"
+            problems += SHARE.problems("data.test", self.test, hint)
+        files = self._files()
+        for name, path in files.items():
             if not path.is_file():
                 found = "is a folder" if path.is_dir() else "does not exist"
                 problems.append(f"data.{name}={path} {found}; {table_files.ACCEPTED}")
             elif table_files.kind(path) is None:
                 problems.append(f"data.{name}={path} is of an unknown kind; {table_files.ACCEPTED}")
+        if _column(self.text) == _column(self.label):
+            problems.append(
+                f"data.text={self.text} and data.label={self.label} are one column, so the label "
+                "would be read off the text; give the names of two columns"
+            )
+        if "test" in files and files["test"] == files.get("validation"):
+            problems.append(
+                f"fit.validation_data={files['test']} is the file of data.test too, so the search "
+                "would choose by the test part; give another file, or null to validate on "
+                "fit.validation_split of the training part"
+            )
         return problems
 
     def fingerprint(self) -> dict[str, object]:
         """Return the digests of the files, and the names of the columns."""
         try:
-            digests = {name: table_files.digest(path) for name, path in self._files().items()}
+            digests = {name: digest(path) for name, path in self._files().items()}
         except OSError as error:
             raise DataError([f"{error.filename} can't be read: {error.strerror}"]) from error
-        return {**digests, "text": self.text, "label": self.label, "weight": self.weight}
+        columns = {"text": self.text, "label": self.label, "weight": self.weight}
+        return {"test": self.test, **digests, **columns}
+
+    def rows(self, part: str) -> dict[str, object]:
+        """Return the digest of the file of a part, the column of its labels, and the test share."""
+        files = self._files()
+        share = {} if "test" in files else {"test": self.test}  # rows of the training part's file
+        file = files.get(part, files["train"])
+        return {"sha256": digest(file)[:16], "label": self.label, **share}
+
+    def measured_on(self, on_validation: bool, validation_split: float | None) -> tuple[str, str]:
+        """Return what a monitored value is measured on: the validation file, if there is one."""
+        if self.validation is None:
+            return super().measured_on(on_validation, validation_split)
+        return self._rows("validation" if on_validation else "train"), "a file of its own"
 
     def read(self) -> dict[str, Corpus]:
         """Read all files.
@@ -78,124 +111,142 @@ class Table(Source):
         corpora = {}
         for name, path in self._files().items():
             try:
-                corpora[name] = self._corpus(table_files.read(path), name, f"data.{name}={path}")
+                corpora[name] = self._corpus(path, name, f"data.{name}={path}")
             except DataError as error:
                 problems += error.problems
         if problems:
             raise DataError(problems)
-        return corpora if self.task == "regression" else _typed(corpora)
+        if self.task != "regression":
+            corpora = _typed(corpora)
+        if not isinstance(self.test, str):
+            by_label = self.task != "regression"
+            train, test = _split(corpora["train"], self.test, by_label=by_label)
+            corpora |= {"train": train, "test": test}
+        return corpora
 
     def _files(self) -> dict[str, Path]:
         given = {name: getattr(self, name) for name in PARTS}
         return {
-            name: Path(to_absolute_path(path)) for name, path in given.items() if path is not None
+            name: Path(to_absolute_path(str(path)))
+            for name, path in given.items()
+            if path is not None and (name != "test" or isinstance(path, str))
         }
 
-    def _corpus(self, frame: "pd.DataFrame", part: str, file: str) -> Corpus:
-        text, label = str(self.text), str(self.label)
-        weight = None if self.weight is None or part == "test" else str(self.weight)
-        frame.columns = frame.columns.astype(str)
-        _check_shape(frame, file, [text, label] if weight is None else [text, label, weight])
-        problems: list[str] = []
+    def _corpus(self, path: Path, part: str, file: str) -> Corpus:
+        text, label = _column(self.text), _column(self.label)
+        weight = None if self.weight is None or part == "test" else _column(self.weight)
+        wanted = [text, label] if weight is None else [text, label, weight]
+        columns = table_files.read(path, list(dict.fromkeys(wanted)), label, file)
+        texts, cells = columns.texts[text], columns.texts[label]
+        if not texts:
+            raise DataError([f"{file} has no rows"])
+        problems = _blanks(texts, file, text)
         if self.task == "regression":
-            problems += _blanks(frame, file, [text])
-            labels = _number_labels(frame, file, label, problems)
+            labels = _number_labels(cells, file, label, problems)
         else:
-            problems += _blanks(frame, file, [text, label])
-            labels = frame[label].tolist()
-        weights = None if weight is None else _weights(frame, file, weight, problems)
+            problems += _blanks(cells, file, label)
+            labels = [cell.strip() for cell in cells]
+        weights = None
+        if weight is not None:
+            weights = _weights(columns.texts[weight], file, weight, problems)
         if problems:
             raise DataError(problems)
-        return Corpus(frame[text].astype(str).tolist(), labels, weights)
+        return Corpus(texts, labels, weights, (len(texts), columns.lines))
 
 
-def _check_shape(frame: "pd.DataFrame", file: str, columns: Sequence[str]) -> None:
-    import pandas as pd
-
-    if not isinstance(frame.index, pd.RangeIndex):
-        raise DataError(
-            [
-                f"{file} has more fields in a row than its header has columns; a text with a "
-                "separator in it must be in double quotes"
-            ]
-        )
-    missing = [column for column in columns if column not in frame.columns]
-    if missing:
-        known = ", ".join(map(str, frame.columns))
-        raise DataError([f"{file} has no column {column!r}; it has: {known}" for column in missing])
-    if frame.empty:
-        raise DataError([f"{file} has no rows"])
+def _column(name: object) -> str:
+    return str(name).strip()
 
 
-def _blanks(frame: "pd.DataFrame", file: str, columns: Sequence[str]) -> list[str]:
-    problems = []
-    for column in columns:
-        blank = frame[column].isna() | (frame[column].astype(str).str.strip() == "")
-        if blank.any():
-            rows = ", ".join(str(row + 1) for row in blank.to_numpy().nonzero()[0][:5])
-            problems.append(
-                f"{file} has {blank.sum()} rows without a {column!r} (the first are rows {rows}); "
-                "fill or remove them"
-            )
-    return problems
+def _split(corpus: Corpus, share: float, *, by_label: bool) -> tuple[Corpus, Corpus]:
+    """Split off a share of the rows, of each label if ``by_label``.
+
+    A text's hash decides, so that the rows of one text are in the same part, and another row in the
+    file moves few of the others.
+
+    Returns:
+        The rest, and the rows that were split off, without weights.
+    """
+    count = Counter(corpus.texts)
+    label_of = dict(zip(reversed(corpus.texts), reversed(corpus.labels), strict=True))
+    groups: dict[Label | None, list[str]] = {}
+    for text in sorted(count, key=lambda text: sha256(text.encode()).digest()):
+        groups.setdefault(label_of[text] if by_label else None, []).append(text)
+    chosen: set[str] = set()
+    for texts in groups.values():
+        wanted = round(share * sum(count[text] for text in texts))
+        for text in texts:
+            if count[text] <= wanted:
+                wanted -= count[text]
+                chosen.add(text)
+    test = [row for row, text in enumerate(corpus.texts) if text in chosen]
+    train = [row for row, text in enumerate(corpus.texts) if text not in chosen]
+    return corpus.rows(train), replace(corpus.rows(test), weights=None, file=None)
+
+
+def _blanks(cells: Sequence[str], file: str, column: str) -> list[str]:
+    blank = [row for row, cell in enumerate(cells, start=1) if not cell.strip()]
+    if not blank:
+        return []
+    rows = ", ".join(map(str, blank[:5]))
+    return [
+        f"{file} has {len(blank)} rows without a {column!r} (the first are rows {rows}); fill or "
+        "remove them"
+    ]
 
 
 def _typed(corpora: Mapping[str, Corpus]) -> dict[str, Corpus]:
     """Give the labels of all files one type, though the labels of one file may all be numbers."""
-    labels = iter(_labels([label for corpus in corpora.values() for label in corpus.labels]))
+    texts = [str(label) for corpus in corpora.values() for label in corpus.labels]
+    typed = _label_types(set(texts))
+    labels = (typed[text] for text in texts)
     return {
         name: replace(corpus, labels=list(islice(labels, len(corpus.labels))))
         for name, corpus in corpora.items()
     }
 
 
-def _labels(values: Sequence[Label]) -> list[Label]:
-    """Return whole numbers if all labels are whole, else numbers if all are numbers, else text."""
-    texts = [str(int(value) if isinstance(value, bool) else value) for value in values]
-    if not all(NUMBER.fullmatch(text) for text in texts):
-        return list(texts)
-    numbers = [float(text) for text in texts]
-    if all(number.is_integer() for number in numbers):
-        return [int(number) for number in numbers]
-    return list(numbers)
+def _label_types(texts: set[str]) -> dict[str, Label]:
+    """Return labels by text: whole numbers if all are whole, else numbers if all are, else text."""
+    if not all(WHOLE_OR_DECIMAL.fullmatch(text) for text in texts):
+        return {text: text for text in texts}
+    numbers = {text: Decimal(text) for text in texts}  # of any length
+    if all(number == number.to_integral_value() for number in numbers.values()):
+        return {text: int(number) for text, number in numbers.items()}
+    return {text: float(number) for text, number in numbers.items()}
 
 
 def _number_labels(
-    frame: "pd.DataFrame", file: str, column: str, problems: list[str]
+    cells: Sequence[str], file: str, column: str, problems: list[str]
 ) -> list[Label]:
-    values = frame[column].tolist()
-    numbers = _numbers(values)
+    numbers = _numbers(cells)
     what = f"label {column!r} is not a finite number, as data.task=regression needs"
-    problems += _bad_rows(file, what, values, np.isnan(numbers))
+    problems += _bad_rows(file, what, cells, np.isnan(numbers))
     return list(numbers.tolist())
 
 
-def _weights(frame: "pd.DataFrame", file: str, column: str, problems: list[str]) -> list[float]:
-    values = frame[column].tolist()
-    numbers = _numbers(values)
+def _weights(cells: Sequence[str], file: str, column: str, problems: list[str]) -> list[float]:
+    numbers = _numbers(cells)
     what = f"weight {column!r} is not a finite number, at least 0"
-    problems += _bad_rows(file, what, values, np.isnan(numbers) | (numbers < 0))
+    problems += _bad_rows(file, what, cells, np.isnan(numbers) | (numbers < 0))
     if not numbers.astype(np.float32).any():
         problems.append(f"{file}: every weight {column!r} is 0; some must be above")
     return list(numbers.tolist())
 
 
-def _numbers(values: Sequence[object]) -> npt.NDArray[np.float64]:
-    """Return ``float64 (n,)``, NaN where a value is not a number, or exceeds float32."""
-    return np.array([_number(value) for value in values])
+def _numbers(cells: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Return ``float64 (n,)``, NaN where a cell is not a number, or exceeds float32."""
+    return np.array([_number(cell.strip()) for cell in cells])
 
 
-def _number(value: object) -> float:
-    text = str(int(value) if isinstance(value, bool) else value).strip()
-    number = float(text) if SCIENTIFIC.fullmatch(text) else np.nan
+def _number(text: str) -> float:
+    number = float(text) if NUMBER.fullmatch(text) else TRUTH.get(text.lower(), np.nan)
     return number if abs(number) <= LARGEST else np.nan
 
 
-def _bad_rows(
-    file: str, what: str, values: Sequence[object], bad: npt.NDArray[np.bool_]
-) -> list[str]:
+def _bad_rows(file: str, what: str, cells: Sequence[str], bad: npt.NDArray[np.bool_]) -> list[str]:
     """Return at most one message: the number of bad rows, and the first of them with values."""
     if not bad.any():
         return []
-    shown = ", ".join(f"row {row + 1}: {values[row]!r}" for row in bad.nonzero()[0][:5])
+    shown = ", ".join(f"row {row + 1}: {cells[row]!r}" for row in bad.nonzero()[0][:5])
     return [f"{file} has {bad.sum()} rows whose {what} (the first are {shown})"]

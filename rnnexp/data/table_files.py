@@ -1,74 +1,59 @@
-"""Files with a table: CSV and TSV, also compressed as .gz, and Parquet."""
+"""Files with a table: CSV and TSV, also compressed as .gz, and Parquet.
 
-import hashlib
+All kinds of files are read by one rule, so that a table reads alike whatever file it is in: a cell
+is a text, a missing cell is an empty text, a whole number has no decimals, and names of columns
+have no white space around them.
+
+    table_files.py -> delimited_files.py: CSV and TSV
+                   -> parquet_files.py
+                      both: columns.py, which finds the columns by their names
+"""
+
 import zlib
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from rnnexp.errors import DataError
+from rnnexp.data import delimited_files, parquet_files
+from rnnexp.data.columns import Columns
+from rnnexp.errors import DataError, one_line
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-SEPARATORS = {".csv": ",", ".tsv": "\t"}
 ACCEPTED = "accepted files are .csv and .tsv, also compressed as .gz, and .parquet"
 
 
 def kind(path: Path) -> str | None:
     """Return the ending that says how to read a file; None if such files are not accepted."""
-    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
-    return suffix if suffix == ".parquet" or suffix in SEPARATORS else None
+    *_, before, last = ("", "", *(suffix.lower() for suffix in path.suffixes))
+    if last == ".parquet":
+        return last
+    ending = before if last == ".gz" else last
+    return ending if ending in delimited_files.SEPARATORS else None
 
 
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file; a process reads an unchanged file once.
+def read(path: Path, wanted: Sequence[str], label: str, file: str) -> Columns:
+    """Read some columns of a file.
 
-    Raises:
-        OSError: If the file can't be read.
-    """
-    found = path.stat()
-    return _digest(path, found.st_size, found.st_mtime_ns)
-
-
-@cache
-def _digest(path: Path, size: int, mtime_ns: int) -> str:  # noqa: ARG001, part of the cache's key
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def read(path: Path) -> "pd.DataFrame":
-    """Read the table of a file.
-
-    Returns:
-        The table; all columns of a CSV or TSV file are text.
+    Args:
+        path: The file.
+        wanted: The names of the columns.
+        label: The one of these names whose column has the labels.
+        file: How messages name the file, such as ``data.train=a.csv``.
 
     Raises:
-        DataError: If the file can't be read.
+        DataError: If the file can't be read, or lacks a column.
     """
-    # Imported here, since only data that are not in the cache yet need pandas.
-    import pandas as pd
-
     ending = kind(path)
     try:
         if ending == ".parquet":
-            return pd.read_parquet(path)
-        # All columns as text, since a review may be the text "NA".
-        return pd.read_csv(
-            path,
-            sep=SEPARATORS[ending or ".csv"],
-            dtype=str,
-            keep_default_na=False,
-            encoding="utf-8-sig",
-        )
+            return parquet_files.read(path, wanted, file)
+        return delimited_files.read(path, ending or ".csv", wanted, label, file)
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         raise DataError(
             [
-                f"{path} is not UTF-8: byte 0x{byte:02x} can't be decoded; "
-                "save it as UTF-8, for example with iconv"
+                f"{file} is not UTF-8: byte 0x{byte:02x} can't be decoded; save it as UTF-8, for "
+                "example with iconv"
             ]
         ) from error
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        # The parser errors of pandas and pyarrow are ValueErrors.
-        raise DataError([f"{path} can't be read: {str(error).strip()}"]) from error
+    except (OSError, EOFError, ValueError, NotImplementedError, zlib.error) as error:
+        # The errors of pyarrow are ValueErrors, NotImplementedErrors or OSErrors.
+        raise DataError([f"{file} can't be read: {one_line(error)}"]) from error

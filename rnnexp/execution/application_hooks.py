@@ -5,14 +5,21 @@ process imports none of Keras. This project's are `rnnexp.training.checks.check`
 `rnnexp.training.trial.evaluate` and `rnnexp.serving.publish.publish`.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from inspect import signature
+from logging.handlers import QueueHandler
+from queue import SimpleQueue
 from typing import Any, Protocol
 
 from hydra.utils import get_method
 from omegaconf import DictConfig
 
 from rnnexp.errors import one_line
+from rnnexp.execution.launching import Jobs
+
+log = logging.getLogger(__name__)
 
 
 class Check(Protocol):
@@ -20,6 +27,8 @@ class Check(Protocol):
 
     def __call__(self, configs: Sequence[DictConfig], /) -> list[str]:
         """Return one message per problem: what was given, why it can't work, what would work.
+
+        What the function logs is in the sweep's log, if there is no problem.
 
         Args:
             configs: Composed configs of trials, at the ends of the searched ranges.
@@ -54,6 +63,14 @@ class Publish(Protocol):
         """
 
 
+# What each function is called with, by its name.
+ARGUMENTS = {
+    "check": ("configs",),
+    "evaluate": ("config", "run_id"),
+    "publish": ("config", "run_id", "study_run", "name"),
+}
+
+
 @dataclass(frozen=True)
 class Application:
     """The functions that an application hands over; each may be missing.
@@ -67,6 +84,25 @@ class Application:
     check: Check | None = None
     evaluate: Evaluate | None = None
     publish: Publish | None = None
+
+    def check_problems(self, configs: Sequence[DictConfig], jobs: Jobs) -> list[str]:
+        """Ask the application's own check, where jobs run.
+
+        Args:
+            configs: Composed configs of trials; nothing is asked if there are none.
+            jobs: Runs the check.
+
+        Returns:
+            The problems; one if the check raised an error, or its worker died.
+        """
+        if not (self.check and configs):
+            return []
+        try:
+            return run_check(self.check, configs, jobs)
+        except Exception as error:  # whatever the application raises
+            log.debug("the check failed", exc_info=True)
+            text = f"{type(error).__name__}: {one_line(error)}"
+            return [f"hydra.sweeper.check: the check itself failed: {text}"]
 
 
 def load_application(
@@ -89,9 +125,56 @@ def load_application(
             continue
         try:
             functions[name] = get_method(path)
+            signature(functions[name]).bind(*ARGUMENTS[name])
         except Exception as error:  # whatever the application's module raises when imported
+            wanted = ", ".join(ARGUMENTS[name])
+            what = f"a function of ({wanted})" if name in functions else "a function"
             problems.append(
-                f"hydra.sweeper.{name}={path}: {one_line(error)}; give the import path of a "
-                "function, or null for none"
+                f"hydra.sweeper.{name}={path}: {one_line(error)}; give the import path of {what}, "
+                "or null for none"
             )
     return Application(**functions), problems
+
+
+def run_check(check: Check, configs: Sequence[DictConfig], jobs: Jobs) -> list[str]:
+    """Call a check where jobs run; log here what it logged, if it found no problem.
+
+    Args:
+        check: The application's check.
+        configs: The configs to check.
+        jobs: Runs the check.
+
+    Returns:
+        The problems.
+    """
+    problems, records = jobs.call(call_check, check, configs).result()
+    for record in () if problems else records:
+        logging.getLogger(record.name).handle(record)
+    return problems
+
+
+def call_check(
+    check: Check, configs: Sequence[DictConfig]
+) -> tuple[list[str], list[logging.LogRecord]]:
+    """Call a check, and gather what it logs, since nobody sees the log of a worker.
+
+    Args:
+        check: The application's check.
+        configs: The configs to check.
+
+    Returns:
+        The problems, and what loggers of the application's package logged from level INFO.
+    """
+    queue: SimpleQueue[logging.LogRecord] = SimpleQueue()
+    handler = QueueHandler(queue)
+    logger = logging.getLogger(getattr(check, "__module__", __name__).partition(".")[0])
+    level, logger.propagate = logger.level, False
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        problems = check(configs)
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = True
+    return problems, [queue.get() for _ in range(queue.qsize())]

@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.errors import RnnexpError
 from rnnexp.execution.composer import Composer
+from rnnexp.passwords import remember, remembered
 from rnnexp.storage.schema import Files
 
 T = TypeVar("T")
@@ -48,14 +49,15 @@ class Common:
     def pack(self) -> bytes:
         """Pickle for another process, by value, since Hydra's decorator hides the task function."""
         packed: bytes = cloudpickle.dumps(
-            (cloudpickle.dumps(Singleton.get_state()), cloudpickle.dumps(self))
+            (remembered(), cloudpickle.dumps(Singleton.get_state()), cloudpickle.dumps(self))
         )
         return packed
 
 
 @lru_cache(maxsize=1)
 def _unpack(packed: bytes) -> Common:
-    state, common = pickle.loads(packed)  # noqa: S301
+    urls, state, common = pickle.loads(packed)  # noqa: S301
+    remember(urls)
     # First, since Hydra imports its plugins anew: earlier configs would have outdated classes.
     Singleton.set_state(pickle.loads(state))  # noqa: S301
     loaded: Common = pickle.loads(common)  # noqa: S301
@@ -123,9 +125,10 @@ def _run(common: Common, config: DictConfig) -> JobReturn:
     )
 
 
-def call(function: Callable[..., T], *args: Any) -> T:
-    """Call a function with configs, which may need Hydra's resolvers."""
+def call(urls: Sequence[str], function: Callable[..., T], *args: Any) -> T:
+    """Call a function with configs, which may need Hydra's resolvers and the stores' passwords."""
     setup_globals()
+    remember(urls)
     return function(*args)
 
 

@@ -5,8 +5,9 @@ from concurrent.futures import BrokenExecutor, Future
 from dataclasses import dataclass
 from typing import Any
 
-from hydra.core.utils import JobReturn
+from hydra.core.utils import JobReturn, JobStatus
 
+from rnnexp.passwords import without_password
 from rnnexp.result import Result, State
 from rnnexp.storage.retry import is_disk_full
 
@@ -47,7 +48,7 @@ def to_result(returned: Any) -> Result:
 def result_of(future: Future[JobReturn]) -> Result | None:
     """Return the result of a job that has ended; None if the job was interrupted."""
     try:
-        return to_result(future.result().return_value)
+        return to_result(_returned(future.result()))
     except KeyboardInterrupt:
         return None
     except BrokenExecutor:
@@ -57,4 +58,14 @@ def result_of(future: Future[JobReturn]) -> Result | None:
             path = getattr(error, "filename", None)
             reason = f"{DISK_FULL}: {path}" if path else DISK_FULL
             return DiskFull(State.FAIL, reason=reason, path=path)
-        return Result(State.FAIL, reason=f"{type(error).__name__}: {error}")
+        return Result(State.FAIL, reason=without_password(f"{type(error).__name__}: {error}"))
+
+
+def _returned(job: JobReturn) -> Any:
+    """Return what a job returned, or raise what it raised.
+
+    `JobReturn.return_value` does the same, but also prints the job's overrides.
+    """
+    if job.status == JobStatus.FAILED:
+        raise job._return_value
+    return job.return_value

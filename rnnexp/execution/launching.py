@@ -19,6 +19,7 @@ from rnnexp.cores import available_cores
 from rnnexp.execution import interrupt
 from rnnexp.execution.executors import InProcessExecutor, WorkerExecutor
 from rnnexp.execution.hydra_job import Common, call, run, run_packed
+from rnnexp.passwords import remembered
 
 T = TypeVar("T")
 STOP_TIMEOUT = 20.0  # seconds after which a job that does not stop is killed
@@ -103,7 +104,7 @@ class ExecutorJobs:
 
     def call(self, function: Callable[..., T], *args: Any) -> Future[T]:
         """Run a function in a worker."""
-        return self._executor.submit(call, function, *args)
+        return self._executor.submit(call, remembered(), function, *args)
 
     def flush(self) -> None:
         """Do nothing, since no job is held back."""

@@ -24,14 +24,16 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.execution.current_trial import StudyTrial, as_current, trial_of_job
 from rnnexp.execution.job_result import to_result
+from rnnexp.execution.store_passwords import conceal_files
 from rnnexp.library_defaults import set_library_defaults
-from rnnexp.objective import Objective
+from rnnexp.objective import Objective, objective_in, settle_mode
+from rnnexp.passwords import concealed
 from rnnexp.pruning import Verdict
 from rnnexp.result import Result, State
 from rnnexp.search.space import short_name
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_tracker import Tracker
-from rnnexp.storage.provenance import environment, objective_in, provenance_tags
+from rnnexp.storage.provenance import environment, provenance_tags
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Artifacts, Files, Kind, Metrics, StudyAttrs, Tags, TrialAttrs
 from rnnexp.storage.system_metrics import system_metrics
@@ -60,6 +62,7 @@ class TrialTask:
         """
         set_library_defaults()  # in whatever process a launcher runs the job
         hydra = HydraConfig.get()
+        conceal_files(hydra)
         # The process of an earlier attempt, whose sweep was killed, may take a moment to die.
         with job_in(Path(hydra.runtime.output_dir)):
             return self._run(config, hydra)
@@ -89,21 +92,22 @@ class TrialTask:
             if options.continued:
                 clock = {"seconds": run.seconds, "since": datetime.now().isoformat()}
                 retry_transient(trial.set_user_attr)(TrialAttrs.CLOCK, clock)
-            current = retry_transient(StudyTrial)(trial, run)
+            current = retry_transient(StudyTrial)(trial, run, study_attrs.get(StudyAttrs.SOURCES))
+            objective = objective_in(config, hydra.sweeper.direction)
             with as_current(current):
-                result = self._result(config, current, hydra.sweeper.direction)
+                result = self._result(config, current, objective)
             log_result(run, result, current.verdict)
             result = replace(result, seconds=run.seconds)
         retry_transient(trial.set_user_attr)(TrialAttrs.RESULT, result.to_json())
         Path(hydra.runtime.output_dir, Files.BACKUP).unlink(missing_ok=True)
         return result
 
-    def _result(self, config: DictConfig, trial: StudyTrial, direction: str) -> Result:
+    def _result(self, config: DictConfig, trial: StudyTrial, objective: Objective) -> Result:
         try:
             return to_result(self.task(config))
         except optuna.TrialPruned as pruned:
             reason = str(trial.verdict) if trial.verdict else "by the application"
-            best = Objective.of_direction(direction).best(trial.reported)
+            best = objective.best(trial.reported)
             epoch, value = best or (None, None)
             return Result(State.PRUNED, value, epoch, reason=str(pruned) or reason)
 
@@ -157,7 +161,8 @@ def recorded(tracker: Tracker, config: DictConfig, options: RunOptions) -> Itera
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir).absolute()
     log_file = folder / f"{hydra.job.name}.log"
-    objective = objective_in(config, hydra.sweeper.get("direction", "minimize"))
+    objective = objective_in(config, hydra.sweeper.get("direction"))
+    settle_mode(config)
     provenance = provenance_tags(config, objective, options.git)
     with tracker.run(
         options.name,
@@ -170,7 +175,8 @@ def recorded(tracker: Tracker, config: DictConfig, options: RunOptions) -> Itera
     ) as run:
         if options.continued:
             run.continue_clock()
-        run.log_text(OmegaConf.to_yaml(hydra.overrides.task), Artifacts.OVERRIDES)
+        overrides = concealed(OmegaConf.to_container(hydra.overrides.task, resolve=False))
+        run.log_text(OmegaConf.to_yaml(OmegaConf.create(overrides)), Artifacts.OVERRIDES)
         run.log_text(environment(options.git), Artifacts.ENVIRONMENT)
         try:
             with (
@@ -203,10 +209,23 @@ def _printing_to(file: Path | None) -> Iterator[None]:
 
 
 def _yaml(config: DictConfig) -> str:
-    try:
-        return OmegaConf.to_yaml(config, resolve=True)
-    except OmegaConfBaseException:  # a missing value, which the job never read
-        return OmegaConf.to_yaml(config)
+    """Return a config as it is stored: resolved, but for the environment, and without secrets."""
+    plain = OmegaConf.to_container(config, resolve=False)
+    safe = OmegaConf.create(concealed(_without_environment(plain)))
+    OmegaConf.copy_cache(config, safe)  # the time that ${now:...} was
+    with contextlib.suppress(OmegaConfBaseException):  # a missing value, which the job never read
+        plain = OmegaConf.to_container(safe, resolve=True)
+    return OmegaConf.to_yaml(OmegaConf.create(concealed(plain)))
+
+
+def _without_environment(node: Any) -> Any:
+    """Escape interpolations of the environment, so that a secret in a variable is not stored."""
+    if isinstance(node, dict):
+        return {key: _without_environment(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_without_environment(value) for value in node]
+    is_read = isinstance(node, str) and "${" in node and "oc.env" in node
+    return node.replace("${", "\\${") if is_read else node
 
 
 def log_result(run: Run, result: Result, verdict: Verdict | None = None) -> None:

@@ -1,5 +1,6 @@
 """Texts and tables of a report: the HTML page, and the note in MLflow."""
 
+import re
 from collections.abc import Sequence
 from html import escape
 from textwrap import shorten
@@ -19,7 +20,8 @@ Table = tuple[Sequence[str], Sequence[Sequence[str]]]  # head, rows
 def note(snapshot: Snapshot) -> str:
     """Write what was searched and what was found, in a few lines of Markdown."""
     searched = ", ".join(
-        f"`{snapshot.labels[key]}` {grammar}" for key, grammar in snapshot.searched.items()
+        f"{_code(snapshot.labels[key])} {_code(grammar)}"
+        for key, grammar in snapshot.searched.items()
     )
     objective = snapshot.objective
     lines = [
@@ -29,12 +31,19 @@ def note(snapshot: Snapshot) -> str:
     ]
     if isinstance(snapshot.importances, dict):
         first = list(snapshot.importances.items())[:3]
-        shares = ", ".join(f"`{key}` ({share:.2f})" for key, share in first)
+        shares = ", ".join(f"{_code(key)} ({share:.2f})" for key, share in first)
         lines.append(f"Most important: {shares}.")
     if saved := _saved(snapshot):
         lines.append(saved)
     lines.append(f"Plots and the table of trials: `{Artifacts.REPORT}` among the artifacts.")
     return "\n\n".join(lines)[:LONGEST]
+
+
+def _code(text: str) -> str:
+    """Return a text as code in Markdown, also if it has backticks in it."""
+    fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
+    edge = " " if "`" in text else ""
+    return f"{fence}{edge}{text}{edge}{fence}"
 
 
 def html(snapshot: Snapshot, plots: Sequence[Plot]) -> str:
@@ -93,7 +102,7 @@ def _best(snapshot: Snapshot) -> str:
     )
     return (
         f"Best: trial {best.number} with {snapshot.objective.monitor} {format_value(best.value)}"
-        f"{at}: `{params}`{f'; {tested}' if tested else ''}."
+        f"{at}: {_code(params)}{f'; {tested}' if tested else ''}."
     )
 
 

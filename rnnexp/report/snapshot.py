@@ -11,6 +11,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rnnexp.objective import Objective
+from rnnexp.passwords import concealed_override
 from rnnexp.report.importances import importances_of
 from rnnexp.search.space import short_key
 from rnnexp.search.study_definition import searched_keys
@@ -121,7 +122,9 @@ class Snapshot:
     @property
     def command(self) -> str:
         """The command that trains the best trial again; empty if it is not known."""
-        return f"python {shlex.join([self.script, *self.overrides])}" if self.overrides else ""
+        if not self.overrides:
+            return ""
+        return f"python {shlex.join([self.script, *map(concealed_override, self.overrides)])}"
 
     @property
     def until(self) -> datetime | None:

@@ -1,4 +1,8 @@
-"""Config and threads of an archived run, for a new job that trains the run again."""
+"""Config and threads of an archived run, for a new job that trains the run again.
+
+A config comes from a store, so it is checked by `rnnexp.execution.trusted_targets` before anything
+is made of it.
+"""
 
 import re
 import shlex
@@ -7,11 +11,11 @@ from typing import Any
 from mlflow.entities import Run
 from omegaconf import DictConfig, OmegaConf
 
-from rnnexp.errors import NotFoundError
+from rnnexp.errors import NotFoundError, UntrustedError
+from rnnexp.execution.trusted_targets import OUTPUT_DIR, untrusted
 from rnnexp.storage.run_reader import RunReader, is_study
 from rnnexp.storage.schema import Artifacts, Tags
 
-OUTPUT_DIR = "${hydra:runtime.output_dir}"
 # Keys of a config that `rnnexp.training.trial` can train.
 KEYS = {"data", "model", "compile", "fit", "objective", "seed", "deterministic"}
 
@@ -36,6 +40,7 @@ def job_config(reader: RunReader, run: Run) -> DictConfig:
 
     Raises:
         NotFoundError: If the run can't be trained again.
+        UntrustedError: If the config is not trusted.
     """
     run_id, tags = run.info.run_id, run.data.tags
     if Tags.KIND not in tags:
@@ -53,12 +58,35 @@ def job_config(reader: RunReader, run: Run) -> DictConfig:
             f"run {run_id} was made by an application of your own, which only you can start: "
             f"{command}"
         )
-    # Not followed by more of a name: folder 1 is not folder 10.
-    folder = re.compile(re.escape(tags[Tags.FOLDER]) + r"(?![\w.-])")
-    moved = OmegaConf.create(_moved(OmegaConf.to_container(config, resolve=False), folder))
-    moved.tracking.uri = reader.uri
+    moved = trusted_config(reader, run, config)
     moved.hydra = {"overrides": {"task": overrides}}
-    return DictConfig(moved)
+    return moved
+
+
+def trusted_config(reader: RunReader, run: Run, config: DictConfig) -> DictConfig:
+    """Return the config of a run, for the job or the process that makes something of it.
+
+    Args:
+        reader: The store of the run, which becomes the config's, and whether it is trusted.
+        run: The run.
+        config: The config that the run has stored.
+
+    Raises:
+        UntrustedError: If the config is against the rule, and the reader is not told to trust it.
+    """
+    # Not followed by more of a name: folder 1 is not folder 10.
+    folder = re.compile(re.escape(run.data.tags[Tags.FOLDER]) + r"(?![\w.-])")
+    plain = _moved(OmegaConf.to_container(config, resolve=False), folder)
+    for key in ("hydra", "defaults"):  # Hydra would compose other configs of `defaults`
+        plain.pop(key, None)
+    if isinstance(plain.get("tracking"), dict):
+        plain["tracking"]["uri"] = reader.uri
+    moved = DictConfig(plain)
+    if not run.info.run_id.isalnum():  # the name of a file; MLflow's ids are hexadecimal
+        raise UntrustedError(run.info.run_id, ["an id that is not one of MLflow's"])
+    if not reader.trust and (found := untrusted(moved)):
+        raise UntrustedError(run.info.run_id, found)
+    return moved
 
 
 def _moved(node: Any, folder: re.Pattern[str]) -> Any:

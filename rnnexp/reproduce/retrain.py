@@ -36,6 +36,7 @@ from rnnexp.execution.hydra_job import Common
 from rnnexp.execution.job_result import Died, result_of, to_result
 from rnnexp.execution.launching import ExecutorJobs, Jobs, stop
 from rnnexp.execution.trial_task import RunOptions, log_result, recorded
+from rnnexp.identity import Identity, changed_files, files_of, identity_of
 from rnnexp.reproduce.job_config import job_config
 from rnnexp.result import Result
 from rnnexp.storage.mlflow_tracker import Tracker
@@ -44,6 +45,7 @@ from rnnexp.storage.run_reader import RunReader
 from rnnexp.storage.schema import Files, Kind, Metrics, Tags
 from rnnexp.training import trial
 from rnnexp.training.checks import check
+from rnnexp.training.run_data import data_problem, sources_in
 from rnnexp.version import __version__
 
 log = logging.getLogger(__name__)
@@ -131,7 +133,8 @@ class RetrainTask:
             git=self.git,
         )
         with recorded(tracker, config, options) as run:
-            with as_current(Standalone(run)):
+            sources = sources_in(training.original.data.tags)
+            with as_current(Standalone(run, sources)):
                 result = to_result(self.task(config))
             log_result(run, result)
         Path(hydra.runtime.output_dir, Files.BACKUP).unlink(missing_ok=True)
@@ -234,18 +237,22 @@ def problems_of(
     problems: list[str] = []
     for config, run_id, known in zip(configs, ids, tags, strict=True):
         try:
-            found = check([config])
-            fingerprint = "" if found else data.load(config.data).folder.name
+            found = check([config]) or _changes(config, known)
         except OmegaConfBaseException as error:  # a key that this version reads is missing
             found = [f"its config can't be used by rnnexp {__version__}: {one_line(error)}"]
-        # A run that failed before its data were loaded has no fingerprint.
-        if not found and known.get(Tags.DATA, fingerprint) != fingerprint:
-            found = [
-                f"the data have changed since the run was trained: the fingerprint was "
-                f"{known[Tags.DATA]}, now it is {fingerprint}"
-            ]
         problems += [f"run {run_id[:8]}: {problem}" for problem in found]
     return problems
+
+
+def _changes(config: DictConfig, tags: Mapping[str, str]) -> list[str]:
+    """Return what has changed of the data and the files since a run was trained."""
+    if problem := data_problem(config, data.load(config.data), tags):
+        return [problem]
+    changed = changed_files(sources_in(tags), files_of(config))
+    if changed or Tags.IDENTITY not in tags:
+        return changed
+    then = Identity.parse(tags[Tags.IDENTITY])
+    return then.differences(identity_of(config), "the run's", "now it")
 
 
 @contextmanager

@@ -12,14 +12,13 @@ never.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig
 from optuna.distributions import FloatDistribution
 
 from rnnexp.formatting import did_you_mean
 from rnnexp.search.config_keys import value_of
 from rnnexp.search.dimension import Condition, Dimension
-from rnnexp.search.space import Space, parse, read_condition
+from rnnexp.search.space import Groups, Space, parse, read_condition
 
 WHEN = "hydra.sweeper.when"
 
@@ -73,7 +72,7 @@ def with_conditions(
     params: Sequence[str] = (),
     arguments: Sequence[str] = (),
     base: DictConfig | None = None,
-    loader: ConfigLoader | None = None,
+    groups: Groups | None = None,
 ) -> tuple[Space, list[str]]:
     """Add the dimensions of ``hydra.sweeper.when`` to a space.
 
@@ -83,16 +82,16 @@ def with_conditions(
         params: Overrides of the sweep's file.
         arguments: Overrides of the command line, which win over ``when``.
         base: The composed config of a trial with nothing searched; None if it can't be composed.
-        loader: Hydra's config loader, needed to expand ``glob(...)``.
+        groups: The config groups, needed to expand ``glob(...)`` over one.
 
     Returns:
         The space with all dimensions that can be read, and a message for each problem.
     """
-    blocks = [_block(str(text), block, loader) for text, block in (when or {}).items()]
+    blocks = [_block(str(text), block, groups) for text, block in (when or {}).items()]
     from_file = {d.key: d for block in blocks for d in block.dimensions}
     known = _Known(
         searched=space.by_key,
-        offered=parse(params, loader)[0].by_key | from_file,
+        offered=parse(params, groups)[0].by_key | from_file,
         commanded={_key(text) for text in arguments},
         taken={*space.by_key, *map(_key, space.fixed)},
         base=base,
@@ -108,10 +107,10 @@ def _key(override: str) -> str:
     return override.partition("=")[0].lstrip("+~")
 
 
-def _block(text: str, block: object, loader: ConfigLoader | None) -> _Block:
+def _block(text: str, block: object, groups: Groups | None) -> _Block:
     read = _Block(f"{WHEN}: {text}")
     try:
-        read.condition = read_condition(text, loader)
+        read.condition = read_condition(text, groups)
     except ValueError as error:
         read.problems.append(
             f"{read.where}: must be KEY=VALUE or KEY=choice(VALUE, ...) in Hydra's grammar: {error}"
@@ -121,9 +120,9 @@ def _block(text: str, block: object, loader: ConfigLoader | None) -> _Block:
         return read
     read.keys = frozenset(str(key).lstrip("+~") for key in block)
     overrides, problems = as_overrides(read.where, block)
-    space, unread = parse(overrides, loader)
+    space, unread = parse(overrides, groups)
     # A plain value becomes the only choice, so that it is set, and logged, where it applies.
-    only, unread_too = parse([_only_choice(text) for text in space.fixed], loader)
+    only, unread_too = parse([_only_choice(text) for text in space.fixed], groups)
     read.dimensions = (*space.dimensions, *only.dimensions)
     read.problems += [*problems, *unread, *unread_too]
     return read

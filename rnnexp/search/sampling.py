@@ -1,6 +1,8 @@
 """Sampling of trials: draw params by conditions, and draw again what was tried before."""
 
 from collections.abc import Iterator
+from copy import copy
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -15,6 +17,7 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from rnnexp.search.dimension import Params
+from rnnexp.search.seeded_sampler import Limits, SeededSampler, seed_of_trial
 from rnnexp.search.space import Space
 
 ATTEMPTS = 20  # draws of the sampler, at least 1
@@ -34,6 +37,8 @@ def ask(study: optuna.Study, space: Space) -> Trial:
 
 def complete(trial: Trial, space: Space) -> None:
     """Draw the params that a trial lacks; a trial whose sweep died early may lack some."""
+    if isinstance(trial.study.sampler, DistinctSampler):
+        trial.study.sampler.study = trial.study
     for dimension in space.dimensions:
         if dimension.applies(trial.params):
             _suggest(trial, dimension.key, dimension.distribution)
@@ -53,19 +58,37 @@ def _suggest(trial: Trial, key: str, distribution: BaseDistribution) -> None:
 class DistinctSampler(BaseSampler):
     """Lets a sampler draw again while it draws params that the study has already tried.
 
-    If the sampler still draws tried params after some attempts, untried params are drawn at random.
+    If the sampler still draws tried params after some attempts, untried params are drawn at random,
+    within the limits of the sampler. The points of a grid are all drawn in this way.
 
     Args:
         sampler: The sampler that draws.
         space: The search space.
-        seed: Seed of the draw among untried params.
+        seed: Seed of the draw among untried params; None for that of a `SeededSampler`, else 0.
+
+    Attributes:
+        drawable: The search space, with no other values than the sampler draws.
+        is_stopped: Whether the sampler has stopped the study.
     """
 
-    def __init__(self, sampler: BaseSampler, space: Space, seed: int = 0) -> None:
+    def __init__(self, sampler: BaseSampler, space: Space, seed: int | None = None) -> None:
         self._sampler = sampler
         self._space = space
-        self._random = Random(seed)  # noqa: S311
-        self._uniform = RandomSampler(seed)
+        self._is_grid = isinstance(sampler, SeededSampler) and sampler.is_grid
+        self._seed = seed or (sampler.seed if isinstance(sampler, SeededSampler) else 0) or 0
+        self.drawable = within(space, sampler.limits if isinstance(sampler, SeededSampler) else {})
+        self.is_stopped = False
+        self.study: optuna.Study | None = None  # whole; a pruner may hand over a part of its trials
+
+    def reason_to_stop(self, study: optuna.Study) -> str:
+        """Return why the sampler draws no more; empty if it does."""
+        name = self._sampler.name if isinstance(self._sampler, SeededSampler) else "the sampler"
+        if self.is_stopped:
+            return f"{name} has no more params to try"
+        if is_exhausted(study, self.drawable):
+            where = "of the search space" if self.drawable is self._space else f"of {name}"
+            return f"all {self.drawable.size} params {where} have been tried"
+        return ""
 
     def infer_relative_search_space(
         self,
@@ -86,35 +109,48 @@ class DistinctSampler(BaseSampler):
         return {key: value for key, value in params.items() if key in search_space}
 
     def _untried(self, study: optuna.Study, trial: FrozenTrial) -> Params:
-        tried = {frozenset(params.items()) for params in tried_params(study, trial.number)}
+        of_study = tried_params(self.study or study, trial.number)
+        tried = {frozenset(params.items()) for params in of_study}
         enqueued: Params = trial.system_attrs.get("fixed_params", {}) | trial.params
+        if not self._is_grid:
+            for _ in range(ATTEMPTS):
+                drawn = self._draw(self._sampler, self._space, self._that_stops(study), trial)
+                if frozenset(drawn.items()) not in tried:
+                    return drawn
+        seed = seed_of_trial(self._seed, trial.number)
+        if self.drawable.size is not None and self.drawable.size <= LISTABLE:
+            points = self.drawable.points(enqueued)
+            untried = [params for params in points if frozenset(params.items()) not in tried]
+            return Random(seed).choice(untried or points)  # noqa: S311
+        uniform = RandomSampler(seed)
         for _ in range(ATTEMPTS):
-            drawn = self._draw(self._sampler, study, trial, enqueued)
+            drawn = self._draw(uniform, self.drawable, study, trial)
             if frozenset(drawn.items()) not in tried:
-                return drawn
-        if self._space.size is None or self._space.size > LISTABLE:
-            return self._draw(self._uniform, study, trial, enqueued)
-        points = self._space.points(enqueued)
-        untried = [params for params in points if frozenset(params.items()) not in tried]
-        return self._random.choice(untried) if untried else drawn
+                break
+        return drawn
 
-    def _draw(
-        self, sampler: BaseSampler, study: optuna.Study, trial: FrozenTrial, enqueued: Params
-    ) -> Params:
+    def _draw(self, sampler: BaseSampler, space: Space, study: Any, trial: FrozenTrial) -> Params:
         """Draw params of all dimensions that apply, including those with a single value."""
+        enqueued: Params = trial.system_attrs.get("fixed_params", {}) | trial.params
         together = sampler.infer_relative_search_space(study, trial)
         given = sampler.sample_relative(study, trial, together) | enqueued
-        params: Params = {}
-        for d in self._space.dimensions:
-            if not d.applies(params):
+        drawn = copy(trial)  # what is drawn independently may depend on what was drawn before
+        drawn.params, drawn.distributions = {}, {}
+        for d in space.dimensions:
+            if not d.applies(drawn.params):
                 continue
             if d.key in given:
-                params[d.key] = given[d.key]
+                value = given[d.key]
             elif d.distribution.single():
-                params[d.key] = d.probes()[0]
+                value = d.probes()[0]
             else:
-                params[d.key] = sampler.sample_independent(study, trial, d.key, d.distribution)
-        return params
+                value = sampler.sample_independent(study, drawn, d.key, d.distribution)
+            drawn.distributions |= {d.key: d.distribution}
+            drawn.params |= {d.key: value}
+        return drawn.params
+
+    def _that_stops(self, study: optuna.Study) -> "_Stoppable":
+        return _Stoppable(study, self)
 
     def sample_independent(
         self,
@@ -124,7 +160,8 @@ class DistinctSampler(BaseSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         """Call the wrapped sampler."""
-        return self._sampler.sample_independent(study, trial, param_name, param_distribution)
+        stoppable: Any = self._that_stops(study)
+        return self._sampler.sample_independent(stoppable, trial, param_name, param_distribution)
 
     def reseed_rng(self) -> None:
         """Call the wrapped sampler."""
@@ -132,7 +169,8 @@ class DistinctSampler(BaseSampler):
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """Call the wrapped sampler."""
-        self._sampler.before_trial(study, trial)
+        stoppable: Any = self._that_stops(study)
+        self._sampler.before_trial(stoppable, trial)
 
     def after_trial(
         self,
@@ -142,7 +180,70 @@ class DistinctSampler(BaseSampler):
         values: Any,
     ) -> None:
         """Call the wrapped sampler."""
-        self._sampler.after_trial(study, trial, state, values)
+        stoppable: Any = self._that_stops(study)
+        self._sampler.after_trial(stoppable, trial, state, values)
+
+
+class _Stoppable:
+    """A study that a sampler can stop; Optuna's own raises outside of `Study.optimize`.
+
+    Args:
+        study: The study.
+        sampler: Keeps that the study was stopped.
+    """
+
+    def __init__(self, study: optuna.Study, sampler: DistinctSampler) -> None:
+        self._stoppable = study
+        self._keeper = sampler
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stoppable, name)
+
+    def stop(self) -> None:
+        """Let no further trial begin."""
+        self._keeper.is_stopped = True
+
+
+def within(space: Space, limits: Limits) -> Space:
+    """Return a search space with no other values than the given ones.
+
+    Args:
+        space: The search space.
+        limits: Values by searched key; other keys keep all their values.
+    """
+    if not limits:
+        return space
+    return replace(
+        space,
+        dimensions=tuple(
+            replace(d, distribution=CategoricalDistribution(tuple(limits[d.key])))
+            if d.key in limits
+            else d
+            for d in space.dimensions
+        ),
+    )
+
+
+def is_exhausted(study: optuna.Study, space: Space) -> bool:
+    """Return whether a study has tried all points of a space that can be counted."""
+    if space.size is None or len(study.get_trials(deepcopy=False)) < space.size:
+        return False
+    # A trial whose sweep died while params were drawn has some of them only.
+    whole = (params for params in tried_params(study) if space.holds(params))
+    return len({frozenset(params.items()) for params in whole}) >= space.size
+
+
+def reason_to_stop(study: optuna.Study, space: Space) -> str:
+    """Return why no further trial can be drawn; empty if one can.
+
+    Args:
+        study: The study.
+        space: The search space.
+    """
+    if isinstance(study.sampler, DistinctSampler):
+        return study.sampler.reason_to_stop(study)
+    tried = f"all {space.size} params of the search space have been tried"
+    return tried if is_exhausted(study, space) else ""
 
 
 def tried_params(study: optuna.Study, before: int | None = None) -> Iterator[Params]:

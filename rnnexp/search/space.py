@@ -19,14 +19,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol, cast
 
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import (
     IntervalSweep,
     Override,
-    Quote,
     QuotedString,
     RangeSweep,
     Sweep,
@@ -41,6 +41,17 @@ from optuna.distributions import (
 )
 
 from rnnexp.search.dimension import Condition, Dimension, Params, Value
+from rnnexp.search.quoting import as_value, in_quotes
+
+
+class Groups(Protocol):
+    """Knows the config groups; a config loader of Hydra's is one."""
+
+    def get_group_options(
+        self, group_name: str, results_filter: ObjectType | None = ObjectType.CONFIG
+    ) -> list[str]:
+        """Return the choices of a group."""
+
 
 SHORT_NAMES = {"learning_rate": "lr", "embedding_size": "embedding", "batch_size": "batch"}
 
@@ -77,9 +88,10 @@ class Space:
             for child in self.dimensions
             if child.condition and child.condition.key == dimension.key
         ]
-        branching = {value for _, condition in below for value in condition.values}
+        values = dimension.values() or []
+        branching = {v for _, condition in below for v in condition.values if v in values}
         return (
-            len(dimension.values() or [])
+            len(values)
             - len(branching)
             + sum(
                 math.prod(self._size(d) for d, c in below if c.holds({dimension.key: value}))
@@ -169,25 +181,22 @@ def short_key(key: str) -> str:
     return SHORT_NAMES.get(name, name)
 
 
-def parse(
-    arguments: Sequence[str], config_loader: ConfigLoader | None = None
-) -> tuple[Space, list[str]]:
+def parse(arguments: Sequence[str], groups: Groups | None = None) -> tuple[Space, list[str]]:
     """Read a search space from overrides.
 
     Args:
         arguments: Overrides in Hydra's grammar; of two for one key the later counts.
-        config_loader: Hydra's config loader, needed to expand ``glob(...)`` over a group.
+        groups: The config groups, needed to expand ``glob(...)`` over one.
 
     Returns:
         The space of all overrides that can be read, and a message for each that can't.
     """
-    parser = OverridesParser.create(config_loader)
     dimensions: dict[str, Dimension] = {}
     fixed: dict[str, str] = {}
     problems: list[str] = []
     for argument in arguments:
         try:
-            override = parser.parse_override(argument)
+            override = _override(argument, groups)
             key = override.get_key_element().lstrip("+~")
             dimensions.pop(key, None)
             fixed.pop(key, None)
@@ -196,22 +205,24 @@ def parse(
             else:
                 fixed[key] = argument
         except (HydraException, ValueError) as error:
-            problems.append(f"search space: {argument!r} can't be read: {error}")
+            written = in_quotes(argument)
+            hint = f"; give it quotes: {written}" if written else ""
+            problems.append(f"search space: {argument!r} can't be read: {error}{hint}")
     return Space(tuple(dimensions.values()), tuple(fixed.values())), problems
 
 
-def read_condition(grammar: str, config_loader: ConfigLoader | None = None) -> Condition:
+def read_condition(grammar: str, groups: Groups | None = None) -> Condition:
     """Read a condition, as ``model=choice(lstm,gru)`` or ``model=lstm``.
 
     Args:
         grammar: The parent and its values, as in an override.
-        config_loader: Hydra's config loader, needed to expand ``glob(...)``.
+        groups: The config groups, needed to expand ``glob(...)`` over one.
 
     Raises:
         ValueError: If the condition can't be read.
     """
     try:
-        override = OverridesParser.create(config_loader).parse_override(grammar)
+        override = _override(grammar, groups)
         if override.is_delete():
             raise ValueError("a key that is removed has no value")
         key = override.get_key_element().lstrip("+")
@@ -220,6 +231,12 @@ def read_condition(grammar: str, config_loader: ConfigLoader | None = None) -> C
         return Condition(key, (_choice(override.value())[0],), grammar)
     except HydraException as error:
         raise ValueError(str(error)) from error
+
+
+def _override(text: str, groups: Groups | None) -> Override:
+    override = OverridesParser.create().parse_override(text)
+    override.config_loader = cast("ConfigLoader", groups)  # Hydra asks it for the groups only
+    return override
 
 
 def _dimension(override: Override) -> Dimension:
@@ -261,12 +278,7 @@ def _choice(element: Any) -> tuple[Value, str]:
     text = str(Transformer.str(element))
     if not isinstance(element, str):
         return (element if isinstance(element, Value) else text), text
-    # Hydra has removed the quotes; an override needs them where the plain text is another value.
-    try:
-        as_is = OverridesParser.create().parse_override(f"key={text}").value()
-    except HydraException:
-        as_is = None
-    return element, text if as_is == element else QuotedString(element, Quote.single).with_quotes()
+    return element, as_value(element)  # Hydra has removed the quotes
 
 
 def _interval(sweep: IntervalSweep) -> BaseDistribution:

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +22,7 @@ from rnnexp.storage.schema import Tags
 from rnnexp.training.checkpoint import WEIGHTS, load
 from rnnexp.training.model import build
 from rnnexp.training.output_layer import HINGES, Output, loss_of, output_of
+from rnnexp.training.run_data import data_problem
 
 if TYPE_CHECKING:
     from mlflow.models import Model
@@ -29,13 +30,13 @@ if TYPE_CHECKING:
 REQUIREMENTS = ("mlflow", "tensorflow", "keras", "numpy", "pandas")
 
 
-def dataset_of(config: DictConfig, run_id: str, fingerprint: str) -> Dataset:
+def dataset_of(config: DictConfig, run_id: str, tags: Mapping[str, str]) -> Dataset:
     """Load the data that a run was trained on, which have its vocabulary.
 
     Args:
         config: The run's config.
         run_id: The run's id, for messages.
-        fingerprint: The fingerprint of the data that the run was trained on.
+        tags: The run's tags, among them the fingerprint of the data that it was trained on.
 
     Raises:
         ConfigError: If the data can't be read any more.
@@ -45,11 +46,9 @@ def dataset_of(config: DictConfig, run_id: str, fingerprint: str) -> Dataset:
         dataset = data.load(config.data)
     except HydraException as error:
         raise ConfigError([f"run {run_id}: its data config can't be used: {error}"]) from error
-    if dataset.folder.name != fingerprint:
+    if problem := data_problem(config, dataset, tags):
         raise NotFoundError(
-            f"the data of run {run_id} have changed since it was trained: the fingerprint was "
-            f"{fingerprint}, now it is {dataset.folder.name}; without the original data, the word "
-            "of each id is unknown"
+            f"run {run_id}: {problem}; without the original data, the word of each id is unknown"
         )
     return dataset
 

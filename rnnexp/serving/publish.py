@@ -18,7 +18,6 @@ from mlflow.tracking import MlflowClient
 from omegaconf import DictConfig
 
 from rnnexp.errors import NotFoundError
-from rnnexp.objective import Objective
 from rnnexp.serving.packing import dataset_of, pack
 from rnnexp.storage import registry
 from rnnexp.storage.mlflow_store import MlflowStore
@@ -27,8 +26,8 @@ from rnnexp.storage.schema import Metrics, ModelTags, Tags
 from rnnexp.training.checkpoint import no_checkpoint
 
 RULE = (
-    f"The alias {CHAMPION} goes to a version whose {Metrics.BEST_VALUE}, on the validation part, "
-    "is better than the champion's, on the same data and by the same objective."
+    f"The alias {CHAMPION} goes to a version whose {Metrics.BEST_VALUE} is better than the "
+    "champion's, measured on the same rows and by the same objective and loss or metric."
 )
 
 
@@ -134,11 +133,12 @@ def _log(
     run = client.get_run(run_id)
     if Metrics.BEST_VALUE not in run.data.metrics:
         raise NotFoundError(f"run {run_id} has no {Metrics.BEST_VALUE} to compare models by")
-    dataset = dataset_of(config, run_id, run.data.tags[Tags.DATA])
+    dataset = dataset_of(config, run_id, run.data.tags)
     tags = {
         ModelTags.RUN: run_id,
         ModelTags.DATA: dataset.folder.name,
-        ModelTags.OBJECTIVE: str(Objective(**config.objective)),
+        ModelTags.IDENTITY: run.data.tags[Tags.IDENTITY],
+        ModelTags.OBJECTIVE: run.data.tags[Tags.OBJECTIVE],
         ModelTags.BEST_VALUE: repr(run.data.metrics[Metrics.BEST_VALUE]),
         ModelTags.STUDY: run.data.tags[Tags.STUDY],
         ModelTags.TRIAL: run.data.tags[Tags.TRIAL],

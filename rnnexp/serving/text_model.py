@@ -140,7 +140,7 @@ def _load_pyfunc(path: str) -> TextModel:
     """Load a model's folder, when MLflow calls this function by its name."""
     import keras
 
-    network = keras.models.load_model(Path(path, NETWORK), compile=False)
+    network = keras.models.load_model(Path(path, NETWORK), compile=False, safe_mode=True)
     return TextModel(network, Encoding.open(Path(path)))
 
 

@@ -43,7 +43,7 @@ def delete_checkpoint(
         for file in files:
             file.unlink(missing_ok=True)
     except Exception as error:
-        if is_transient(error) and not _is_refused(error):
+        if is_transient(error):
             raise
         log.warning("the checkpoint in %s can't be deleted: %s", folder, one_line(error))
 
@@ -58,9 +58,3 @@ def _delete_artifacts(client: MlflowClient, run_id: str, reason: str, *, had_fil
     client.set_tag(run_id, Tags.CHECKPOINT_DELETED, reason)
     if has_tag:
         client.delete_tag(run_id, Tags.CHECKPOINT)
-
-
-def _is_refused(error: Exception) -> bool:
-    """Return whether a retry would fail in the same way."""
-    response = getattr(error, "response", None)  # of an artifact store behind HTTP
-    return isinstance(error, PermissionError) or getattr(response, "status_code", 500) < 500

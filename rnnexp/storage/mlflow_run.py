@@ -1,18 +1,28 @@
 """An MLflow run that is being written: an explicit run id, one request an epoch."""
 
+import logging
+import posixpath
 import re
 import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from mlflow.tracking import MlflowClient
 
+from rnnexp.errors import one_line
+from rnnexp.passwords import without_password
 from rnnexp.storage.outbox import Outbox
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Artifacts, Metrics
 
+log = logging.getLogger(__name__)
+
 _ILLEGAL = re.compile(r"[^\w\-. :/]")  # in the name of a param, such as the @ of a package
+_LONGEST_NAME = 250  # characters
+
+T = TypeVar("T")
 
 
 class Run:
@@ -58,18 +68,18 @@ class Run:
         """
         entry = {
             "kind": "batch",
-            "metrics": {name: float(value) for name, value in (metrics or {}).items()},
+            "metrics": {name: float(value) for name, value in stored_names(metrics or {}).items()},
             "step": step,
             "time": now_ms(),
-            "params": {param_name(name): str(value) for name, value in (params or {}).items()},
-            "tags": self._next_tags | {name: str(value) for name, value in (tags or {}).items()},
+            "params": {name: _text(value) for name, value in stored_names(params or {}).items()},
+            "tags": self._next_tags | {name: _text(value) for name, value in (tags or {}).items()},
         }
         self._next_tags = {}
         self._outbox.send(entry)
 
     def tag_later(self, tags: Mapping[str, object]) -> None:
         """Write tags with the next batch, since every request takes its time."""
-        self._next_tags |= {name: str(value) for name, value in tags.items()}
+        self._next_tags |= {name: _text(value) for name, value in tags.items()}
 
     def delete_tag(self, name: str) -> None:
         """Delete a tag if the run has it, after the writes that are queued."""
@@ -98,7 +108,8 @@ class Run:
     @retry_transient
     def steps(self, metric: str) -> set[int]:
         """Return the steps at which a metric has been written."""
-        return {entry.step for entry in self._client.get_metric_history(self.id, metric)}
+        history = self._client.get_metric_history(self.id, stored_name(metric))
+        return {entry.step for entry in history}
 
     @retry_transient
     def has_params(self) -> bool:
@@ -111,7 +122,7 @@ class Run:
 
     def log_text(self, text: str, name: str) -> None:
         """Store a text as artifact."""
-        self._outbox.send({"kind": "text", "text": text, "name": name})
+        self._outbox.send({"kind": "text", "text": _text(text), "name": name})
 
     def delete_checkpoint(
         self, run_id: str | None, folder: Path, patterns: Sequence[str], reason: str
@@ -140,9 +151,12 @@ class Run:
 
     def end_failed(self, error: BaseException | str) -> None:
         """Let the run end as FAILED, with the traceback as artifact."""
-        if isinstance(error, BaseException):
-            self.log_text("".join(traceback.format_exception(error)), Artifacts.TRACEBACK)
         self._status = "FAILED"
+        if isinstance(error, BaseException):
+            try:
+                self.log_text("".join(traceback.format_exception(error)), Artifacts.TRACEBACK)
+            except Exception as refused:  # without a queue; the run ends all the same
+                log.warning("the traceback can't be stored: %s", one_line(refused))
 
     def terminate(self) -> None:
         """End the run in MLflow."""
@@ -150,9 +164,41 @@ class Run:
         self._outbox.close()
 
 
-def param_name(key: str) -> str:
-    """Return a config key in the form that MLflow takes as the name of a param."""
-    return _ILLEGAL.sub("_", key)
+def stored_name(name: str) -> str:
+    """Return a name of a metric or a param in the form that MLflow takes.
+
+    Whoever reads a metric from MLflow by its name in Keras asks for it by this name.
+
+    Args:
+        name: Such as ``precision@0.8``, or a config key with the ``@`` of a package.
+    """
+    legal = _ILLEGAL.sub("_", name)
+    if posixpath.normpath(legal) != legal or legal.startswith((".", "/")):  # taken for a path
+        legal = legal.replace("/", "_")
+        legal = "_" + legal.lstrip(".") if legal.startswith(".") else legal or "_"
+    return legal[:_LONGEST_NAME]
+
+
+def stored_names(values: Mapping[str, T]) -> dict[str, T]:
+    """Return values by their stored names, in the same order.
+
+    Of names that become equal, those that MLflow takes as they are stay so, others get a number.
+    """
+    names = {name: stored_name(name) for name in values}
+    taken = {name for name, legal in names.items() if name == legal}
+    for name, legal in names.items():
+        if name != legal:
+            free, number = legal, 2
+            while free in taken:
+                free, number = f"{legal}_{number}", number + 1
+            taken.add(free)
+            names[name] = free
+    return {names[name]: value for name, value in values.items()}
+
+
+def _text(value: object) -> str:
+    """Return a value as MLflow gets it; an error's message may have a URL with a password in it."""
+    return without_password(str(value))
 
 
 def seconds_so_far(client: MlflowClient, run_id: str) -> float:

@@ -1,20 +1,23 @@
 """An MLflow store: its client, single runs of it, and the commands that show it."""
 
+import json
 import shlex
+import shutil
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, chdir, nullcontext
 from pathlib import Path
-from urllib.parse import unquote
 
 from hydra.utils import to_absolute_path
-from mlflow.entities import Metric, RunTag
+from mlflow.entities import LifecycleStage, Metric, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient, get_tracking_uri
 
-from rnnexp.errors import one_line
+from rnnexp.passwords import for_mlflow, to_type
 from rnnexp.storage.locks import locked
-from rnnexp.storage.mlflow_run import Run, now_ms
+from rnnexp.storage.mlflow_run import Run, now_ms, stored_names
 from rnnexp.storage.retry import retry_transient
+from rnnexp.storage.schema import Files, Tags
+from rnnexp.storage.store_problems import new_store_problem, opening_problem, read_problem
 from rnnexp.storage.uris import absolute_uri, sqlite_file, write_problem
 
 DEFAULT_URI = "sqlite:///mlflow.db"  # where a bare `mlflow ui` looks
@@ -27,29 +30,58 @@ class MlflowStore:
         uri: MLflow's tracking URI; None for ``MLFLOW_TRACKING_URI``, else MLflow's default.
 
     Attributes:
-        uri: The tracking URI, absolute.
+        uri: The tracking URI, absolute, with ``***`` for a password.
     """
 
     def __init__(self, uri: str | None) -> None:
         with _start_folder():
             self.uri = absolute_uri(uri or get_tracking_uri())
 
+    @property
+    def is_new(self) -> bool:
+        """Whether the store is a SQLite file that is not there yet."""
+        file = sqlite_file(self.uri)
+        return bool(file and not file.exists())
+
     def problems(self) -> list[str]:
         """Return why no run can be written to this store; empty if runs can be written."""
-        # MLflow's own default is percent-encoded.
-        problem = write_problem(unquote(self.uri) if self.uri.startswith("sqlite:") else self.uri)
-        try:
-            if not problem and not self.uri.startswith(("sqlite:", "http")):
-                self.client()
-        except MlflowException as error:
-            # Such as an unknown scheme, or a store of files, which MLflow no longer supports.
-            problem = f"{self.uri} can't be used: {one_line(error)}"
+        problem = self.read_problem() or write_problem(self.uri)
+        if self.is_new and not problem:
+            problem = new_store_problem(Path(to_absolute_path(".")))
         return [f"tracking.uri: {problem}"] if problem else []
+
+    def read_problem(self) -> str | None:
+        """Return why no run can be read from this store; None if the store is new, or can be."""
+        problem = read_problem(self.uri)
+        if problem or self.is_new:
+            return problem
+        try:
+            self.client()
+        except Exception as error:  # whatever MLflow, SQLAlchemy, Alembic or a driver raises
+            return opening_problem(self.uri, error)
+        return None
+
+    def run_problem(self, run_id: str) -> str | None:
+        """Return why a run can't be written to, as half a sentence; None if it can be."""
+        if not self.knows(run_id):
+            return (
+                f"its run {run_id} is not in {self.uri}; give the store that the study began with"
+            )
+        info = self.client().get_run(run_id).info
+        if info.lifecycle_stage != LifecycleStage.DELETED:
+            return None
+        experiment = self.client().get_experiment(info.experiment_id)
+        if experiment.lifecycle_stage == LifecycleStage.DELETED:
+            what = f"the experiment {experiment.name}, which has its run,"
+            how = f"mlflow experiments restore --experiment-id {info.experiment_id}"
+        else:
+            what = f"its run {run_id}"
+            how = f"mlflow runs restore --run-id {run_id}"
+        return f"{what} was deleted in MLflow; to restore it: {self.command_prefix()}{how}"
 
     def knows(self, run_id: str) -> bool:
         """Return whether a run is in this store, without creating a SQLite file."""
-        file = sqlite_file(unquote(self.uri))
-        if file and not file.exists():
+        if self.is_new:
             return False
         try:
             self.client().get_run(run_id)
@@ -69,7 +101,7 @@ class MlflowStore:
         now = now_ms()
         self.client().log_batch(
             run_id,
-            metrics=[Metric(name, value, now, 0) for name, value in metrics.items()],
+            metrics=[Metric(name, value, now, 0) for name, value in stored_names(metrics).items()],
             tags=[RunTag(name, str(value)) for name, value in tags.items()],
         )
 
@@ -83,34 +115,54 @@ class MlflowStore:
     def download(self, run_id: str, path: str, folder: Path) -> Path:
         """Fetch one of a run's artifacts into a folder.
 
+        A file that could not be stored yet is taken from where it is queued, on the same machine.
+
         Returns:
             The file, or the folder, that was fetched.
         """
+        job = self.client().get_run(run_id).data.tags.get(Tags.FOLDER)
+        if queued := _queued_file(Path(job), path) if job else None:
+            return Path(shutil.copy(queued, folder))
         return Path(self.client().download_artifacts(run_id, path, str(folder)))
 
     def how_to_browse(self, run: Run) -> str:
         """Return the command and the address that show a run among the others."""
         if self.uri.startswith("http"):
-            return f"open {self.uri}/{run.page}"
-        where = "" if self._is_default() else f" --backend-store-uri {shlex.quote(self.uri)}"
+            return f"open {to_type(self.uri)}/{run.page}"
+        uri = shlex.quote(to_type(self.uri))
+        where = "" if self._is_default() else f" --backend-store-uri {uri}"
         return f"mlflow ui{where}    and open http://127.0.0.1:5000/{run.page}"
 
     def command_prefix(self) -> str:
         """Return what a command of MLflow needs before it to find this store; may be empty."""
-        return "" if self._is_default() else f"MLFLOW_TRACKING_URI={shlex.quote(self.uri)} "
+        uri = shlex.quote(to_type(self.uri))
+        return "" if self._is_default() else f"MLFLOW_TRACKING_URI={uri} "
 
     def client(self) -> MlflowClient:
         """Return MLflow's client of this store."""
-        file = sqlite_file(unquote(self.uri))
+        file = sqlite_file(self.uri)
         # Of two sweeps that begin at the same moment, one would find half of the other's tables.
         alone = locked(file.parent) if file and file.parent.exists() else nullcontext()
         with _start_folder(), alone:  # a new store remembers where its artifacts go
-            return MlflowClient(self.uri)
+            return MlflowClient(for_mlflow(self.uri))
 
     def _is_default(self) -> bool:
-        return unquote(self.uri) == absolute_uri(DEFAULT_URI)
+        return sqlite_file(self.uri) == sqlite_file(absolute_uri(DEFAULT_URI))
 
 
 def _start_folder() -> AbstractContextManager[None]:
     """Enter the folder where the command was started, which MLflow's defaults are relative to."""
     return chdir(to_absolute_path("."))
+
+
+def _queued_file(job: Path, path: str) -> Path | None:
+    """Return the file that waits in a job's folder to be stored as an artifact."""
+    for name in (Files.OUTBOX, Files.REFUSED):
+        if not (job / name).exists():
+            continue
+        for entry in json.loads((job / name).read_text())["entries"]:
+            if entry["kind"] == "file":
+                file = Path(entry["path"])
+                if (Path(entry["folder"] or "") / file.name) == Path(path) and file.exists():
+                    return file
+    return None

@@ -4,16 +4,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from rnnexp.objective import Objective
 from rnnexp.storage import schema
-from rnnexp.storage.mlflow_run import Run, now_ms, param_name, seconds_so_far
+from rnnexp.storage.mlflow_run import Run, now_ms, seconds_so_far, stored_name
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.retry import retry_transient
+from rnnexp.storage.run_creation import create_run, experiment_id, is_gone
 from rnnexp.storage.schema import Kind, Metrics, Tags
+from rnnexp.storage.store_problems import experiment_problem
 from rnnexp.storage.ui_view import TAG as VIEW
 from rnnexp.storage.ui_view import view
 
@@ -25,23 +25,39 @@ class Tracker(MlflowStore):
         uri: MLflow's tracking URI; None for ``MLFLOW_TRACKING_URI``, else MLflow's default.
         experiment: The experiment's name; the experiment is made with its first run.
         system_metrics: Whether jobs log MLflow's system metrics.
+        uncommitted_diff: Whether the changes since the application's last commit are stored.
 
     Attributes:
         uri: The tracking URI, absolute.
         system_metrics: As above.
+        uncommitted_diff: As above.
     """
 
-    def __init__(self, uri: str | None, experiment: str, system_metrics: bool = False) -> None:
+    def __init__(
+        self,
+        uri: str | None,
+        experiment: str,
+        system_metrics: bool = False,
+        uncommitted_diff: bool = True,
+    ) -> None:
         super().__init__(uri)
         self.system_metrics = system_metrics
+        self.uncommitted_diff = uncommitted_diff
         self._experiment = experiment
 
     def problems(self) -> list[str]:
         """Return why no run can be written as asked for; empty if runs can be written."""
         problems = super().problems()
-        if not isinstance(self.system_metrics, bool):
-            given = self.system_metrics
-            problems.insert(0, f"tracking.system_metrics={given}: must be true or false")
+        if not (isinstance(self._experiment, str) and self._experiment.strip()):
+            problems.append(
+                f"tracking.experiment={self._experiment}: give the name of an experiment"
+            )
+        elif not (problems or self.is_new):
+            problem = experiment_problem(self.client(), self._experiment)
+            problems += [problem] if problem else []
+        for name in ("system_metrics", "uncommitted_diff"):
+            if not isinstance(given := getattr(self, name), bool):
+                problems.insert(0, f"tracking.{name}={given}: must be true or false")
         return problems
 
     @contextmanager
@@ -66,7 +82,8 @@ class Tracker(MlflowStore):
             params: The run's params.
             kind: What the run is.
             parent: Id of the run that the new run is nested under.
-            continued: Id of a run that goes on, in place of a new run.
+            continued: Id of a run that goes on, in place of a new run. If the run was deleted in
+                MLflow, a new run takes its place.
             outbox: Where writes are queued while MLflow is unreachable; None to raise its errors.
 
         Yields:
@@ -76,7 +93,7 @@ class Tracker(MlflowStore):
         all_tags |= {Tags.SCHEMA: str(schema.VERSION), Tags.KIND: kind}
         if parent:
             all_tags[MLFLOW_PARENT_RUN_ID] = parent
-        run = self._open(name, all_tags, continued, outbox)
+        run = self._open(name, all_tags, parent, continued, outbox)
         try:
             if not (continued and run.has_params()):
                 run.log_batch(params=params)
@@ -90,20 +107,30 @@ class Tracker(MlflowStore):
         finally:
             run.terminate()
 
-    @retry_transient
     def _open(
-        self, name: str | None, tags: dict[str, str], continued: str | None, outbox: Path | None
+        self,
+        name: str | None,
+        tags: dict[str, str],
+        parent: str | None,
+        continued: str | None,
+        outbox: Path | None,
     ) -> Run:
         client = self.client()
-        experiment_id = self._experiment_id(client)
-        if continued:
-            client.update_run(continued, status="RUNNING")
-            run = Run(client, continued, experiment_id, outbox)
-            run.log_batch(tags=tags)
-            run.delete_tag(Tags.REASON)  # of an attempt that failed
-            return run
-        created = client.create_run(experiment_id, tags=tags, run_name=name)
-        return Run(client, created.info.run_id, experiment_id, outbox)
+        experiment = experiment_id(client, self._experiment, parent or continued)
+        if continued and not is_gone(client, continued):
+            return self._continue(continued, experiment, tags, outbox)
+        return Run(client, create_run(client, experiment, name, tags), experiment, outbox)
+
+    @retry_transient
+    def _continue(
+        self, run_id: str, experiment: str, tags: dict[str, str], outbox: Path | None
+    ) -> Run:
+        client = self.client()
+        client.update_run(run_id, status="RUNNING")
+        run = Run(client, run_id, experiment, outbox)
+        run.log_batch(tags=tags)
+        run.delete_tag(Tags.REASON)  # of an attempt that failed
+        return run
 
     @retry_transient
     def find(self, tags: Mapping[str, object], parent: str | None = None) -> str | None:
@@ -118,7 +145,9 @@ class Tracker(MlflowStore):
         if parent:
             texts[MLFLOW_PARENT_RUN_ID] = parent
         plain = [f"tags.{k} = '{v}'" for k, v in texts.items() if not set(v) & set("'\"\\")]
-        found = client.search_runs([self._experiment_id(client)], " and ".join(plain))
+        found = client.search_runs(
+            [experiment_id(client, self._experiment, parent)], " and ".join(plain)
+        )
         return next((r.info.run_id for r in found if texts.items() <= r.data.tags.items()), None)
 
     @retry_transient
@@ -143,19 +172,6 @@ class Tracker(MlflowStore):
             keys: The searched config keys.
             objective: By which the view is ordered.
         """
-        if text := view(study, [param_name(key) for key in keys], objective, now_ms()):
+        if text := view(study, [stored_name(key) for key in keys], objective, now_ms()):
             self.client().set_experiment_tag(run.experiment_id, f"{VIEW}{run.id}", text)
             run.page += f"?viewStateShareKey={run.id}"
-
-    def _experiment_id(self, client: MlflowClient) -> str:
-        found = client.get_experiment_by_name(self._experiment)
-        if found:
-            return str(found.experiment_id)
-        try:
-            return str(client.create_experiment(self._experiment))
-        except MlflowException:
-            # Another process has made the experiment a moment ago.
-            found = client.get_experiment_by_name(self._experiment)
-            if not found:
-                raise
-            return str(found.experiment_id)

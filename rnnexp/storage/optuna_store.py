@@ -6,12 +6,14 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from rnnexp.errors import StoreError
 from rnnexp.formatting import did_you_mean
 from rnnexp.objective import Objective
+from rnnexp.passwords import with_password
 from rnnexp.result import Result, State
 from rnnexp.storage.locks import locked
 from rnnexp.storage.schema import StudyAttrs, TrialAttrs, version_problem
-from rnnexp.storage.uris import sqlite_file
+from rnnexp.storage.uris import sqlite_file, sqlite_problem
 
 if TYPE_CHECKING:
     import optuna
@@ -27,14 +29,17 @@ def open_storage(url: str) -> "BaseStorage":
         url: An absolute URL, see `rnnexp.storage.uris.absolute_uri`.
 
     Raises:
+        StoreError: If a SQLite file is no storage of Optuna's.
         Exception: Whatever the database's driver raises.
     """
     import optuna  # the import takes a second, which most users of this module don't need
 
     file = sqlite_file(url)
+    if file and (problem := sqlite_problem(file, "studies", "Optuna")):
+        raise StoreError(problem)  # or Optuna would make its tables in it
     # Of two sweeps that begin at the same moment, one would find half of the other's tables.
     with locked(file.parent) if file else nullcontext():
-        return optuna.storages.get_storage(url)
+        return optuna.storages.get_storage(with_password(url))
 
 
 def study_names(url: str) -> list[str]:

@@ -3,11 +3,17 @@
 MLflow's server may be restarted, or its disk be full for a while: training goes on. Every write
 first tries to deliver the queued writes. Writes that are still queued at the end are in the file,
 for ``rnnexp deliver``.
+
+Runs and artifacts are two stores, often on two servers: while one is unreachable, what the other
+takes is delivered. A write that MLflow refuses holds up nothing: it is set aside in a second file,
+see rnnexp/storage/refused_writes.py.
 """
 
 import json
 import logging
 import time
+from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +22,24 @@ from mlflow.tracking import MlflowClient
 
 from rnnexp.atomic import atomic_write
 from rnnexp.errors import one_line
+from rnnexp.passwords import for_mlflow, hide
 from rnnexp.storage.checkpoint_deletion import delete_checkpoint
+from rnnexp.storage.error_kinds import ErrorKind, kind_of
 from rnnexp.storage.locks import locked
-from rnnexp.storage.retry import PAUSE, is_transient, retry_transient
+from rnnexp.storage.retry import FIRST_PAUSE, LONGEST_PAUSE, retry_on_disk
 from rnnexp.storage.schema import Files
 from rnnexp.storage.trial_folder import lock_of
 
 log = logging.getLogger(__name__)
 
 Entry = dict[str, Any]
+
+
+class Store(StrEnum):
+    """Which of MLflow's stores a write goes to."""
+
+    RUNS = "MLflow"
+    ARTIFACTS = "MLflow's artifact store"
 
 
 class Outbox:
@@ -41,8 +56,10 @@ class Outbox:
         self._run_id = run_id
         self._file = file
         self._queue: list[Entry] = []
-        self._next_try = 0.0
+        self._pauses: dict[Store, tuple[float, float]] = {}  # seconds, and when each is over
         self._is_saved = False
+        self._refused: list[Entry] = []
+        self._reported: set[str] = set()
         if file and file.exists():  # from an attempt that died
             saved = read(file)
             if saved and saved["run_id"] != run_id:
@@ -57,10 +74,8 @@ class Outbox:
             entry: ``kind`` and what `write` needs for this kind.
         """
         self._queue.append(entry)
-        if time.monotonic() >= self._next_try:
-            self.deliver()
-        else:
-            self._save()
+        now = time.monotonic()
+        self._deliver({store for store, (_, over) in self._pauses.items() if now < over})
 
     def deliver(self) -> bool:
         """Deliver the queued writes.
@@ -69,24 +84,10 @@ class Outbox:
             True if the queue is empty.
 
         Raises:
-            Exception: If MLflow refuses a write, or if there is no file for the queue.
+            Exception: If there is no file for a write that can't be made, or if the error is no
+                store's answer. The write is then no longer queued.
         """
-        while self._queue:
-            try:
-                write(self._client, self._run_id, self._queue[0])
-            except Exception as error:
-                if self._file is None or not is_transient(error):
-                    raise
-                if not self._file.exists():
-                    log.warning("MLflow is unreachable, writes are queued: %s", one_line(error))
-                self._next_try = time.monotonic() + PAUSE
-                self._save()
-                return False
-            self._queue.pop(0)
-        if self._file and self._file.exists():
-            self._file.unlink()
-            log.warning("MLflow can be reached again: all queued writes are delivered")
-        return True
+        return self._deliver(set())
 
     def close(self) -> None:
         """Deliver the queued writes, or store them in the file, before the process forgets them.
@@ -95,26 +96,120 @@ class Outbox:
             OSError: If the file can't be written for ten minutes, as on a disk that stays full.
         """
         if not self.deliver() and not self._is_saved:
-            retry_transient(self._write_file)()
+            retry_on_disk(self._write_file)()
+        if self._refused:
+            retry_on_disk(self._write_refused)()
+
+    def _deliver(self, unreachable: set[Store]) -> bool:
+        position = 0
+        while position < len(self._queue):
+            entry = self._queue[position]
+            store = _store_of(entry)
+            # The artifact store is asked for through the run.
+            if unreachable & {store, Store.RUNS}:
+                position += 1
+                continue
+            try:
+                write(self._client, self._run_id, entry)
+            except Exception as error:
+                kind = kind_of(error)
+                if self._file and kind is ErrorKind.TRANSIENT:
+                    unreachable.add(store)
+                    self._pause(store, error)
+                    continue
+                del self._queue[position]
+                if not self._file or (kind is ErrorKind.FATAL and store is Store.RUNS):
+                    raise
+                self._set_aside(entry, error)
+            else:
+                del self._queue[position]
+                self._pauses.pop(store, None)
+        if self._queue:
+            self._save()
+        elif self._file and self._file.exists():
+            self._file.unlink()
+            log.warning("MLflow can be reached again: all queued writes are delivered")
+        return not self._queue
+
+    def _pause(self, store: Store, error: Exception) -> None:
+        if store not in self._pauses:
+            log.warning("%s is unreachable, writes are queued: %s", store, one_line(error))
+        seconds, _ = self._pauses.get(store, (FIRST_PAUSE / 2, 0.0))
+        seconds = min(2 * seconds, LONGEST_PAUSE)
+        self._pauses[store] = seconds, time.monotonic() + seconds
+
+    def _set_aside(self, entry: Entry, error: Exception) -> None:
+        """Keep a write that MLflow refuses for later, and log the reason, once for each kind."""
+        reason = one_line(error)
+        if entry["kind"] not in self._reported:
+            log.warning(
+                "MLflow refuses %s, which is set aside in %s: %s",
+                described(entry), self._file and refused_file(self._file), reason,
+            )  # fmt: skip
+        self._reported.add(entry["kind"])
+        if entry["kind"] != "delete_tag":  # made later, it would delete a newer tag
+            self._refused.append(entry | {"refused": reason})
+            self._try_to_write(self._write_refused)
 
     def _save(self) -> None:
-        if not self._file:
-            return
+        self._is_saved = False
+        self._is_saved = self._try_to_write(self._write_file)
+
+    def _try_to_write(self, writing: Callable[[], None]) -> bool:
         try:
-            self._write_file()
-        except OSError as error:  # this disk is full as well; the queue is in memory
-            self._is_saved = False
+            writing()
+        except OSError as error:  # this disk is full as well; the writes are in memory
             log.warning("%s can't be written: %s", self._file, one_line(error))
+            return False
+        return True
 
     def _write_file(self) -> None:
-        saved = {
-            "uri": self._client.tracking_uri,
-            "run_id": self._run_id,
-            "entries": self._queue,
-        }
         if self._file:
-            atomic_write(self._file, json.dumps(saved))
+            self._write_to(self._file, self._queue)
         self._is_saved = True
+
+    def _write_refused(self) -> None:
+        """Add to the writes that were refused before, also of an attempt that died."""
+        if self._file:
+            file = refused_file(self._file)
+            saved = read(file) if file.exists() else None
+            earlier = saved["entries"] if saved else []
+            self._write_to(file, [*earlier, *self._refused])
+        self._refused = []
+
+    def _write_to(self, file: Path, entries: list[Entry]) -> None:
+        saved = {
+            "uri": hide(self._client.tracking_uri),
+            "run_id": self._run_id,
+            "entries": entries,
+        }
+        atomic_write(file, json.dumps(saved))
+
+
+def refused_file(outbox: Path) -> Path:
+    """Return the file of the refused writes of an outbox."""
+    return outbox.with_name(outbox.name.removesuffix(Files.OUTBOX) + Files.REFUSED)
+
+
+def described(entry: Entry) -> str:
+    """Return what an entry writes, for messages."""
+    if entry["kind"] == "batch":
+        names = [*entry["metrics"], *entry["params"], *entry["tags"]]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        return f"the values of {', '.join(names[:3])}{more}"
+    texts = {
+        "file": "the file {path}",
+        "text": "the file {name}",
+        "delete_tag": "the deletion of the tag {name}",
+        "delete_checkpoint": "the deletion of the checkpoint in {folder}",
+        "end": "the end of the run as {status}",
+    }
+    return texts[entry["kind"]].format_map(entry)
+
+
+def _store_of(entry: Entry) -> Store:
+    is_artifact = entry["kind"] in ("file", "text", "delete_checkpoint")
+    return Store.ARTIFACTS if is_artifact else Store.RUNS
 
 
 def write(client: MlflowClient, run_id: str, entry: Entry) -> None:
@@ -190,7 +285,7 @@ def deliver_all(folder: Path) -> tuple[int, int]:
             saved = read(file)
             if not saved:
                 continue
-            outbox = Outbox(MlflowClient(saved["uri"]), saved["run_id"], file)
+            outbox = Outbox(MlflowClient(for_mlflow(saved["uri"])), saved["run_id"], file)
             if outbox.deliver():
                 delivered += 1
             else:

@@ -26,11 +26,10 @@ from mlflow.utils.mlflow_tags import (
     MLFLOW_SOURCE_TYPE,
     MLFLOW_USER,
 )
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig
 
 from rnnexp.cores import available_cores
-from rnnexp.objective import Objective
+from rnnexp.objective import Objective, value_in
 from rnnexp.storage.schema import Tags
 from rnnexp.version import __version__
 
@@ -158,7 +157,7 @@ def provenance_tags(
     tags = {
         Tags.VERSION: __version__,
         Tags.OBJECTIVE: objective,
-        Tags.SEED: _selected(config, "seed"),
+        Tags.SEED: value_in(config, "seed"),
         MLFLOW_USER: _user(),
         MLFLOW_SOURCE_NAME: script(),
         MLFLOW_SOURCE_TYPE: "LOCAL",
@@ -166,23 +165,3 @@ def provenance_tags(
         Tags.DIRTY: git and str(git["dirty"]).lower(),
     }
     return {name: value for name, value in tags.items() if value is not None}
-
-
-def objective_in(config: DictConfig, direction: str) -> Objective:
-    """Return the objective of an application's config.
-
-    Args:
-        config: The application's config; ``objective`` has ``monitor`` and ``mode``, if at all.
-        direction: The study's direction, ``minimize`` or ``maximize``, where it has not.
-    """
-    mode, monitor = (_selected(config, f"objective.{key}") for key in ("mode", "monitor"))
-    if mode in ("min", "max") and monitor:
-        return Objective(str(monitor), mode)
-    return Objective.of_direction(direction)
-
-
-def _selected(config: DictConfig, key: str) -> Any:
-    try:
-        return OmegaConf.select(config, key)
-    except OmegaConfBaseException:  # such as an interpolation of a key that does not exist
-        return None

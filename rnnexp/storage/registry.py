@@ -1,10 +1,9 @@
 """MLflow's model registry: versions of a name, and which of them is the champion.
 
-The alias ``champion`` goes to a version whose ``best_value``, on the validation part, is better
-than that of the present champion, where both have the same data and the same objective. Where there
-is no champion, the version becomes the champion. With other data or another objective, values can't
-be
-compared: the alias stays, and a person may move it.
+The alias ``champion`` goes to a version whose ``best_value`` is better than that of the present
+champion, where both values are measured on and by the same: see `rnnexp.identity.Identity`. Where
+there is no champion, the version becomes the champion. Where the identities differ, the values
+can't be compared: the alias stays, and a person may move it.
 """
 
 import re
@@ -15,6 +14,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from rnnexp.identity import Identity
 from rnnexp.objective import Objective
 from rnnexp.storage.schema import ModelTags
 
@@ -48,19 +48,17 @@ def compare(new: Mapping[str, str], champion: Mapping[str, str] | None) -> Decis
     """Compare a version with the champion, by the rule of this module.
 
     Args:
-        new: The version's tags ``data``, ``objective`` (such as ``min val_loss``) and
-            ``best_value``.
+        new: The version's tags, among them ``identity``, ``objective`` and ``best_value``.
         champion: The champion's tags; None if there is no champion.
     """
     if champion is None:
         return Decision(True, "there was no champion")
-    for tag, what in (
-        (ModelTags.DATA, "on other data"),
-        (ModelTags.OBJECTIVE, "by another objective"),
-    ):
-        if (old := champion.get(tag)) != new[tag]:
-            shown = f"{old}, this one {new[tag]}" if old else f"it has no tag {tag}"
-            return Decision(False, f"the champion was chosen {what} ({shown})")
+    if ModelTags.IDENTITY not in champion or ModelTags.BEST_VALUE not in champion:
+        unknown = f"no tags {ModelTags.IDENTITY} and {ModelTags.BEST_VALUE}"
+        return Decision(False, f"the champion has {unknown} to be compared by")
+    old, own = (Identity.parse(tags[ModelTags.IDENTITY]) for tags in (champion, new))
+    if found := old.differences(own, "the champion's", "this one's"):
+        return Decision(False, f"the two can't be compared: {'; '.join(found)}")
     value, its = float(new[ModelTags.BEST_VALUE]), float(champion[ModelTags.BEST_VALUE])
     wins = Objective.parse(new[ModelTags.OBJECTIVE]).is_better(value, than=its)
     relation = "is better than" if wins else "isn't better than"

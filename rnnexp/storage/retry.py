@@ -1,4 +1,7 @@
-"""Retry on transient errors, such as an unreachable store or a full disk."""
+"""Retry on transient errors, such as an unreachable store or a full disk.
+
+Which errors are transient is decided in rnnexp/storage/error_kinds.py.
+"""
 
 import errno
 import logging
@@ -6,41 +9,29 @@ import os
 import shutil
 from pathlib import Path
 
-from mlflow.exceptions import MlflowException
-from optuna.exceptions import StorageInternalError
-from sqlalchemy.exc import InterfaceError, OperationalError
 from tenacity import (
     RetryCallState,
     retry,
     retry_if_exception,
+    retry_if_exception_type,
     stop_after_delay,
-    wait_fixed,
+    wait_exponential,
 )
 
 from rnnexp.errors import one_line
+from rnnexp.storage.error_kinds import ErrorKind, kind_of
 
 log = logging.getLogger(__name__)
 
-PAUSE = 5.0  # seconds between two attempts
+FIRST_PAUSE = 2.0  # seconds between two attempts, which double
+LONGEST_PAUSE = 32.0
 TIMEOUT = 600.0  # seconds after which the last error is raised
 FREE_BYTES = 2_000_000  # on the disk, that it takes to begin a trial
-_LOST_CONNECTION = (OperationalError, InterfaceError)  # raised when a database server is gone
-_TRANSIENT = (OSError, StorageInternalError, *_LOST_CONNECTION)
-# MLflow's error codes of an unreachable server; its other codes are errors in what was written.
-_UNREACHABLE = (
-    "INTERNAL_ERROR",
-    "TEMPORARILY_UNAVAILABLE",
-    "IO_ERROR",
-    "REQUEST_LIMIT_EXCEEDED",
-)
 
 
 def is_transient(error: BaseException) -> bool:
     """Return whether a call failed for a reason that may pass, so that a retry can succeed."""
-    if isinstance(error, MlflowException) and error.error_code in _UNREACHABLE:
-        return True
-    # MLflow reports some lost connections as errors in what was written.
-    return isinstance(error, _TRANSIENT) or isinstance(error.__cause__, _LOST_CONNECTION)
+    return kind_of(error) is ErrorKind.TRANSIENT
 
 
 def is_disk_full(error: BaseException) -> bool:
@@ -71,17 +62,28 @@ def has_disk_space(path: Path) -> bool:
 def _log_retry(state: RetryCallState) -> None:
     error = state.outcome and state.outcome.exception()
     if error:
-        log.warning("retrying in %g seconds: %s", PAUSE, one_line(error.__cause__ or error))
+        log.warning(
+            "retrying in %g seconds: %s", state.upcoming_sleep, one_line(error.__cause__ or error)
+        )
 
 
 retry_transient = retry(
     retry=retry_if_exception(is_transient),
-    wait=wait_fixed(PAUSE),
+    wait=wait_exponential(FIRST_PAUSE, max=LONGEST_PAUSE),
     stop=stop_after_delay(TIMEOUT),
     before_sleep=_log_retry,
     reraise=True,
 )
 """Decorate a function that needs an answer: retry it on transient errors, for ten minutes."""
+
+retry_on_disk = retry(
+    retry=retry_if_exception_type(OSError),
+    wait=wait_exponential(FIRST_PAUSE, max=LONGEST_PAUSE),
+    stop=stop_after_delay(TIMEOUT),
+    before_sleep=_log_retry,
+    reraise=True,
+)
+"""Decorate a function that writes a file that must not be lost: retry it for ten minutes."""
 
 
 @retry_transient

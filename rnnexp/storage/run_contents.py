@@ -4,13 +4,13 @@ import json
 import tempfile
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from omegaconf import DictConfig, OmegaConf
 
-from rnnexp.errors import NotFoundError
+from rnnexp.errors import NotFoundError, StoreError
+from rnnexp.storage.mlflow_run import stored_name
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.schema import Artifacts
 from rnnexp.storage.uris import sqlite_file
@@ -21,22 +21,29 @@ class ArtifactReader:
 
     Args:
         uri: MLflow's tracking URI; None for ``MLFLOW_TRACKING_URI``, else MLflow's default.
+        trust: Whether the code that the runs' configs name may be imported; see
+            `rnnexp.execution.trusted_targets`.
 
     Attributes:
         uri: The tracking URI, absolute.
+        trust: As above.
         store: The store.
         client: MLflow's client of the store.
 
     Raises:
         NotFoundError: If there is no such store.
+        StoreError: If the store can't be read.
     """
 
-    def __init__(self, uri: str | None) -> None:
+    def __init__(self, uri: str | None, *, trust: bool = False) -> None:
+        self.trust = trust
         self.store = MlflowStore(uri)
         self.uri = self.store.uri
-        file = sqlite_file(unquote(self.uri))
-        if file and not file.exists():  # a look into the file would create it
+        if self.store.is_new:  # a look into the file would create it
+            file = sqlite_file(self.uri)
             raise NotFoundError(f"there are no runs: there is no {file}; give its --tracking-uri")
+        if problem := self.store.read_problem():
+            raise StoreError(problem)
         self.client = self.store.client()
 
     def config(self, run: Run) -> DictConfig:
@@ -74,7 +81,7 @@ class ArtifactReader:
 
     def epochs(self, run: Run, metric: str) -> list[tuple[int, float]]:
         """Return a metric's values by epoch, from 0."""
-        history = self.client.get_metric_history(run.info.run_id, metric)
+        history = self.client.get_metric_history(run.info.run_id, stored_name(metric))
         return sorted({entry.step: entry.value for entry in history}.items())
 
     def download(self, run: Run, path: str, folder: Path) -> Path:

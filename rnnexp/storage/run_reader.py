@@ -1,12 +1,13 @@
 """Read what runs have left in MLflow: studies, their trials, single runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mlflow.entities import Run, ViewType
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from rnnexp.errors import NotFoundError, SchemaError
 from rnnexp.formatting import did_you_mean
+from rnnexp.identity import Identity
 from rnnexp.objective import Objective
 from rnnexp.storage.run_contents import ArtifactReader
 from rnnexp.storage.schema import Kind, Metrics, Tags, run_problem
@@ -19,6 +20,7 @@ class RunReader(ArtifactReader):
 
     Args:
         uri: MLflow's tracking URI; None for ``MLFLOW_TRACKING_URI``, else MLflow's default.
+        trust: Whether the code that the runs' configs name may be imported.
 
     Raises:
         NotFoundError: If there is no such store.
@@ -67,6 +69,9 @@ class RunReader(ArtifactReader):
             trials = {run.data.tags[Tags.TRIAL]: run for run in self.trials(self.study(study))}
             if str(int(number)) in trials:
                 return _readable(trials[str(int(number))])
+            for deleted in self._nested(self.study(study), Kind.TRIAL, ViewType.DELETED_ONLY):
+                if deleted.data.tags[Tags.TRIAL] == str(int(number)):
+                    raise NotFoundError(f"{name}: {self.store.run_problem(deleted.info.run_id)}")
             known = f"0 to {max(map(int, trials))}" if trials else "none"
             raise NotFoundError(f"study {study} has no trial {number}; there are {known}")
         found = self._by_id(name)
@@ -91,15 +96,22 @@ class RunReader(ArtifactReader):
         found = named + [run for run in self._by_id(name) if run.info.run_id not in ids]
         return self._only(found, "study or run", name, names)
 
-    def _nested(self, study: Run, kind: Kind) -> list[Run]:
+    def _nested(self, study: Run, kind: Kind, view: int = ViewType.ACTIVE_ONLY) -> list[Run]:
         parent = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{study.info.run_id}'"
         query = f"{parent} and tags.`{Tags.KIND}` = '{kind}'"
-        return self._search(query, [study.info.experiment_id])
+        return self._search(query, [study.info.experiment_id], view)
 
     def _by_id(self, beginning: str, view: int = ViewType.ACTIVE_ONLY) -> list[Run]:
         if not beginning.isalnum():  # an id has letters and digits alone
             return []
         return self._search(f"attributes.run_id LIKE '{beginning}%'", view=view)
+
+    def _deleted(self, name: str) -> Run | None:
+        """Return a run that was deleted in MLflow, by its id or as the newest of a study's name."""
+        view = ViewType.DELETED_ONLY
+        studies = self._search(f"tags.`{Tags.KIND}` = '{Kind.STUDY}'", view=view)
+        named = [run for run in studies if run.data.tags.get(Tags.STUDY) == name]
+        return next(iter(self._by_id(name, view) or named), None)
 
     def _search(
         self,
@@ -107,7 +119,10 @@ class RunReader(ArtifactReader):
         experiments: list[str] | None = None,
         view: int = ViewType.ACTIVE_ONLY,
     ) -> list[Run]:
-        where = experiments or [found.experiment_id for found in self.client.search_experiments()]
+        # A deleted experiment's runs are deleted, too.
+        of = ViewType.ALL if view == ViewType.DELETED_ONLY else ViewType.ACTIVE_ONLY
+        found = [] if experiments else self.client.search_experiments(of)
+        where = experiments or [experiment.experiment_id for experiment in found]
         runs: list[Run] = []
         token: str | None = None
         while True:
@@ -125,11 +140,9 @@ class RunReader(ArtifactReader):
             raise NotFoundError(
                 f"{kind} {name} can be any of {len(found)}: {shown}; give more characters of it"
             )
-        if deleted := self._by_id(name, ViewType.DELETED_ONLY):
-            raise NotFoundError(
-                f"run {name} was deleted in MLflow; to restore it: "
-                f"mlflow runs restore --run-id {deleted[0].info.run_id}"
-            )
+        if deleted := self._deleted(name):
+            problem = self.store.run_problem(deleted.info.run_id)
+            raise NotFoundError(f"{deleted.info.run_name}: {problem}")
         how = "; give the beginning of its id, or STUDY/NUMBER" if "run" in kind else ""
         known = list(dict.fromkeys(names))
         near = did_you_mean(name.partition("/")[0] if "run" in kind else name, known)
@@ -146,6 +159,17 @@ def objective_of(run: Run) -> Objective | None:
     """Return what a run's best value is of; None if the run has not stored it."""
     text = run.data.tags.get(Tags.OBJECTIVE)
     return Objective.parse(text) if text else None
+
+
+def identity_in(tags: Mapping[str, str]) -> Identity | None:
+    """Return what a best value is measured on and by, from the tags of a run or of a model.
+
+    Returns:
+        The identity; the objective alone if the application stores no more; None without either.
+    """
+    if Tags.IDENTITY in tags:
+        return Identity.parse(tags[Tags.IDENTITY])
+    return Identity(tags[Tags.OBJECTIVE]) if Tags.OBJECTIVE in tags else None
 
 
 def metrics_on_test(run: Run) -> dict[str, float]:

@@ -19,6 +19,9 @@ class StudyAttrs:
     RUN_ID = "mlflow_run_id"
     DEFINITION = "definition"  # what must not change on resume, as texts by key
     OBJECTIVE = "objective"  # as `str(Objective)`
+    IDENTITY = "identity"  # what values are measured on and by, as `str(Identity)`
+    SOURCES = "sources"  # fingerprints of the config's files, as of `rnnexp.identity.files_of`
+    MODEL_NAME = "registered_model_name"  # the name in MLflow's registry; None for none
     FOLDER = "folder"  # Hydra's folder of the sweep
     SCRIPT = "script"  # the application, as it was started
     GIT = "git:"  # prefix, before a sweep's id: the application's commit, as `Git.state`
@@ -53,6 +56,7 @@ class Tags:
     SCHEMA = "rnnexp.schema"
     VERSION = "rnnexp.version"
     KIND = "rnnexp.kind"
+    REQUEST = "rnnexp.request"  # id of the request that made the run, to find a lost answer
     STUDY = "study"
     TRIAL = "trial"
     STATE = "state"
@@ -61,6 +65,8 @@ class Tags:
     OBJECTIVE = "objective"
     SEED = "seed"
     DATA = "data"  # fingerprint of the encoded data
+    IDENTITY = "identity"  # what the best value is measured on and by, as `str(Identity)`
+    SOURCES = "sources"  # fingerprints of the config's files, as JSON
     ATTEMPT = "attempt"
     COMMIT = "mlflow.source.git.commit"
     DIRTY = "git.dirty"
@@ -121,6 +127,7 @@ class ModelTags:
 
     RUN = "run"
     DATA = "data"
+    IDENTITY = "identity"
     OBJECTIVE = "objective"
     BEST_VALUE = "best_value"
     STUDY = "study"
@@ -133,6 +140,7 @@ class Files:
     TRIAL = "trial.json"  # trial: whose folder it is
     BACKUP = "backup.npz"  # trial: what a retry goes on from
     OUTBOX = "mlflow.outbox"  # trial, and sweep with its id and a dot before: queued writes
+    REFUSED = "mlflow.refused"  # next to the one above: writes that MLflow has refused
     OUTPUT = "output.log"  # trial: what a worker and its libraries print
     REPORT = "report"  # sweep: folder of the report
     RESULTS = "optimization_results.yaml"  # sweep

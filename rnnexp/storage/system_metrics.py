@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rnnexp.errors import one_line
+from rnnexp.passwords import for_mlflow
 from rnnexp.storage.mlflow_tracker import Tracker
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,8 @@ def system_metrics(tracker: Tracker, run_id: str) -> Iterator[None]:
     from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
     try:
-        monitor = SystemMetricsMonitor(run_id, resume_logging=True, tracking_uri=tracker.uri)
+        uri = for_mlflow(tracker.uri)
+        monitor = SystemMetricsMonitor(run_id, resume_logging=True, tracking_uri=uri)
     except Exception as error:  # whatever the driver of a device raises
         log.warning("no system metrics are logged: %s", one_line(error))
         yield

@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 
 import optuna
-from mlflow.entities import Experiment, Run
+from mlflow.entities import Experiment, LifecycleStage, Run
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from optuna.trial import FrozenTrial, TrialState
@@ -134,7 +135,22 @@ def _of_trial(
     if own:
         yield from _run(name, trial, own, client)
     elif trial.state != TrialState.FAIL:  # a failed trial may never have had a run
-        yield Difference(f"{name} is {trial.state.name}, but has no run in MLflow")
+        yield Difference(f"{name} is {trial.state.name}, but {_missing(stored, client)}")
+
+
+def _missing(run_id: str | None, client: MlflowClient) -> str:
+    """Return why a trial has no run, which may have been deleted by hand."""
+    try:
+        stage = client.get_run(run_id).info.lifecycle_stage if run_id else None
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        stage = None
+    if stage == LifecycleStage.DELETED:
+        return (
+            f"its run was deleted in MLflow; to restore it: mlflow runs restore --run-id {run_id}"
+        )
+    return "has no run in MLflow"
 
 
 def _run(name: str, trial: FrozenTrial, run: Run, client: MlflowClient) -> Iterator[Difference]:

@@ -10,9 +10,9 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from rnnexp.formatting import format_seconds
 from rnnexp.result import Result, State
@@ -157,7 +157,7 @@ def draw(
     return Group(head, rows)
 
 
-def _cells(trial: FrozenTrial, epoch: int | None) -> tuple[str, str, str, str]:
+def _cells(trial: FrozenTrial, epoch: int | None) -> tuple[str, str, str, Text]:
     value = trial.value if trial.state.is_finished() else None
     if value is None and trial.last_step is not None:
         value = trial.intermediate_values[trial.last_step]
@@ -165,5 +165,5 @@ def _cells(trial: FrozenTrial, epoch: int | None) -> tuple[str, str, str, str]:
         str(trial.number),
         "" if epoch is None else str(epoch),
         "" if value is None else f"{value:.4f}",
-        escape(short_name(trial.params)),
+        Text(short_name(trial.params)),
     )

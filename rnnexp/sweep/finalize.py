@@ -23,6 +23,7 @@ from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.optuna_store import best_epoch, best_trial
 from rnnexp.storage.outbox import deliver_all
+from rnnexp.storage.refused_writes import refused_files
 from rnnexp.storage.schema import Files, Metrics, TrialAttrs
 from rnnexp.sweep.heartbeat import Heartbeat
 from rnnexp.sweep.outcome import BestTrial, SweepOutcome
@@ -76,6 +77,7 @@ class Finalizer:
             The outcome of the sweep.
         """
         is_interrupted = isinstance(error, KeyboardInterrupt)
+        self._step("deliver", self._deliver)  # MLflow may be back: the checkpoint may be queued
         scores: dict[str, float] = {}
         published: list[tuple[str, str]] = []
         with _best_trial(self.study, self.heartbeat) as best:
@@ -89,7 +91,7 @@ class Finalizer:
             self._step("results", lambda: self._write_results(best))
         ended = stopped or "too many trials failed"
         has_report = self.reporter.write(scores=scores, ended=ended)
-        self._step("deliver", self._deliver)
+        undelivered = self._step("deliver", self._deliver) or []
         return SweepOutcome(
             study=self.study.study_name,
             counts=trial_counts(self.study),
@@ -98,10 +100,11 @@ class Finalizer:
             browse=self.tracker.how_to_browse(self.study_run),
             storage=self.plan.settings.storage,
             scores=scores,
-            published=published,
+            published=[*published, *undelivered],
             error=error,
             failed_steps=self.failed_steps,
             report=self.reporter.page if has_report else None,
+            n_trials=self.plan.settings.n_trials,
         )
 
     def _step(self, name: str, step: Callable[[], T]) -> T | None:
@@ -155,14 +158,21 @@ class Finalizer:
         self.ledger.folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(OmegaConf.create(found), self.ledger.folder / Files.RESULTS)
 
-    def _deliver(self) -> None:
-        """Deliver the queued writes of trials that ended while MLflow was unreachable."""
+    def _deliver(self) -> list[tuple[str, str]]:
+        """Deliver the queued writes of trials that ended while MLflow was unreachable.
+
+        Returns:
+            What MLflow still lacks, with the command for it.
+        """
         folder = self.ledger.folder
-        if deliver_all(folder)[1]:
-            log.warning(
-                "MLflow is unreachable; deliver the queued writes later with: rnnexp deliver %s",
-                shlex.quote(str(folder)),
-            )
+        queued = deliver_all(folder)[1]
+        command = shlex.join(["rnnexp", "deliver", str(folder)])
+        lines = []
+        if queued:
+            lines.append((f"MLflow is unreachable, writes of {queued} runs are queued:", command))
+        if refused := len(refused_files(folder)):
+            lines.append((f"MLflow has refused writes of {refused} runs. To retry them:", command))
+        return lines
 
     def _summarized(self, best: FrozenTrial) -> BestTrial:
         return BestTrial(

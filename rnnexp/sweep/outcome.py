@@ -44,6 +44,7 @@ class SweepOutcome:
         error: Why the sweep ended early: an interruption, or too many failed trials.
         failed_steps: The steps of the end that failed, each with the error.
         report: The report's file; None if it could not be written.
+        n_trials: The number of trials that were asked for; None if there was no limit.
         browse: How to browse the runs in MLflow.
         storage: Optuna's storage URL.
     """
@@ -59,11 +60,18 @@ class SweepOutcome:
     error: KeyboardInterrupt | SweepError | None = None
     failed_steps: Mapping[str, str] = field(default_factory=dict)
     report: Path | None = None
+    n_trials: int | None = None
 
     @property
     def is_interrupted(self) -> bool:
         """Whether the sweep was interrupted, so that it can be resumed."""
         return isinstance(self.error, KeyboardInterrupt)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether as many trials have ended as were asked for."""
+        n_trials = self.n_trials
+        return not self.error and n_trials is not None and sum(self.counts.values()) >= n_trials
 
     def raise_error(self) -> None:
         """Raise what makes the sweep's exit code other than 0, if anything does.

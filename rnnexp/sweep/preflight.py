@@ -12,6 +12,7 @@ import optuna
 from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf.errors import OmegaConfBaseException
+from optuna.pruners import BasePruner
 
 from rnnexp.errors import ConfigError, one_line
 from rnnexp.execution.application_hooks import load_application
@@ -19,18 +20,23 @@ from rnnexp.execution.composer import Composer
 from rnnexp.execution.hydra_job import subdir_of
 from rnnexp.execution.launching import Jobs
 from rnnexp.execution.probe_configs import Probes, base_config
+from rnnexp.identity import Files, Identity, measured
 from rnnexp.number_ranges import COUNT, NOT_NEGATIVE, POSITIVE, UNIT, WHOLE
-from rnnexp.objective import Objective
+from rnnexp.objective import objective_in, objective_problems, settle_mode
+from rnnexp.passwords import concealed
 from rnnexp.search.conditions import as_overrides, with_conditions
+from rnnexp.search.dimension import Params
 from rnnexp.search.enqueue import enqueued_params
-from rnnexp.search.space import parse
+from rnnexp.search.sampler_check import sampler_problems
+from rnnexp.search.seeded_sampler import SeededSampler
+from rnnexp.search.space import Space, parse
 from rnnexp.search.study_definition import definition
+from rnnexp.search.sweeps_file import sweeps_file_problems
 from rnnexp.storage.optuna_store import study_names
-from rnnexp.storage.provenance import objective_in
 from rnnexp.storage.registry import name_problem
-from rnnexp.storage.uris import sqlite_file, write_problem
+from rnnexp.storage.uris import is_in_memory, write_problem
 from rnnexp.sweep.plan import SweepPlan
-from rnnexp.sweep.resume import resume_problems, study_to_resume, taken_name
+from rnnexp.sweep.resume import resume_problems, run_problems, study_to_resume, taken_name
 from rnnexp.sweep.retention import keep_problems
 from rnnexp.sweep.settings import SweepSettings
 from rnnexp.sweep.trial_folders import folder_problems, subdir_problems
@@ -66,7 +72,7 @@ def preflight(
         ConfigError: If the sweep can't work; lists every problem.
     """
     params, problems = as_overrides("hydra.sweeper.params", settings.params)
-    space, unread = parse([*params, *arguments], composer.loader)
+    space, unread = parse([*params, *arguments], composer)
     uncomposed: list[str] = []
     fixed, base = base_config(composer, space.fixed, uncomposed)
     space, conditional = with_conditions(
@@ -75,14 +81,15 @@ def preflight(
         params=params,
         arguments=arguments,
         base=base,
-        loader=composer.loader,
+        groups=composer,
     )
     sampler, pruner, unmade = _sampler_and_pruner(settings)
     application, missing = load_application(settings.check, settings.evaluate, settings.publish)
     problems += [*unread, *conditional, *_numbers(settings), *keep_problems(settings.keep)]
-    problems += [*_direction(settings), *unmade, *_storage(settings)]
-    problems += [*subdir_problems(settings.subdir), *_trial_timeout(settings, jobs)]
-    problems += [*settings.tracker().problems(), *_registered_model(settings), *missing]
+    problems += [*unmade, *_storage(settings), *_jobs(settings, jobs)]
+    untracked = settings.tracker().problems()
+    problems += [*untracked, *_registered_model(settings), *missing]
+    problems += sweeps_file_problems(base)
     if not (space.dimensions or problems):
         problems.append(
             "nothing to search: give ranges in hydra.sweeper.params or on the command line, "
@@ -90,24 +97,35 @@ def preflight(
         )
     configs = Probes(composer, space, fixed).configs(uncomposed)
     enqueued, not_enqueued = enqueued_params(settings.enqueue, settings.storage, space)
+    if sampler and pruner and not (unread or conditional or not_enqueued):
+        problems += _draw_problems(settings, pruner, space, enqueued)
     problems += [*uncomposed, *not_enqueued]
     study, not_resumed = study_to_resume(settings)
     problems += not_resumed
-    now = definition(base, space) if base else {}
-    if study and base:
-        problems += resume_problems(settings, study, now)
-    if base and not problems:
+    if base:
+        settle_mode(base)
+    if base and not not_resumed:
         problems += folder_problems(settings, partial(subdir_of, base), study)
-    if application.check and configs:
-        problems += jobs.call(application.check, configs).result()
-    if problems or not (base and sampler and pruner):
+    unclear = objective_problems(base, settings.direction) if base else []
+    objective = objective_in(base, settings.direction) if base and not unclear else None
+    now = concealed(definition(base, space)) if base else {}
+    problems += unclear
+    identity, sources = Identity(str(objective)), Files()
+    unchecked = application.check_problems(configs, jobs)
+    problems += unchecked
+    if application.check and configs and not unchecked:
+        # What the values are measured on and by, and the files that are read.
+        identity, sources, incomparable = jobs.call(measured, configs, settings.direction).result()
+        problems += incomparable
+    if study and objective:
+        problems += resume_problems(settings, study, now, identity, sources)
+        problems += [] if untracked else run_problems(settings, study)
+    if problems or not (base and sampler and pruner and objective):
         raise ConfigError(list(dict.fromkeys(problems)))
-    objective = objective_in(base, settings.direction)
-    if objective.direction != settings.direction:  # the study's direction decides
-        objective = Objective.of_direction(settings.direction, objective.monitor)
     return SweepPlan(
-        settings, space, base, objective, now, sampler, pruner, enqueued, application, study
-    )
+        settings, space, base, objective, identity, sources, now, sampler, pruner, enqueued,
+        application, study,
+    )  # fmt: skip
 
 
 def _numbers(settings: SweepSettings) -> list[str]:
@@ -122,20 +140,21 @@ def _numbers(settings: SweepSettings) -> list[str]:
     return problems
 
 
-def _direction(settings: SweepSettings) -> list[str]:
-    try:
-        Objective.of_direction(settings.direction)
-    except (KeyError, TypeError):  # a list is not even hashable
-        given = settings.direction
-        return [f"hydra.sweeper.direction={given}: must be minimize or maximize"]
-    return []
-
-
 def _sampler_and_pruner(settings: SweepSettings) -> tuple[Any, Any, list[str]]:
     problems: list[str] = []
     sampler = _made("sampler", settings.sampler, optuna.samplers.BaseSampler, problems)
     pruner = _made("pruner", settings.pruner, optuna.pruners.BasePruner, problems)
-    return sampler, pruner, problems
+    return sampler and SeededSampler(settings.sampler), pruner, problems
+
+
+def _draw_problems(
+    settings: SweepSettings, pruner: BasePruner, space: Space, enqueued: Sequence[Params]
+) -> list[str]:
+    if not space.dimensions:
+        return []
+    n_trials = settings.n_trials if settings.n_trials in COUNT else None
+    sampler = SeededSampler(settings.sampler)  # not the plan's, which has drawn nothing yet
+    return sampler_problems(sampler, pruner, space, enqueued, n_trials)
 
 
 def _made(name: str, config: Mapping[str, Any], base: type, problems: list[str]) -> Any:
@@ -152,7 +171,7 @@ def _made(name: str, config: Mapping[str, Any], base: type, problems: list[str])
 
 def _storage(settings: SweepSettings) -> list[str]:
     url = settings.storage
-    if url.startswith("sqlite:///") and not sqlite_file(url):
+    if is_in_memory(url):
         return [
             f"hydra.sweeper.storage={settings.given_storage}: each process would have a study of "
             "its own; give a file, such as sqlite:///optuna.db"
@@ -166,12 +185,14 @@ def _storage(settings: SweepSettings) -> list[str]:
     return [taken_name(settings)] if is_taken and settings.resume is None else []
 
 
-def _trial_timeout(settings: SweepSettings, jobs: Jobs) -> list[str]:
+def _jobs(settings: SweepSettings, jobs: Jobs) -> list[str]:
+    problems = subdir_problems(settings.subdir)
     if settings.trial_timeout is None or jobs.can_kill:
-        return []
+        return problems
     return [
+        *problems,
         f"hydra.sweeper.trial_timeout={settings.trial_timeout}: this launcher can't end a trial "
-        "that hangs, which takes a process for each; give hydra/launcher=workers, or null"
+        "that hangs, which takes a process for each; give hydra/launcher=workers, or null",
     ]
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import optuna
 
+from rnnexp.identity import Files, Identity, changed_files
+from rnnexp.objective import Objective
 from rnnexp.search.study_definition import differences
 from rnnexp.storage.optuna_store import open_storage, study_names, study_problem, unknown_study
 from rnnexp.storage.schema import StudyAttrs
@@ -32,7 +34,11 @@ def study_to_resume(settings: SweepSettings) -> tuple[optuna.Study | None, list[
 
 
 def resume_problems(
-    settings: SweepSettings, study: optuna.Study, definition: Mapping[str, str]
+    settings: SweepSettings,
+    study: optuna.Study,
+    definition: Mapping[str, str],
+    identity: Identity,
+    sources: Files,
 ) -> list[str]:
     """Return why a study can't go on with these settings; empty if it can.
 
@@ -40,22 +46,37 @@ def resume_problems(
         settings: The settings of the sweep that resumes.
         study: The study to resume.
         definition: The definition that the study would have now.
+        identity: What the values of further trials would be measured on and by.
+        sources: The fingerprints of the files that further trials would read.
     """
     where = f"hydra.sweeper.resume={study.study_name}"
     # A study without a definition has no trials either: its sweep died early.
     found = differences(study.user_attrs.get(StudyAttrs.DEFINITION, definition), definition)
-    before = study.direction.name.lower()
-    if before != settings.direction:
-        found.append(f"direction was {before}, now it is {settings.direction}")
-    problems = [f"{where}: the study is another one: {text}" for text in found]
-    tracker = settings.tracker()
+    before, now = study.direction.name.lower(), Objective.parse(identity.objective).direction
+    if before != now:
+        found.append(f"direction was {before}, now it is {now}")
+    found += changed_files(study.user_attrs.get(StudyAttrs.SOURCES, {}), sources)
+    if not found and (stored := study.user_attrs.get(StudyAttrs.IDENTITY)):
+        found = Identity.parse(stored).differences(identity, "its", "now it")
+    if problem := _other_model_name(settings, study):
+        found.append(problem)
+    return [f"{where}: the study is another one: {text}" for text in found]
+
+
+def run_problems(settings: SweepSettings, study: optuna.Study) -> list[str]:
+    """Return why the run of a study can't go on in MLflow, whose store works; empty if it can."""
     run_id = study.user_attrs.get(StudyAttrs.RUN_ID)
-    if run_id and not tracker.problems() and not tracker.knows(run_id):
-        problems.append(
-            f"{where}: its run {run_id} is not in {tracker.uri}; give the tracking.uri that the "
-            "study began with"
-        )
-    return problems
+    problem = settings.tracker().run_problem(run_id) if run_id else None
+    return [f"hydra.sweeper.resume={study.study_name}: {problem}"] if problem else []
+
+
+def _other_model_name(settings: SweepSettings, study: optuna.Study) -> str:
+    """Return the message on another name in the registry, where a model would have no rival."""
+    before = study.user_attrs.get(StudyAttrs.MODEL_NAME)
+    now = settings.registered_model_name
+    if before is None or now is None or before == now:
+        return ""
+    return f"hydra.sweeper.registered_model_name was {before}, now it is {now}"
 
 
 def taken_name(settings: SweepSettings) -> str:

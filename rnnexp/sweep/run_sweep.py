@@ -25,6 +25,8 @@ from hydra.plugins.launcher import Launcher
 from rnnexp.errors import ConfigError, SweepError
 from rnnexp.execution.composer import Composer
 from rnnexp.execution.launching import Jobs, jobs_of
+from rnnexp.execution.slots import too_few_slots
+from rnnexp.passwords import conceal, concealed_override
 from rnnexp.report.reporter import Reporter
 from rnnexp.search.sampling import DistinctSampler
 from rnnexp.storage.mlflow_run import Run
@@ -75,6 +77,8 @@ def run_sweep(
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # or Optuna logs every trial
     with jobs_of(launcher, settings.n_jobs) as jobs:
+        if warning := too_few_slots(launcher, jobs, settings.n_jobs):
+            log.warning(warning)
         plan = preflight(settings, composer, arguments, jobs)
         if any(dimension.condition for dimension in plan.space.dimensions):
             # At every trial TPE would warn that it draws conditional params independently.
@@ -87,6 +91,8 @@ def _run_study(plan: SweepPlan, composer: Composer, jobs: Jobs) -> SweepOutcome:
     git = git_of_application()
     study = _open_study(plan)
     folder = Path(study.user_attrs[StudyAttrs.FOLDER])
+    objective = plan.objective
+    log.info("study %s %ss %s", study.study_name, objective.direction, objective.monitor)
     heartbeat = Heartbeat(study)
     if plan.resumed:
         deliver_all(folder)  # the writes of an earlier sweep come before those of this one
@@ -138,7 +144,7 @@ def _open_study(plan: SweepPlan) -> optuna.Study:
             storage=open_storage(settings.storage),
             sampler=DistinctSampler(plan.sampler, plan.space),
             pruner=plan.pruner,
-            direction=plan.settings.direction,
+            direction=plan.objective.direction,
             load_if_exists=plan.resumed is not None,
         )
     except optuna.exceptions.DuplicatedStudyError:  # another sweep has made it a moment ago
@@ -146,6 +152,9 @@ def _open_study(plan: SweepPlan) -> optuna.Study:
     if StudyAttrs.DEFINITION not in study.user_attrs:
         study.set_user_attr(StudyAttrs.SCHEMA, VERSION)
         study.set_user_attr(StudyAttrs.OBJECTIVE, str(plan.objective))
+        study.set_user_attr(StudyAttrs.IDENTITY, str(plan.identity))
+        study.set_user_attr(StudyAttrs.SOURCES, plan.sources)
+        study.set_user_attr(StudyAttrs.MODEL_NAME, settings.registered_model_name)
         study.set_user_attr(StudyAttrs.SCRIPT, sys.argv[0])
         study.set_user_attr(StudyAttrs.FOLDER, str(settings.sweep_dir))
         study.set_user_attr(StudyAttrs.DEFINITION, dict(plan.definition))
@@ -180,8 +189,8 @@ def _study_run(
         retry_transient(study.set_user_attr)(f"{StudyAttrs.GIT}{heartbeat.sweep_id}", commit)
         tracker.save_view(run, study.study_name, plan.space.by_key, plan.objective)
         run.log_text(environment(commit), Artifacts.ENVIRONMENT)
-        if git and git.dirty:
-            run.log_text(git.diff, Artifacts.DIFF)
+        if git and git.dirty and tracker.uncommitted_diff:
+            run.log_text(conceal(git.diff), Artifacts.DIFF)
         yield run
 
 
@@ -199,7 +208,7 @@ def _params(plan: SweepPlan) -> dict[str, object]:
     return searched | {
         Params.SAMPLER: plan.settings.sampler["_target_"],
         Params.PRUNER: plan.settings.pruner["_target_"],
-        Params.FIXED: " ".join(plan.space.fixed),
+        Params.FIXED: " ".join(map(concealed_override, plan.space.fixed)),
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from rnnexp.passwords import hide
 from rnnexp.search.dimension import Value
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.optuna_store import newest_study
@@ -21,8 +22,8 @@ LATEST = "latest"
 class SweepSettings:
     """What a sweep was asked for; the fields are those of ``hydra.sweeper``.
 
-    What each field means is documented in hydra_plugins/rnnexp/sweeper.py. Addresses may contain a
-    password, so they are not in the representation.
+    What each field means is documented in hydra_plugins/rnnexp/sweeper.py. A URL that the
+    environment gives may have a password in it, so URLs are not in the representation.
 
     Attributes:
         study_name: The study's name; that of the resumed study if ``resume`` is given.
@@ -80,7 +81,7 @@ class SweepSettings:
                 "params": sweeper["params"] or {},
                 "when": sweeper["when"] or {},
             },
-            given_storage=sweeper["storage"],
+            given_storage=hide(sweeper["storage"]),
             sweep_dir=Path(config.hydra.sweep.dir).absolute(),
             subdir=str(config.hydra.sweep._get_node("subdir")._value()),
         )

@@ -3,12 +3,15 @@
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 
 from optuna.trial import TrialState
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from rnnexp.passwords import concealed_override, to_type
+from rnnexp.search.quoting import as_value, for_shell
 from rnnexp.sweep.outcome import BestTrial, SweepOutcome
 
 
@@ -24,11 +27,11 @@ def print_summary(outcome: SweepOutcome) -> None:
         f"{outcome.counts[state]} {state.name.lower()}"
         for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
     )
-    console.print(f"\nStudy [bold]{escape(outcome.study)}[/]: {counts}")
+    console.print(Text.assemble("\nStudy ", (outcome.study, "bold"), f": {counts}"), soft_wrap=True)
     if outcome.stopped:
         console.print(f"Stopped: {outcome.stopped}.", markup=False)
     if outcome.is_interrupted:
-        block("\nResume the study:", f"python {_resume_command(outcome.study)}\n")
+        block("\nResume the study:", f"{_resume_command(outcome.study)}\n")
     if best := outcome.best:
         console.print(_table(best, outcome))
         block("\nTrain with the best params again:", _train_command(best))
@@ -36,28 +39,46 @@ def print_summary(outcome: SweepOutcome) -> None:
         block("Report with plots and all trials:", os.path.relpath(outcome.report))
     for title, line in outcome.published:
         block(title, line)
+    if outcome.is_finished and outcome.n_trials:
+        more = 2 * outcome.n_trials
+        block(f"Go on with this study, up to {more} trials:", _resume_command(outcome.study, more))
     block("Browse and compare the trials:", outcome.browse)
-    optuna = ["optuna", "trials", "--storage", outcome.storage, "--study-name", outcome.study]
+    optuna = [
+        "optuna",
+        "trials",
+        "--storage",
+        to_type(outcome.storage),
+        "--study-name",
+        outcome.study,
+    ]
     block("The study in Optuna:", f"{shlex.join(optuna)} -f table")
 
 
-def _resume_command(study: str) -> str:
-    resume = f"hydra.sweeper.resume={study}"
-    return shlex.join([*sys.argv, *([] if resume in sys.argv else [resume])])
+def _resume_command(study: str, n_trials: int | None = None) -> str:
+    """Return the command that resumes a study, in which later overrides win over earlier ones."""
+    wanted = {"hydra.sweeper.resume": as_value(study)}
+    if n_trials is not None:
+        wanted["hydra.sweeper.n_trials"] = str(n_trials)
+    kept = [concealed_override(text) for text in sys.argv if text.partition("=")[0] not in wanted]
+    return _command([*kept, *(f"{key}={value}" for key, value in wanted.items())])
 
 
 def _train_command(best: BestTrial) -> str:
-    return f"python {shlex.join([sys.argv[0], *best.overrides])}"
+    return _command([sys.argv[0], *map(concealed_override, best.overrides)])
+
+
+def _command(arguments: Sequence[str]) -> str:
+    return " ".join(["python", *map(for_shell, arguments)])
 
 
 def _table(best: BestTrial, outcome: SweepOutcome) -> Table:
     table = Table(title=f"Best trial: {best.number}", title_justify="left", show_header=False)
     for key, text in best.params.items():
-        table.add_row(key, text)
+        table.add_row(Text(key), Text(text))  # not markup: [a,b] would be a style
     table.add_section()
     at = "" if best.epoch is None else f" at epoch {best.epoch}"
     table.add_row("best value", f"{best.value:.4f}{at}")
     for name, score in outcome.scores.items():
-        table.add_row(f"test {name}", f"{score:.4f}")
+        table.add_row(Text(f"test {name}"), f"{score:.4f}")
     table.add_row("MLflow run", best.run_id or "none")
     return table

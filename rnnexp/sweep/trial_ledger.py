@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from rnnexp.execution.job_result import Died
 from rnnexp.result import Result, State
-from rnnexp.search.sampling import ask, complete, tried_params
+from rnnexp.search.sampling import ask, complete, reason_to_stop
 from rnnexp.search.space import Space
 from rnnexp.storage.locks import locked
 from rnnexp.storage.optuna_store import open_trial, results, stored_result
@@ -166,9 +166,7 @@ class TrialLedger:
         running = self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
         if reason := budget.spent(results(self.study), len(running), seconds):
             return reason
-        if _is_exhausted(self.study, self.space):
-            return f"all {self.space.size} params of the search space have been tried"
-        return ""
+        return reason_to_stop(self.study, self.space)
 
     @retry_transient
     def _trial(self, number: int) -> FrozenTrial:
@@ -203,15 +201,6 @@ def _tell(study: optuna.Study, storage: BaseStorage, number: int, result: Result
 
 def _quoted(key: str, text: str) -> str:
     return f"hydra.{key}={QuotedString(text, Quote.single).with_quotes()}"
-
-
-def _is_exhausted(study: optuna.Study, space: Space) -> bool:
-    """Return whether a study has tried all points of a space that can be counted."""
-    if space.size is None or len(study.get_trials(deepcopy=False)) < space.size:
-        return False
-    # A trial whose sweep died while params were drawn has some of them only.
-    whole = (params for params in tried_params(study) if space.holds(params))
-    return len({frozenset(params.items()) for params in whole}) >= space.size
 
 
 def _count_attempt(trial: Trial) -> None:

@@ -5,7 +5,6 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -37,29 +36,30 @@ def epoch_metrics(model: keras.Model, logs: Mapping[str, float] | None) -> dict[
 
 
 class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
-    """Keras's ModelCheckpoint, which skips epochs without the monitored value.
+    """Keras's ModelCheckpoint, which skips epochs without a monitored value that is a number.
 
     With ``save_best_only`` Keras's own would save each of these epochs over the best. Where
     ``validation_freq`` is not 1, most epochs have no monitored value.
 
     Attributes:
-        files: The checkpoint file by epoch, counted from 0; with ``save_best_only`` the file may be
-            that of an earlier, better epoch.
+        files: The epoch, counted from 0, whose model each file holds: the last that was saved
+            to it. Models that ``save_freq`` saves amid an epoch are of no epoch.
     """
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self.files: dict[int, str] = {}
+        self.files: dict[str, int] = {}
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Save the model if Keras's rules say so, and keep the name of the file."""
         logs = dict(logs or {})
-        if self.save_best_only and self.monitor not in logs:
+        if self.save_best_only and not math.isfinite(logs.get(self.monitor, math.nan)):
             return
+        best = self.best
         super().on_epoch_end(epoch, logs)
-        file = self.filepath.format(epoch=epoch + 1, **logs)
-        if Path(file).exists():
-            self.files[epoch] = file
+        # With `save_best_only` Keras saves whenever there is a new best, and only then.
+        if self.save_freq == "epoch" and (not self.save_best_only or self.best != best):
+            self.files[self.filepath.format(epoch=epoch + 1, **logs)] = epoch
 
 
 class LogEpoch(keras.callbacks.Callback):

@@ -1,5 +1,6 @@
 """The checkpoints of a run: storing them in MLflow, and loading one into a model."""
 
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,23 +18,29 @@ from rnnexp.training.model import restore, variables
 if TYPE_CHECKING:
     import keras
 
+log = logging.getLogger(__name__)
+
 WEIGHTS = ".weights.h5"  # the ending that Keras requires of a file with weights alone
 
 
-def log_checkpoints(run: Run, files: Mapping[int, str], best_epoch: int | None) -> None:
-    """Store the checkpoints of a training in its run, and tag the best checkpoint.
+def log_checkpoints(run: Run, files: Mapping[str, int], best_epoch: int | None) -> None:
+    """Store the checkpoints of a training in its run, and tag the checkpoint of the best epoch.
 
     Args:
         run: The run.
-        files: The checkpoint file by epoch, counted from 0; several epochs may have the same file.
-        best_epoch: The best epoch. If it has no file, the last file is tagged as the best.
+        files: The epoch, counted from 0, whose model each file holds.
+        best_epoch: The best epoch. If no file holds its model, no checkpoint is tagged as the best.
     """
-    existing = {epoch: Path(file) for epoch, file in files.items() if Path(file).exists()}
-    for file in sorted(set(existing.values())):
+    existing = {Path(file): epoch for file, epoch in files.items() if Path(file).exists()}
+    best = next((file for file, epoch in existing.items() if epoch == best_epoch), None)
+    for file in sorted(
+        existing, key=lambda file: (file == best, file)
+    ):  # one name may be another's
         run.log_file(file, Artifacts.CHECKPOINT)
-    if existing:
-        best = existing[best_epoch if best_epoch in existing else max(existing)]
+    if best:
         run.tag_later({Tags.CHECKPOINT: f"{Artifacts.CHECKPOINT}/{best.name}"})
+    elif existing:
+        log.warning("no checkpoint holds the model of the best epoch, so none is the run's best")
 
 
 def load(model: "keras.Model", checkpoint: str, store: MlflowStore) -> None:
@@ -53,7 +60,7 @@ def load(model: "keras.Model", checkpoint: str, store: MlflowStore) -> None:
         if file.name.endswith(WEIGHTS):
             model.load_weights(file)
         else:
-            restore(model, variables(keras_runtime.keras().models.load_model(file)))
+            restore(model, variables(keras_runtime.keras().models.load_model(file, safe_mode=True)))
 
 
 def no_checkpoint(run_id: str, store: MlflowStore) -> str | None:
@@ -79,4 +86,7 @@ def _checkpoint_file(checkpoint: str, store: MlflowStore) -> Iterator[Path]:
             raise ValueError(f"the checkpoint of this run was deleted, by {reason}")
         raise ValueError(f"neither a .keras file nor a run with a checkpoint in {store.uri}")
     with tempfile.TemporaryDirectory() as folder:
-        yield store.download(checkpoint, artifact, Path(folder))
+        file = store.download(checkpoint, artifact, Path(folder))
+        if not file.name.endswith((".keras", WEIGHTS)):  # Keras's older formats may run code
+            raise ValueError(f"its checkpoint {file.name} is neither a .keras nor a {WEIGHTS} file")
+        yield file

@@ -10,11 +10,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.data import Dataset
 from rnnexp.data.dataset import Label
+from rnnexp.data.source import rows_to_train_on
 from rnnexp.training.output_layer import output_of
 
 log = logging.getLogger(__name__)
 
 BALANCED = "balanced"
+
+ClassWeight = Mapping[Any, float] | Sequence[float] | str | None
 
 
 def fit_arguments(config: DictConfig, dataset: Dataset) -> dict[str, Any]:
@@ -31,32 +34,56 @@ def fit_arguments(config: DictConfig, dataset: Dataset) -> dict[str, Any]:
             log.info("fit.validation_split is ignored: there is fit.validation_data")
         weight = [] if validation.weight is None else [validation.weight]
         fit["validation_data"] = (validation.x, output.labels(validation.y), *weight)
+    trained = rows_to_train_on(len(train.y), fit.get("validation_split"))
+    weights = class_weight(fit.get("class_weight"), dataset.classes, train.y[:trained])
     return fit | {
         "x": train.x,
         "y": output.labels(train.y),
         "sample_weight": train.weight,
-        "class_weight": class_weight(fit.get("class_weight"), dataset.classes, train.y),
+        "class_weight": weights,
     }
 
 
 def class_weight(
-    given: Mapping[Label, float] | str | None, classes: Sequence[Label], y: npt.NDArray[Any]
+    given: ClassWeight, classes: Sequence[Label], y: npt.NDArray[Any]
 ) -> dict[int, float] | None:
     """Return weights by class number, as Keras needs them.
 
     Args:
-        given: Weights by label, or ``balanced``, which gives all classes the same total weight:
+        given: Weights by label, or a list of the weights of all classes in the order of
+            ``classes``, or ``balanced``, which gives all classes the same total weight:
             rows / (classes * rows of the class), as scikit-learn does.
         classes: The labels; ``classes[k]`` has the number ``k``.
-        y: ``int64 (n,)`` class numbers of the rows.
+        y: ``int64 (n,)`` class numbers of the rows that are trained on. Classes without a row
+            don't count for ``balanced``.
 
     Returns:
         The weights; None if none are given.
     """
     if given is None:
         return None
-    if not isinstance(given, Mapping):
-        counts = np.bincount(y, minlength=len(classes))
-        return {k: len(y) / (len(classes) * int(count)) for k, count in enumerate(counts)}
-    numbers = {str(label): number for number, label in enumerate(classes)}
-    return {numbers[str(label)]: float(weight) for label, weight in given.items()}
+    if isinstance(given, Mapping):
+        weights = {class_number(label, classes): weight for label, weight in given.items()}
+        return {number: float(w) for number, w in weights.items() if number is not None}
+    if not isinstance(given, str):
+        return {number: float(weight) for number, weight in enumerate(given)}
+    counts = np.bincount(y, minlength=len(classes))
+    present = np.flatnonzero(counts)
+    return {int(k): len(y) / (len(present) * int(counts[k])) for k in present}
+
+
+def class_number(given: object, classes: Sequence[Label]) -> int | None:
+    """Return the number of the class that a key of a config names; None if there is none.
+
+    Args:
+        given: The key, whose type YAML has chosen: ``1.0`` names the class 1, and ``true`` the
+            class "True".
+        classes: The labels; ``classes[k]`` has the number ``k``.
+    """
+    names = [str(label) for label in classes]
+    if str(given) in names:
+        return names.index(str(given))
+    if isinstance(given, bool):
+        lower = [name.lower() for name in names]
+        return lower.index(str(given).lower()) if str(given).lower() in lower else None
+    return classes.index(given) if isinstance(given, float) and given in classes else None

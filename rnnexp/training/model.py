@@ -7,7 +7,7 @@ from hydra.utils import get_method, instantiate
 from omegaconf import DictConfig, open_dict
 
 from rnnexp.data import Dataset
-from rnnexp.training.output_layer import output_of
+from rnnexp.training.output_layer import compile_arguments, output_of
 from rnnexp.training.word_vectors import embeddings
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def build(config: DictConfig, dataset: Dataset) -> "keras.Model":
         model = instantiate(config.model.network, _convert_="all")
     if config.model.get("embedding_file"):
         _embedding(model).set_weights([embeddings(config.model, dataset)])
-    model.compile(**instantiate(config.compile, _convert_="all"))
+    model.compile(**compile_arguments(config, output))
     return model
 
 

@@ -19,8 +19,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from rnnexp import keras_runtime
 from rnnexp.data import Dataset
 
 ONE_HOT = (
@@ -31,6 +33,7 @@ ONE_HOT = (
     "kldivergence",
 )
 HINGES = ("hinge", "squaredhinge")
+METRIC_KEYS = ("metrics", "weighted_metrics")  # of `compile`
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,17 @@ class Output:
     Attributes:
         units: The width of the layer.
         activation: Keras's name of the layer's activation.
-        one_hot: Whether the labels are ``float32 (n, units)`` in place of ``(n,)``.
+        one_hot: Whether the labels are one-hot.
     """
 
     units: int
     activation: str
     one_hot: bool = False
+
+    @property
+    def takes_numbers(self) -> bool:
+        """Whether the labels are class numbers of several classes, ``int64 (n,)``."""
+        return self.units > 1 and not self.one_hot
 
     def labels(self, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return labels in the form that the loss needs.
@@ -54,9 +62,15 @@ class Output:
             y: ``(n,)`` labels as in the data: class numbers, or numbers to predict.
 
         Returns:
-            ``float32 (n, units)`` if `one_hot`, else ``y`` itself.
+            ``y`` itself if `takes_numbers`, else ``float32 (n, units)``, which is the shape of the
+            outputs: some metrics, such as ``F1Score``, take no other.
         """
-        return np.eye(self.units, dtype=np.float32)[y] if self.one_hot else y
+        if self.takes_numbers:
+            return y
+        rows: npt.NDArray[np.float32] = (
+            np.eye(self.units, dtype=np.float32)[y] if self.one_hot else y.astype(np.float32)
+        )
+        return rows.reshape(-1, self.units)
 
 
 def output_of(config: DictConfig, dataset: Dataset) -> Output:
@@ -80,6 +94,29 @@ def output_of(config: DictConfig, dataset: Dataset) -> Output:
     return output
 
 
+def compile_arguments(config: DictConfig, output: Output) -> dict[str, Any]:
+    """Return the arguments of ``model.compile``.
+
+    Keras's F scores are an array with a number for each output. With one output, the average of the
+    array is given in its place, since a metric has to be a number.
+
+    Args:
+        config: The whole config.
+        output: The model's output.
+    """
+    arguments: dict[str, Any] = instantiate(config.compile, _convert_="all")
+    f_score = keras_runtime.keras().metrics.FBetaScore
+    for key in METRIC_KEYS if output.units == 1 else ():
+        if isinstance(metrics := arguments.get(key), list):
+            arguments[key] = [
+                type(metric).from_config(metric.get_config() | {"average": "micro"})
+                if isinstance(metric, f_score) and metric.average is None
+                else metric
+                for metric in metrics
+            ]
+    return arguments
+
+
 def given_loss(config: DictConfig) -> str:
     """Return a config's loss as it is given: its import path, or Keras's name."""
     return str(OmegaConf.select(config, "compile.loss._target_") or config.compile.loss)
@@ -87,7 +124,12 @@ def given_loss(config: DictConfig) -> str:
 
 def loss_of(config: DictConfig) -> str:
     """Return the bare name of a config's loss in lower case, such as ``binarycrossentropy``."""
-    return given_loss(config).rpartition(".")[2].replace("_", "").lower()
+    return bare_name(given_loss(config))
+
+
+def bare_name(given: str) -> str:
+    """Return the end of an import path, or Keras's name, in lower case without underscores."""
+    return given.rpartition(".")[2].replace("_", "").lower()
 
 
 def is_for_classes(loss: str) -> bool:

@@ -6,6 +6,7 @@ Every epoch: backup -> MLflow -> study -> go on or stop. `evaluate` comes last, 
 for the best trial of a study.
 """
 
+import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,12 @@ from hydra.utils import instantiate, to_absolute_path
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import data, keras_runtime
-from rnnexp.errors import ConfigError
+from rnnexp.errors import DataError, NotFoundError, message_alone
 from rnnexp.execution.current_trial import CurrentTrial, current_trial
 from rnnexp.execution.trial_task import RunOptions, log_result, recorded
-from rnnexp.objective import Objective
+from rnnexp.identity import FILES, changed_files, files_of, identity_of
+from rnnexp.objective import objective_in, settle_mode
+from rnnexp.passwords import conceal
 from rnnexp.result import Result
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_store import MlflowStore
@@ -31,6 +34,7 @@ from rnnexp.training.checks import check
 from rnnexp.training.fit_arguments import fit_arguments
 from rnnexp.training.model import build
 from rnnexp.training.output_layer import output_of
+from rnnexp.training.run_data import data_problem
 
 if TYPE_CHECKING:
     import keras
@@ -40,34 +44,35 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Config keys of files; a relative path starts where the command was started.
-FILES = (
-    "data.train",
-    "data.test",
-    "data.validation",
-    "fit.validation_data",
-    "model.embedding_file",
-    "checkpoint",
-)
-
 
 def run(config: DictConfig) -> Result:
     """Train one model and log it: in a sweep as a trial of the study, else as a single run.
 
-    A single run checks the config first, and evaluates the checkpoint on the test part at the end.
+    A single run evaluates the checkpoint on the test part at the end.
 
     Args:
         config: The job's composed config.
 
     Returns:
         The result of the trial.
-
-    Raises:
-        ConfigError: If the config of a single run can't work; nothing was started then.
     """
     trial = current_trial()
+    settle_mode(config)
     _make_paths_absolute(config)
-    return _train(config, trial, trial.run) if trial.run else _run_alone(config, trial)
+    if trial.run:
+        return _train(config, trial, trial.run)
+    with message_alone():
+        return _run_alone(config, trial)
+
+
+def run_problems(config: DictConfig) -> list[str]:
+    """Return why a single run can't work, before anything is written.
+
+    Args:
+        config: The run's composed config.
+    """
+    settle_mode(config)
+    return [*check([config]), *Tracker(**config.tracking).problems()]
 
 
 def evaluate(config: DictConfig, run_id: str) -> dict[str, float]:
@@ -80,12 +85,17 @@ def evaluate(config: DictConfig, run_id: str) -> dict[str, float]:
     Returns:
         The loss first, then the metrics, by Keras's names such as ``accuracy``. Empty if the run
         has no checkpoint, as without the callback ``model_checkpoint``.
+
+    Raises:
+        NotFoundError: If the data are not those that the run was trained on.
     """
     store = MlflowStore(config.tracking.uri)
     if reason := no_checkpoint(run_id, store):
         log.warning("run %s can't be evaluated: %s", run_id, reason)
         return {}
     dataset = data.load(config.data)
+    if problem := data_problem(config, dataset, store.client().get_run(run_id).data.tags):
+        raise NotFoundError(f"run {run_id} can't be evaluated: {problem}")
     model = build(config, dataset)
     load(model, run_id, store)
     test = dataset.test()
@@ -96,13 +106,11 @@ def evaluate(config: DictConfig, run_id: str) -> dict[str, float]:
 
 def _run_alone(config: DictConfig, trial: CurrentTrial) -> Result:
     tracker = Tracker(**config.tracking)
-    if problems := [*check([config]), *tracker.problems()]:
-        raise ConfigError(problems)
     git = git_of_application()
     options = RunOptions(git=git.state if git else None)
     with recorded(tracker, config, options) as mlflow_run:
-        if git and git.dirty:
-            mlflow_run.log_text(git.diff, Artifacts.DIFF)
+        if git and git.dirty and tracker.uncommitted_diff:
+            mlflow_run.log_text(conceal(git.diff), Artifacts.DIFF)
         result = _train(config, trial, mlflow_run)
         log_result(mlflow_run, result)
         if result.reason:
@@ -119,7 +127,16 @@ def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
     """Train a model: data -> model, compiled -> callbacks -> fit."""
     _begin_session(config)
     dataset = data.load(config.data)
-    mlflow_run.tag_later({Tags.DATA: dataset.folder.name})
+    sources = files_of(config)
+    if changed := changed_files(trial.sources, sources):
+        raise DataError([f"{text}, so its values would be of other data" for text in changed])
+    mlflow_run.tag_later(
+        {
+            Tags.DATA: dataset.folder.name,
+            Tags.IDENTITY: identity_of(config),
+            Tags.SOURCES: json.dumps(sources),
+        }
+    )
     model = build(config, dataset)
     callbacks = _make_callbacks(config, trial, mlflow_run)
     arguments = fit_arguments(config, dataset)
@@ -203,7 +220,7 @@ def _make_callbacks(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) ->
         chosen=chosen,
         backup=Backup(Path(HydraConfig.get().runtime.output_dir), chosen, mlflow_run.id),
         log_epoch=LogEpoch(mlflow_run, config.objective.monitor),
-        report=ReportToStudy(trial, Objective(**config.objective)),
+        report=ReportToStudy(trial, objective_in(config)),
     )
 
 
@@ -211,12 +228,13 @@ def _log_files(mlflow_run: Run, callbacks: _Callbacks) -> None:
     keras = keras_runtime.keras()
     from rnnexp.training.callbacks import ModelCheckpoint
 
-    best = callbacks.report.best
+    best, files = callbacks.report.best, dict[str, int]()
     for callback in callbacks.chosen.values():
         if isinstance(callback, ModelCheckpoint):
-            log_checkpoints(mlflow_run, callback.files, best[0] if best else None)
+            files |= callback.files
         elif isinstance(callback, keras.callbacks.CSVLogger) and Path(callback.filename).exists():
             mlflow_run.log_file(Path(callback.filename))
+    log_checkpoints(mlflow_run, files, best[0] if best else None)
 
 
 def _make_paths_absolute(config: DictConfig) -> None:

@@ -52,7 +52,7 @@ def embeddings(model: DictConfig, dataset: Dataset) -> npt.NDArray[np.float32]:
         folder = cache.get(key, lambda folder: _write(path, model.embedding_size, dataset, folder))
     except (OSError, ValueError) as error:
         raise DataError([f"{where} can't be used: {error}"]) from error
-    matrix: npt.NDArray[np.float32] = np.load(folder / _FILE)
+    matrix: npt.NDArray[np.float32] = np.load(folder / _FILE, allow_pickle=False)
     return matrix
 
 

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rnnexp.cli import main
+from rnnexp.identity import Identity
 from tests.helpers.commands import Command, Ended
 
 Rnnexp = Callable[..., Result]
@@ -35,7 +36,9 @@ def swept(app: Command) -> Ended:
     for run in ended.runs("app"):
         if "trial" in run.data.tags:
             is_low = run.data.tags["study"] == "low"
-            tags = {"objective": "min value" if is_low else "max value", "data": "d" * 32}
+            objective = "min value" if is_low else "max value"
+            identity = str(Identity(objective, rows="d"))
+            tags = {"objective": objective, "data": "d" * 32, "identity": identity}
             for name, value in tags.items():
                 client.set_tag(run.info.run_id, name, value)
             keras = "3.15.1" if run.data.tags["trial"] == "1" else "3.15.0"
@@ -46,8 +49,9 @@ def swept(app: Command) -> Ended:
         for run in ended.runs("app")
         if run.data.tags["study"] == "low" and "trial" in run.data.tags
     ]
-    for name, value in (("state", "FAIL"), ("reason", "ValueError: too\nmuch"), ("data", "e" * 32)):
+    for name, value in (("state", "FAIL"), ("reason", "ValueError: too\nmuch")):
         client.set_tag(low[4].info.run_id, name, value)
+    client.set_tag(low[3].info.run_id, "identity", str(Identity("min value", rows="e")))
     (experiment,) = {run.info.experiment_id for run in low}
     other = client.create_run(experiment, run_name="other program").info.run_id
     client.set_tag(other, "is", "other")
@@ -170,7 +174,8 @@ def test_the_table_has_only_columns_that_differ(rnnexp: Rnnexp) -> None:
     assert head == "Study low: min value, 5 trials (4 complete, 1 fail)."
     assert " is best: " in best
     assert data == (
-        "The trials were trained on 2 versions of the data, so their values may not be comparable."
+        "The values of the trials can't be compared: their sets of rows differ (trial 0, trial 1, "
+        "trial 2: d, trial 3: e)."
     )
     table = lines[-6:]
     assert table[0].split()[:4] == ["trial", "best_value", "state", "x"]
@@ -223,10 +228,8 @@ def test_the_best_trials_are_shown_in_place_of_a_study(rnnexp: Rnnexp, swept: En
 
 
 def test_different_data_are_not_ranked(rnnexp: Rnnexp) -> None:
-    text = rnnexp("compare", "low/0", "low/4").output
-    assert text.startswith(
-        "Not ranked: their data differ (a: dddddddddddddddd, b: eeeeeeeeeeeeeeee)."
-    )
+    text = rnnexp("compare", "low/0", "low/3").output
+    assert text.startswith("Not ranked: their sets of rows differ (a: d, b: e).")
 
 
 def test_diff_shows_what_differs(rnnexp: Rnnexp, swept: Ended) -> None:

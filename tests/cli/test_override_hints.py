@@ -1,40 +1,105 @@
-import pytest
+"""What Hydra takes is never refused, and what it refuses is explained."""
 
-from rnnexp.cli.override_hints import unknown_choices
-from tests.helpers.commands import ROOT, Command
+from pathlib import Path
+
+import pytest
+from hydra.core.hydra_config import HydraConfig
+
+from tests.helpers.commands import ROOT, Command, run_here
+
+JOB = ("--cfg", "job", "-p")
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a config folder of the user's own, ``conf2``."""
+    folder = tmp_path_factory.mktemp("own")
+    for name, text in {
+        "data/mine.yaml": "defaults: [table]\ntrain: rows.csv\ntest: rows.csv\n",
+        "sweeps/bare.yaml": "n_trials: 2\nparams:\n  model.units: choice(2, 4)\n",
+        "callbacks/stop.yaml": "stop:\n  _target_: keras.callbacks.TerminateOnNaN\n",
+        "extra/big.yaml": "size: 9\n",
+    }.items():
+        file = folder / "conf2" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return folder
 
 
 @pytest.mark.parametrize(
-    ("argument", "problem"),
+    ("arguments", "printed"),
     [
-        ("callbacks=[early_stopping,csv_logger]", None),
-        ("callbacks=[]", None),
-        ("callbacks=[ early_stopping , csv_logger ]", None),
-        ("compile.metrics=[accuracy]", None),
-        ("model=[what]", "model: there is no what; there are bidirectional, gru, "),
-        ("callbacks=early_stopping", None),
-        ("model=choice(lstm,gru)", None),
-        ("callbacks=null", None),
-        ("checkpoint=best.keras", None),
-        ("+own=1", None),
-        ("hydra/launcher=in_process", None),
-        ("model=lstmm", "model: there is no lstmm; did you mean lstm? There are bidirectional, "),
-        ("modle=lstm", "modle=lstm: there is no modle; did you mean model? There are callbacks, "),
-        (
-            "callbacks=[csv_logger,csv_logger]",
-            "callbacks: csv_logger is given 2 times; give it once",
-        ),
-        ("callbacks=[csv_loger]", "callbacks: there is no csv_loger; did you mean csv_logger? "),
+        (["--config-dir", "conf2", "data=mine", *JOB, "data"], "train: rows.csv"),
+        (["hydra.searchpath=[file://conf2]", "data=mine", *JOB, "data"], "train: rows.csv"),
+        (["--config-dir", "conf2", "callbacks=[stop]", *JOB, "callbacks"], "TerminateOnNaN"),
+        (["--config-dir", "conf2", "+extra=big", *JOB, "extra"], "size: 9"),
+        (["--config-dir=conf2", "+extra@own=big", *JOB, "own"], "size: 9"),
+        (["-sc", "install=bash"], "hydra_bash_completion"),
+        (["--shell-completion", "install=bash"], "hydra_bash_completion"),
+        (["-sc", "install=zsh"], "bash"),
+        (["--info", "searchpath"], "conf"),
+        (["--hydra-help"], "Hydra"),
+        (["+own=1", *JOB, "own"], "1"),
+        (["++own.a=1", *JOB, "own"], "a: 1"),
+        (["~evaluate", *JOB, "model"], "units"),
+        (["callbacks=[]", *JOB, "model"], "units"),
+        (["checkpoint=", *JOB, "checkpoint"], ""),
+        (["+names={a:[1,{b:2}],c:'x, y'}", *JOB, "names"], "c: x, y"),
+        (['+own.text="a = b"', *JOB, "own"], "text: a = b"),
+        (["evaluate={batch_size:3}", *JOB, "evaluate"], "batch_size: 3"),
     ],
 )
-def test_unknown_choices(argument: str, problem: str | None) -> None:
-    found = unknown_choices(["-m", argument], ROOT / "conf")
-    assert found is None if problem is None else found and found.startswith(problem)
+def test_what_hydra_takes(own: Path, arguments: list[str], printed: str) -> None:
+    try:
+        ended = run_here(ROOT / "sweep.py", arguments, own)
+    finally:
+        HydraConfig.instance().cfg = None  # `--cfg` leaves it, since its process ends
+    assert ended.code == 0, ended.err
+    assert printed in ended.out
+    assert ended.files() == {"conf2"}
+    assert "Hint" not in ended.err
 
 
+@pytest.mark.parametrize(
+    ("argument", "hint"),
+    [
+        ("modle=lstm", "did you mean model?"),
+        ("model.unitz=3", "did you mean units?"),
+        ("hydra.sweeper.n_trial=3", "did you mean n_trials?"),
+        ("model=lstmm", "did you mean lstm?"),
+        ("callbacks=[csv_loger]", "did you mean csv_logger?"),
+        ("data.text=리뷰", "\"data.text='리뷰'\""),
+        ("data.text=choice(리뷰,글)", "\"data.text=choice('리뷰','글')\""),
+        ("tracking.uri=http://a?b=1", "\"tracking.uri='http://a?b=1'\""),
+        ("data.train=~/a.csv", '"data.train=$HOME/a.csv"'),
+        ("model.units", "'model.units' is not KEY=VALUE"),
+        (
+            "fit.class_weight={'긍정':2.0,'부정':1.0}",
+            "weights can also be a list, in the order of the classes: 'fit.class_weight=[1.0,2.0]'",
+        ),
+        ("+fit.class_weight.긍정=2.0", "in the order of the classes: 'fit.class_weight=[1.0,2.0]'"),
+        (
+            "+own={'리뷰':1}",
+            "neither quotes nor letters but ASCII in the keys of a dict",
+        ),
+    ],
+)
 @pytest.mark.parametrize("mode", [["-m"], []])
-def test_an_unknown_choice_is_refused(command: Command, mode: list[str]) -> None:
-    ended = command(*mode, "callbacks=[early_stoping]")
+def test_a_hint(command: Command, mode: list[str], argument: str, hint: str) -> None:
+    ended = command(*mode, argument, tiny=False)
     assert ended.code == 1
-    assert "did you mean early_stopping?" in ended.err
+    assert hint in ended.err
+    assert "Traceback" not in ended.err
     assert ended.files() == set()
+
+
+def test_no_callbacks(command: Command) -> None:
+    ended = command("callbacks=null", tiny=False)  # ends with a traceback of Hydra's
+    assert ended.err.endswith("'callbacks=[]' chooses no callbacks\n")
+
+
+def test_a_file_of_sweeps_without_its_first_line(command: Command, own: Path) -> None:
+    ended = command("-m", "--config-dir=conf2", "sweeps=bare", path=own, tiny=False)
+    assert ended.code == 1
+    assert "sweeps/bare.yaml: its first line must be '# @package hydra.sweeper'" in ended.err
+    assert ended.files() == {"conf2"}

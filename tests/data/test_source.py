@@ -44,7 +44,14 @@ def test_the_same_content_is_encoded_once() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"maxlen": 2}, {"num_words": 1}, {"seed": 1}, {"split": "character"}, {"task": "classes"}],
+    [
+        {"maxlen": 2},
+        {"num_words": 1},
+        {"seed": 1},
+        {"split": "character"},
+        {"task": "classes"},
+        {"validation_split": 0.3},
+    ],
 )
 def test_other_arguments_are_encoded_anew(change: dict[str, object]) -> None:
     texts = ["uno", "dos", "dos tres"]
@@ -59,6 +66,16 @@ def test_only_training_words_have_ids_and_maxlen_follows_the_longest() -> None:
     assert (train.x.shape, train.x.dtype, train.y.dtype) == ((3, 3), np.int32, np.int64)
     assert (train.weight, dataset.validation()) == (None, None)
     assert dataset.test().x.tolist() == [[2, 2, 2]]
+
+
+@pytest.mark.parametrize(("share", "trained"), [(None, 10), (0.3, 7), (0.999, 10), ("x", 10)])
+def test_the_vocabulary_is_made_of_what_is_trained_on(share: float, trained: int) -> None:
+    texts = [f"w{number} " * (number + 1) for number in range(10)]
+    dataset = Listed(texts=texts, validation_split=share).load()
+    assert len(dataset.words) == trained
+    train = dataset.train().x
+    assert (train[:trained] != 2).all()
+    assert (train[trained:, -1] == 2).all()
 
 
 @pytest.mark.parametrize(

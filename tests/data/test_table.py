@@ -12,16 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnexp.data import table_files
 from rnnexp.data.table import Table
 from rnnexp.errors import DataError
+from rnnexp.identity import digest
 
 ROWS = [("good film", "1"), ("NA", "0"), ('a, "quoted" one', "1"), ("두 번 봤다", "0")]
 
 
-def table(train: Path, test: Path | None = None, **changes: object) -> Table:
-    options = {"text": "text", "label": "label", "split": "whitespace", "maxlen": 8} | changes
-    return Table(train=str(train), test=str(test or train), num_words=None, seed=0, **options)  # type: ignore[arg-type]
+def table(train: Path, tested: Path | None = None, **changes: object) -> Table:
+    options = {"text": "text", "label": "label", "split": "whitespace", "maxlen": 8}
+    options |= {"test": str(tested or train)} | changes
+    return Table(train=str(train), num_words=None, seed=0, **options)  # type: ignore[arg-type]
 
 
 def frame() -> pd.DataFrame:
@@ -76,7 +77,7 @@ def test_labels(tmp_path: Path, labels: list[str], expected: list[object]) -> No
     ("name", "content", "message"),
     [
         ("a.csv", b"text,label\ncaf\xe9,1\nbad,0\n", "not UTF-8: byte 0xe9"),
-        ("a.csv", b"", "can't be read: No columns"),
+        ("a.csv", b"", "can't be read: it is empty"),
         ("a.csv", b"text,label\n", "has no rows"),
         ("a.csv", b"text,stars\ngood,1\n", "has no column 'label'; it has: text, stars"),
         ("a.csv", b"text,label\ngood,\n,1\n", "1 rows without a 'text' (the first are rows 2)"),
@@ -85,7 +86,12 @@ def test_labels(tmp_path: Path, labels: list[str], expected: list[object]) -> No
         ("a.csv.gz", b"text,label\ngood,1\n", "can't be read"),
         ("a.parquet", b"PAR1 but no more", "can't be read"),
         ("a.json", b"{}", "unknown kind"),
-        ("a.csv", b"text,label\nwell, good,1\nwell, bad,0\n", "more fields in a row"),
+        (
+            "a.csv",
+            b"text,label\nwell,1\nwell, good,1\nwell, bad,0\n",
+            "has 2 rows with more fields than its header, which has 2 (the first is at line 3, "
+            "with 3); a text with a comma in it must be in double quotes",
+        ),
         ("a.csv.gz", CUT_OFF, "can't be read"),
         ("a.csv.gz", b"\x1f\x8b\x08\x00" + b"\xff" * 40, "can't be read"),
     ],
@@ -100,6 +106,147 @@ def test_files_that_can_not_be_used(
     assert any(message in problem for problem in caught.value.problems)
 
 
+ONE = "text,label\ngood,1\nbad,0\n"
+STRAY = "text\tlabel\n" + '"a good one\tpos\na bad one\tneg\n' * 9
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "texts", "labels"),
+    [
+        ("a.tsv", STRAY.encode(), ['"a good one', "a bad one"] * 9, ["pos", "neg"] * 9),
+        ("a.tsv", b'text\tlabel\n"so" good\t1\n"bad"\t0\n', ['"so" good', '"bad"'], [1, 0]),
+        ("a.tsv", b'text\tlabel\n"so ""good"""\t1\nbad\t0\n', ['so "good"', "bad"], [1, 0]),
+        ("a.tsv", b'"text"\t"label"\n"good"\t"1"\n"bad"\t"0"\n', ["good", "bad"], [1, 0]),
+        ("A.CSV", b"text,label\ngood,1\nbad,0\n", ["good", "bad"], [1, 0]),
+        ("a.csv", b"\xef\xbb\xbftext,label\ngood,1\nbad,0\n", ["good", "bad"], [1, 0]),
+        ("a.csv", "text,label\n좋다,1\n나쁘다,0\n".encode("utf-16"), ["좋다", "나쁘다"], [1, 0]),
+        ("a.csv", b"text,label\r\ngood,1\r\n\r\nbad,0", ["good", "bad"], [1, 0]),
+        ("a.csv", b" text , label\ngood, 1\nbad,0 \n", ["good", "bad"], [1, 0]),
+        ("a.csv", b"text,label,x\ngood,1\nbad,0,,\n", ["good", "bad"], [1, 0]),
+        ("a.csv", b'text,label\n"two\nlines, really",1\nbad,0\n', ["two\nlines, really", "bad"],
+         [1, 0]),
+        ("a.csv", b"text,label\n" + b"x" * 200_000 + b",1\nbad,0\n", ["x" * 200_000, "bad"],
+         [1, 0]),
+        ("a.csv", b"text,label\ngood,True\nbad,False\n", ["good", "bad"], ["True", "False"]),
+        ("a.csv", b"text,label\nNA,a\nnull,None\n", ["NA", "null"], ["a", "None"]),
+        ("a.csv", b"text,label\ngood,9007199254740993\nbad,9007199254740992\n", ["good", "bad"],
+         [9007199254740993, 9007199254740992]),
+    ],
+)  # fmt: skip
+def test_text_files(
+    tmp_path: Path, name: str, content: bytes, texts: list[str], labels: list[object]
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    train = table(tmp_path / name).read()["train"]
+    assert (list(train.texts), list(train.labels)) == (texts, labels)
+
+
+@pytest.mark.parametrize(
+    ("frame", "labels"),
+    [
+        (pd.DataFrame({"text": ["bad", "good"], "label": [0, 1]}, index=[1, 0]), [0, 1]),
+        (pd.DataFrame({"text": ["bad", "good"], "label": [0, 1]}).set_index("text"), [0, 1]),
+        (pd.DataFrame({"text": ["bad", "good"], "label": [0.0, 1.0]}), [0, 1]),
+        (pd.DataFrame({"text": ["bad", "good"], "label": [0.1, 0.5]}, dtype="object")
+         .astype({"label": "float32"}), [0.1, 0.5]),
+        (pd.DataFrame({"text": ["bad", "good"], "label": pd.array([0, 1], "Int64")}), [0, 1]),
+        (pd.DataFrame({"text": ["bad", "good"], "label": ["n", "p"]}, dtype="category"),
+         ["n", "p"]),
+        (pd.DataFrame({"text": [b"bad", b"good"], "label": [b"n", b"p"]}), ["n", "p"]),
+        (pd.DataFrame({"text": ["bad", "good"], "label": [0, 1], "more": [[1], [2]]}), [0, 1]),
+        (pd.DataFrame({"text": ["bad", "good"], "label": [True, False]}), ["True", "False"]),
+    ],
+)  # fmt: skip
+def test_parquet_files(tmp_path: Path, frame: pd.DataFrame, labels: list[object]) -> None:
+    frame.to_parquet(tmp_path / "a.parquet")
+    train = table(tmp_path / "a.parquet").read()["train"]
+    assert (list(train.texts), list(train.labels)) == (["bad", "good"], labels)
+
+
+@pytest.mark.parametrize(
+    ("frame", "problem"),
+    [
+        (pd.DataFrame({"text": ["a", None], "label": [0, 1]}), "1 rows without a 'text'"),
+        (pd.DataFrame({"text": ["a", "b"], "label": pd.array([0, None], "Int64")}),
+         "1 rows without a 'label' (the first are rows 2)"),
+        (pd.DataFrame({"text": [["a"], ["b"]], "label": [0, 1]}),
+         "column 'text': its cells are of type list<"),
+        (pd.DataFrame({"Text": ["a", "b"], "label": [0, 1]}, index=[1, 0]),
+         "has no column 'text'; it has: Text, label; did you mean Text?"),
+    ],
+)  # fmt: skip
+def test_parquet_files_that_cant_be_used(tmp_path: Path, frame: pd.DataFrame, problem: str) -> None:
+    frame.to_parquet(tmp_path / "a.parquet")
+    found, *_ = problems(table(tmp_path / "a.parquet"))
+    assert problem in found
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("a.csv", 'text,label\n"good,1\nbad,0\n"fine,1\nso,0\n',
+         "can't be read: in the row at line 2 a quotation mark opens a cell, and none closes it at "
+         "the cell's end"),
+        ("a.csv", 'text,label\nwell,1\n"good,1\nbad,0\nfine,1\nso ""so"" mark",0\n',
+         "has other rows inside the quotation marks of the row at line 3, such as 'good,1'"),
+        ("a.tsv", 'text\tlabel\n"a\ttab"\t1\nbad\t0\n',
+         "has 1 rows with more fields than its header, which has 2 (the first is at line 2, with "
+         "3); a text can't have a tab in it, and quotes don't change that; save it as .csv"),
+        ("a.csv", "Text,label\ngood,1\n", "has no column 'text'; it has: Text, label; did you "
+                                           "mean Text?"),
+        ("a.csv", "text,lable\ngood,1\n", "has no column 'label'; it has: text, lable; did you "
+                                           "mean lable?"),
+        ("a.csv", "text;label\ngood;1\n", "has no column 'text'; it has: text;label. Its columns "
+         "are separated by ';'; save it with commas as .csv, or with tabs as .tsv"),
+        ("a.csv", "text\tlabel\ngood, so\t1\n", "Its columns are separated by '\\t'"),
+        ("a.tsv", "text,label\ngood,1\n", "Its columns are separated by ','"),
+        ("a.csv", "good,pos\nbad,neg\nfine,pos\n", "has no column 'text'; it has: good, pos. Its "
+         "first row looks like data; add a row of names above it: text,label"),
+        ("a.csv", "good,0.5\nbad,0.7\n", "Its first row looks like data"),
+        ("a.csv", "text,label,text\ngood,1,x\n", "has 2 columns 'text'; rename all but one"),
+        ("a.csv", "text,label\ngood,\nbad, \n", "2 rows without a 'label' (the first are rows 1"),
+        ("a.parquet.gz", "", "is of an unknown kind"),
+    ],
+)  # fmt: skip
+def test_tables_that_would_be_misread(
+    tmp_path: Path, name: str, content: str, problem: str
+) -> None:
+    (found,) = problems(table(write(tmp_path / name, content), write(tmp_path / "t.csv", ONE)))
+    assert problem in found
+
+
+def test_a_test_part_that_is_a_share_of_the_training_file(tmp_path: Path) -> None:
+    rows = [f"word{number % 40},{'abbb'[number % 4]}" for number in range(80)]
+    file = write(tmp_path / "a.csv", "\n".join(["text,label", *rows]))
+    train, test = (table(file, test=0.2).read()[part] for part in ("train", "test"))
+    assert (len(train.texts), len(test.texts)) == (64, 16)
+    assert not set(train.texts) & set(test.texts)
+    assert sorted(map(str, test.labels)) == ["a"] * 4 + ["b"] * 12
+    write(file, "\n".join(["text,label", *reversed(rows)]))
+    assert set(table(file, test=0.2).read()["test"].texts) == set(test.texts)
+
+
+@pytest.mark.parametrize("share", [0.0, 1, -0.5, None, True])
+def test_shares_that_cant_be(tmp_path: Path, share: object) -> None:
+    file = write(tmp_path / "a.csv", ONE)
+    assert problems(table(file, test=share)) == (
+        f"data.test={share}: must be a number between 0 and 1, both excluded, as a share of "
+        "data.train, or a file",
+    )
+
+
+def test_text_and_label_are_two_columns(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", ONE)
+    (found,) = problems(table(file, text="label"))
+    assert found.startswith("data.text=label and data.label=label are one column")
+
+
+def test_the_test_file_is_not_validated_on(tmp_path: Path) -> None:
+    train, test = write(tmp_path / "a.csv", ONE), write(tmp_path / "b.csv", ONE)
+    (found,) = problems(table(train, test, validation=str(test)))
+    assert found.startswith(f"fit.validation_data={test} is the file of data.test too")
+
+
 def test_columns_may_have_numbers_for_names(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("0,1\ngood,1\nbad,0\n")
     train = table(tmp_path / "a.csv", text=0, label=1).read()["train"]
@@ -108,7 +255,7 @@ def test_columns_may_have_numbers_for_names(tmp_path: Path) -> None:
 
 def test_parquet_labels_of_any_type(tmp_path: Path) -> None:
     for labels, classes in (
-        ([True, False], [1, 0]),
+        ([True, False], ["True", "False"]),  # as in a CSV file
         ([0.5, 1.5], [0.5, 1.5]),
         ([date(2020, 1, 1), date(2021, 1, 2)], ["2020-01-01", "2021-01-02"]),
     ):  # fmt: skip
@@ -195,12 +342,12 @@ def test_a_file_is_digested_once_until_it_changes(
         hashlib, "file_digest", lambda file, kind: (made.append(file), real(file, kind))[1]
     )
     file = write(tmp_path / "a.csv", "one")
-    first = table_files.digest(file)
-    assert table_files.digest(file) == first
+    first = digest(file)
+    assert digest(file) == first
     assert len(made) == 1
     write(file, "two")
     os.utime(file, ns=(0, 0))
-    assert table_files.digest(file) != first
+    assert digest(file) != first
     assert len(made) == 2
 
 
@@ -235,13 +382,14 @@ def test_weights_stay_with_their_reviews(tmp_path: Path) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("part", ["train", "validation"])
 def test_weights_that_cant_be(tmp_path: Path, part: str, weights: list[str], problem: str) -> None:
-    good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
-    write(good, "text,label,w\na,1,1\nb,0,.5\n")
+    good, bad, test = (tmp_path / f"{name}.csv" for name in ("good", "bad", "test"))
+    for file in (good, test):
+        write(file, "text,label,w\na,1,1\nb,0,.5\n")
     rows = {"text": "a", "label": [i % 2 for i in range(len(weights))], "w": weights}
     pd.DataFrame(rows).to_csv(bad, index=False)
     given = {"train": good, "validation": good} | {part: bad}
     (found,) = problems(
-        table(given["train"], good, validation=str(given["validation"]), weight="w")
+        table(given["train"], test, validation=str(given["validation"]), weight="w")
     )
     assert found.startswith(f"data.{part}={bad}")
     assert problem in found

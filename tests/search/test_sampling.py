@@ -1,8 +1,12 @@
+from typing import Any
+
 import optuna
 import pytest
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
-from rnnexp.search.sampling import DistinctSampler, tried_params
+from rnnexp.search.dimension import Params
+from rnnexp.search.sampling import DistinctSampler, ask, reason_to_stop, tried_params
+from rnnexp.search.seeded_sampler import SeededSampler
 from rnnexp.search.space import parse
 
 
@@ -66,3 +70,130 @@ def test_enqueued_params_count_as_tried() -> None:
     drawn = list(tried_params(study))
     assert drawn[0]["a"] == 2
     assert len({frozenset(params.items()) for params in drawn}) == 4
+
+
+SPACE = ["a=interval(0,1)", "b=choice(x,y,z)"]
+SEEDED = [
+    {"_target_": "optuna.samplers.RandomSampler", "seed": 7},
+    {"_target_": "optuna.samplers.TPESampler", "seed": 7, "n_startup_trials": 4},
+    {"_target_": "optuna.samplers.NSGAIISampler", "seed": 7, "population_size": 4},
+    {"_target_": "optuna.samplers.QMCSampler", "seed": 7},
+    {"_target_": "optuna.samplers.QMCSampler", "seed": 7, "scramble": True},
+    {
+        "_target_": "optuna.samplers.PartialFixedSampler",
+        "fixed_params": {"b": "x"},
+        "base_sampler": {"_target_": "optuna.samplers.RandomSampler", "seed": 7},
+    },
+]
+
+
+def resumed(config: dict[str, Any], arguments: list[str], parts: list[int]) -> list[Params]:
+    """Run trials in parts, each as a new process would, and return their params."""
+    space, problems = parse(arguments)
+    assert not problems
+    study = optuna.create_study()
+    for number in parts:
+        study.sampler = DistinctSampler(SeededSampler(config), space)
+        for _ in range(number):
+            trial = ask(study, space)
+            study.tell(trial, float(trial.number % 3))
+    return [trial.params for trial in study.trials]
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize("config", SEEDED)
+def test_a_resumed_study_draws_what_it_would_have_drawn(config: dict[str, Any]) -> None:
+    whole = resumed(config, SPACE, [20])
+    assert resumed(config, SPACE, [12, 1, 7]) == whole
+    assert len({frozenset(params.items()) for params in whole}) == 20
+
+
+def test_another_seed_draws_other_params() -> None:
+    one, other = ({"_target_": "optuna.samplers.RandomSampler", "seed": n} for n in (0, 1))
+    assert resumed(one, SPACE, [3]) != resumed(other, SPACE, [3])
+
+
+class Once(RandomSampler):
+    """A sampler of one's own, which keeps what it has drawn."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.seed = seed
+
+
+def test_a_sampler_from_elsewhere_is_made_once_in_a_process() -> None:
+    config = {"_target_": "tests.search.test_sampling.Once", "seed": 7}
+    drawn = resumed(config, ["a=interval(0,1)"], [30, 30])
+    assert len({params["a"] for params in drawn}) == 60
+
+
+GRID = {
+    "_target_": "optuna.samplers.GridSampler",
+    "search_space": {"a": [0.25, 0.5], "b": ["x", "y"]},
+}
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize(
+    ("config", "arguments", "enqueued", "expected", "reason"),
+    [
+        (GRID, SPACE, {}, 4, "all 4 params of GridSampler have been tried"),
+        (GRID, SPACE, {"a": 0.5}, 4, "all 4 params of GridSampler have been tried"),
+        (GRID, SPACE, {"a": 0.75, "b": "z"}, 5, "all 4 params of GridSampler have been tried"),
+        (
+            {"_target_": "optuna.samplers.BruteForceSampler", "seed": 0},
+            ["a=choice(1,2)", "b=choice(x,y,z)", "c=1"],
+            {},
+            6,
+            "BruteForceSampler has no more params to try",
+        ),
+        (
+            {"_target_": "optuna.samplers.BruteForceSampler"},
+            ["a=choice(1,2)", "b=range(0,3)", "c=choice(k)"],
+            {"a": 1},
+            6,
+            "BruteForceSampler has no more params to try",
+        ),
+        (
+            SEEDED[-1],
+            ["a=range(0,4)", "b=choice(x,y,z)"],
+            {},
+            4,
+            "all 4 params of PartialFixedSampler have been tried",
+        ),
+        (SEEDED[0], ["a=range(0,4)"], {}, 4, "all 4 params of the search space have been tried"),
+    ],
+)
+def test_a_sampler_that_ends_stops_the_study(
+    config: dict[str, Any],
+    arguments: list[str],
+    enqueued: dict[str, object],
+    expected: int,
+    reason: str,
+) -> None:
+    space, _ = parse(arguments)
+    study = optuna.create_study(sampler=DistinctSampler(SeededSampler(config), space))
+    if enqueued:
+        study.enqueue_trial(enqueued)
+    while not (ended := reason_to_stop(study, space)) and len(study.trials) < 20:
+        study.tell(ask(study, space), 0.0)
+    assert ended == reason
+    assert len({frozenset(params.items()) for params in tried_params(study)}) == expected
+    assert len(study.trials) == expected
+
+
+def test_the_draw_at_random_is_compared_with_the_tried_params() -> None:
+    # The sampler always draws the same, and the space can't be listed.
+    drawn = drawn_params(Stubborn(), ["a=choice(1,2)", "b=range(0,1000000)"], 12)
+    assert len({frozenset(params.items()) for params in drawn}) == 12
+
+
+def test_a_pruner_that_hands_over_a_part_of_the_study_hides_no_params() -> None:
+    space, _ = parse(["a=range(0,12)"])
+    study = optuna.create_study(
+        sampler=DistinctSampler(RandomSampler(0), space),
+        pruner=optuna.pruners.HyperbandPruner(max_resource=9),
+    )
+    for _ in range(12):
+        study.tell(ask(study, space), 0.0)
+    assert {params["a"] for params in tried_params(study)} == set(range(12))

@@ -1,17 +1,21 @@
+import errno
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import requests
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import BAD_REQUEST, INVALID_PARAMETER_VALUE
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from rnnexp.storage.locks import locked
+from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.outbox import Outbox, deliver_all
+from rnnexp.storage.refused_writes import deliver_refused
 from rnnexp.storage.schema import Files, Tags
 
 
@@ -27,9 +31,15 @@ def run_id(store: Path) -> str:
 
 
 class Flaky(MlflowClient):
-    """A client whose store is away while `away` is set."""
+    """A client whose store is away while `away` is set, or its artifacts while `no_files` is."""
 
     away: Exception | None = None
+    no_files: Exception | None = None
+
+    def log_artifact(self, *args, **kwargs):  # type: ignore[no-untyped-def] # noqa: ANN002, ANN003, ANN201
+        if self.no_files:
+            raise self.no_files
+        return super().log_artifact(*args, **kwargs)
 
     def log_batch(self, *args, **kwargs):  # type: ignore[no-untyped-def] # noqa: ANN002, ANN003, ANN201
         if self.away:
@@ -85,11 +95,137 @@ def test_queued_writes_on_disk_can_be_delivered(store: Path, run_id: str, tmp_pa
     assert deliver_all(tmp_path / "study") == (0, 0)
 
 
-def test_an_error_in_a_write_is_raised(store: Path, run_id: str, tmp_path: Path) -> None:
+REFUSED = MlflowException("no such name", error_code=INVALID_PARAMETER_VALUE)
+
+
+def test_a_refused_write_holds_up_nothing(
+    store: Path, run_id: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    client, file = Flaky(f"sqlite:///{store}"), tmp_path / Files.OUTBOX
+    outbox = Outbox(client, run_id, file)
+    client.away = REFUSED
+    outbox.send(metric(0))
+    outbox.send(metric(1))
+    client.away = None
+    outbox.send(metric(2))
+    assert steps(store, run_id) == [2]
+    assert not file.exists()
+    refused = tmp_path / Files.REFUSED
+    assert [entry["step"] for entry in json.loads(refused.read_text())["entries"]] == [0, 1]
+    assert caplog.text.count("MLflow refuses the values of loss, which is set aside in") == 1
+    assert "no such name" in caplog.text
+    assert deliver_refused(tmp_path) == []
+    assert steps(store, run_id) == [0, 1, 2]
+    assert not refused.exists()
+
+
+def test_without_a_file_a_refused_write_is_raised_and_holds_up_nothing(
+    store: Path, run_id: str
+) -> None:
     client = Flaky(f"sqlite:///{store}")
-    client.away = MlflowException("no such name", error_code=INVALID_PARAMETER_VALUE)
+    outbox = Outbox(client, run_id, None)
+    client.away = REFUSED
     with pytest.raises(MlflowException, match="no such name"):
+        outbox.send(metric(0))
+    client.away = None
+    outbox.send(metric(1))
+    assert steps(store, run_id) == [1]
+
+
+def test_an_error_in_the_code_is_raised(store: Path, run_id: str, tmp_path: Path) -> None:
+    client = Flaky(f"sqlite:///{store}")
+    client.away = TypeError("an error in the code")
+    with pytest.raises(TypeError, match="in the code"):
         Outbox(client, run_id, tmp_path / Files.OUTBOX).send(metric(0))
+
+
+def files(tmp_path: Path, name: str) -> dict[str, object]:
+    (tmp_path / name).write_text(name)
+    return {"kind": "file", "path": str(tmp_path / name), "folder": None}
+
+
+def test_while_the_artifact_store_is_away_metrics_arrive(
+    store: Path, run_id: str, tmp_path: Path
+) -> None:
+    client = Flaky(f"sqlite:///{store}")
+    outbox = Outbox(client, run_id, tmp_path / Files.OUTBOX)
+    client.no_files = requests.HTTPError("500 Server Error")
+    outbox.send(files(tmp_path, "a.txt"))
+    outbox.send(metric(0))
+    outbox.send(files(tmp_path, "b.txt"))
+    outbox.send(metric(1))
+    assert steps(store, run_id) == [0, 1]
+    queued = json.loads((tmp_path / Files.OUTBOX).read_text())["entries"]
+    assert [Path(str(entry["path"])).name for entry in queued] == ["a.txt", "b.txt"]
+    client.no_files = None
+    assert outbox.deliver()
+    assert [file.path for file in client.list_artifacts(run_id)] == ["a.txt", "b.txt"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermissionError(errno.EACCES, "Permission denied", "/only/the/server"),
+        OSError(errno.EROFS, "Read-only file system"),
+        MlflowException("API request to endpoint /x failed with error code 413 != 200"),
+        Exception("an error of some library"),
+    ],
+)
+def test_a_refused_artifact_is_told_and_tried_again(
+    store: Path, run_id: str, tmp_path: Path, error: Exception
+) -> None:
+    client = Flaky(f"sqlite:///{store}")
+    outbox = Outbox(client, run_id, tmp_path / Files.OUTBOX)
+    client.no_files = error
+    outbox.send(files(tmp_path, "a.txt"))
+    outbox.send(metric(0))
+    outbox.send({"kind": "end", "status": "FINISHED", "time": 5})
+    outbox.close()
+    assert steps(store, run_id) == [0]
+    assert client.get_run(run_id).info.status == "FINISHED"
+    assert deliver_all(tmp_path) == (0, 0)
+    assert deliver_refused(tmp_path) == []
+    assert [file.path for file in client.list_artifacts(run_id)] == ["a.txt"]
+
+
+def test_a_refused_file_that_is_gone_is_told_once(store: Path, run_id: str, tmp_path: Path) -> None:
+    outbox = Outbox(MlflowClient(f"sqlite:///{store}"), run_id, tmp_path / Files.OUTBOX)
+    outbox.send({"kind": "file", "path": str(tmp_path / "gone.keras"), "folder": "checkpoint"})
+    (problem,) = deliver_refused(tmp_path)
+    assert problem.startswith(f"run {run_id}: the file {tmp_path}/gone.keras: ")
+    assert "No such file" in problem
+    assert deliver_refused(tmp_path) == []
+
+
+def test_what_a_run_has_got_since_is_newer_than_what_was_refused(
+    store: Path, run_id: str, tmp_path: Path
+) -> None:
+    client = Flaky(f"sqlite:///{store}")
+    outbox = Outbox(client, run_id, tmp_path / Files.OUTBOX)
+    client.away = REFUSED
+    outbox.send(metric(0) | {"tags": {Tags.STATE: "RUNNING", "a": "b"}, "params": {"x": "1"}})
+    client.away = None
+    outbox.send(metric(1) | {"tags": {Tags.STATE: "COMPLETE"}, "params": {"x": "2"}})
+    assert deliver_refused(tmp_path) == []
+    run = client.get_run(run_id)
+    assert (run.data.tags[Tags.STATE], run.data.tags["a"]) == ("COMPLETE", "b")
+    assert run.data.params == {"x": "2"}
+    assert steps(store, run_id) == [0, 1]
+
+
+def test_a_queued_file_is_read_from_where_it_is(store: Path, run_id: str, tmp_path: Path) -> None:
+    uri, job, there = f"sqlite:///{store}", tmp_path / "0", tmp_path / "there"
+    job.mkdir()
+    there.mkdir()
+    client = Flaky(uri)
+    client.set_tag(run_id, Tags.FOLDER, str(job))
+    client.no_files = PermissionError("no")
+    outbox = Outbox(client, run_id, job / Files.OUTBOX)
+    outbox.send(files(job, "best.keras") | {"folder": "checkpoint"})
+    found = MlflowStore(uri).download(run_id, "checkpoint/best.keras", there)
+    assert (found, found.read_text()) == (there / "best.keras", "best.keras")
+    with pytest.raises(MlflowException, match=r"other\.keras"):
+        MlflowStore(uri).download(run_id, "checkpoint/other.keras", there)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from rnnexp.storage.provenance import MAX_DIFF, environment, git_of, objective_in, provenance_tags
+from rnnexp.objective import objective_in
+from rnnexp.storage.provenance import MAX_DIFF, environment, git_of, provenance_tags
 from rnnexp.version import __version__
 from tests.helpers.commands import ROOT, Command
 

@@ -5,9 +5,17 @@ import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from rnnexp.identity import Identity
 from rnnexp.storage.registry import Registry, compare, name_problem
 
-OLD = {"data": "d", "objective": "min val_loss", "best_value": "0.3"}
+OLD = {"identity": str(Identity("min val_loss", loss="a", rows="d"))} | {
+    "data": "d",
+    "objective": "min val_loss",
+    "best_value": "0.3",
+}
+OTHER_LOSS = str(Identity("min val_loss", loss="b", rows="d"))
+OTHER_ROWS = str(Identity("min val_loss", loss="a", rows="e"))
+OTHER_OBJECTIVE = str(Identity("min val_mae", loss="a", rows="d"))
 
 
 @pytest.mark.parametrize(
@@ -17,14 +25,26 @@ OLD = {"data": "d", "objective": "min val_loss", "best_value": "0.3"}
         ({"best_value": "0.2"}, OLD, True, "0.2 is better than the champion's 0.3"),
         ({"best_value": "0.3"}, OLD, False, "0.3 isn't better than the champion's 0.3"),
         ({"best_value": "0.4"}, OLD, False, "0.4 isn't better"),
-        ({"best_value": "0.2", "data": "e"}, OLD, False, r"on other data \(d, this one e\)"),
+        ({"best_value": "0.2", "data": "e"}, OLD, True, "0.2 is better"),  # of another encoding
         (
-            {"best_value": "0.2", "objective": "min val_mae"},
+            {"best_value": "0.2", "identity": OTHER_LOSS},
             OLD,
             False,
-            r"by another objective \(min val_loss, this one min val_mae\)",
+            "the two can't be compared: the champion's loss is a, this one's is b",
         ),
-        ({"best_value": "0.2"}, {}, False, r"on other data \(it has no tag data\)"),
+        (
+            {"best_value": "0.2", "identity": OTHER_ROWS},
+            OLD,
+            False,
+            "the champion's set of rows is d, this one's is e",
+        ),
+        (
+            {"best_value": "0.2", "identity": OTHER_OBJECTIVE},
+            OLD,
+            False,
+            "the champion's objective is min val_loss, this one's is min val_mae",
+        ),
+        ({"best_value": "0.2"}, {}, False, "the champion has no tags identity and best_value"),
         ({"best_value": "nan"}, OLD, False, "isn't better"),
     ],
 )
@@ -38,7 +58,7 @@ def test_the_rule(
 
 @pytest.mark.parametrize(("value", "wins"), [("0.9", True), ("0.8", False), ("0.7", False)])
 def test_more_is_better_where_the_mode_is_max(value: str, wins: bool) -> None:
-    old = {"data": "d", "objective": "max val_accuracy", "best_value": "0.8"}
+    old = OLD | {"objective": "max val_accuracy", "best_value": "0.8"}
     assert compare(old | {"best_value": value}, old).wins == wins
 
 

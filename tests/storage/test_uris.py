@@ -1,17 +1,23 @@
-import http.server
 import os
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from rnnexp.storage.locks import locked
-from rnnexp.storage.uris import absolute_uri, write_problem
+from rnnexp.storage.uris import (
+    absolute_uri,
+    sqlite_file,
+    sqlite_problem,
+    sqlite_uri,
+    write_problem,
+)
 
 
 @pytest.mark.parametrize(
@@ -20,6 +26,12 @@ from rnnexp.storage.uris import absolute_uri, write_problem
         ("sqlite:///optuna.db", "sqlite:///{cwd}/optuna.db"),
         ("sqlite:///sub/optuna.db", "sqlite:///{cwd}/sub/optuna.db"),
         ("sqlite:////there/optuna.db", "sqlite:////there/optuna.db"),
+        ("sqlite:///optuna.db?timeout=60", "sqlite:///{cwd}/optuna.db?timeout=60"),
+        ("sqlite:///a b/Ünder #1/o.db", "sqlite:///{cwd}/a b/Ünder #1/o.db"),
+        ("sqlite+pysqlite:///o.db", "sqlite+pysqlite:///{cwd}/o.db"),
+        ("sqlite://", "sqlite://"),
+        ("sqlite:///:memory:", "sqlite:///:memory:"),
+        ("sqlite:///file:o.db?mode=ro&uri=true", "sqlite:///file:o.db?mode=ro&uri=true"),
         ("mlruns", "{cwd}/mlruns"),
         ("file:///there", "file:///there"),
         ("http://localhost:5000", "http://localhost:5000"),
@@ -28,6 +40,58 @@ from rnnexp.storage.uris import absolute_uri, write_problem
 )
 def test_absolute_uri(uri: str, expected: str) -> None:
     assert absolute_uri(uri) == expected.format(cwd=Path.cwd())
+
+
+@pytest.mark.parametrize(
+    "name", ["o.db", "a b.db", "100%.db", "%20.db", "who?.db", "a#b.db", "é.db"]
+)
+@pytest.mark.parametrize("query", ["", "?timeout=60", "?timeout=60&check_same_thread=false"])
+def test_the_file_of_a_uri_is_the_one_that_sqlalchemy_opens(
+    tmp_path: Path, name: str, query: str
+) -> None:
+    uri = absolute_uri(sqlite_uri(tmp_path / name) + query)
+    assert sqlite_file(uri) == tmp_path / name
+    engine = create_engine(uri)
+    with engine.connect() as connection:
+        connection.execute(text("CREATE TABLE t (a)"))
+    engine.dispose()
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+    assert write_problem(uri) is None
+
+
+@pytest.mark.parametrize(
+    ("uri", "file"),
+    [
+        ("sqlite:///:memory:", None),
+        ("sqlite://", None),
+        ("sqlite:///file:/there/o.db?mode=ro&uri=true", "/there/o.db"),
+        ("sqlite:///file:/a%2520b/o.db?uri=true", "/a b/o.db"),
+        ("sqlite+pysqlite:////there/o.db?timeout=1", "/there/o.db"),
+        ("postgresql://localhost/db", None),
+        ("http://localhost", None),
+    ],
+)
+def test_the_file_of_a_uri(uri: str, file: str | None) -> None:
+    assert sqlite_file(uri) == (Path(file) if file else None)
+
+
+def test_a_database_of_another_program_is_a_problem(tmp_path: Path) -> None:
+    file = tmp_path / "o.db"
+    assert sqlite_problem(file, "studies", "Optuna") is None
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE experiments (a)")
+    assert sqlite_problem(file, "experiments", "MLflow") is None
+    problem = f"{file} is the database of another program; give the one of Optuna"
+    assert sqlite_problem(file, "studies", "Optuna") == problem
+    assert "is a folder" in str(sqlite_problem(tmp_path, "studies", "Optuna"))
+    file.write_text("certainly not a database, but long enough to be taken for one " * 20)
+    assert "not a database" in str(sqlite_problem(file, "studies", "Optuna"))
+
+
+def test_a_database_server_that_nobody_runs_is_a_problem() -> None:
+    problem = write_problem("postgresql+psycopg://user:s3cret@127.0.0.1:9/db")
+    assert "refused" in str(problem)
+    assert "s3cret" not in str(problem)
 
 
 def test_writing_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -62,21 +126,6 @@ def test_a_read_only_database_is_a_problem(tmp_path: Path) -> None:
     connection.close()
     file.chmod(0o400)
     assert "readonly" in (write_problem(f"sqlite:///{file}") or "")
-
-
-@pytest.fixture
-def server() -> Iterator[str]:
-    with http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as listening:
-        thread = threading.Thread(target=listening.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{listening.server_port}"
-        listening.shutdown()
-        thread.join()
-
-
-def test_a_server_is_connected_to(server: str) -> None:
-    assert write_problem(server) is None
-    assert "refused" in (write_problem("http://127.0.0.1:9") or "")
 
 
 MAKE = """

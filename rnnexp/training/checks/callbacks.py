@@ -2,9 +2,10 @@
 
 import math
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -12,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from rnnexp import keras_runtime
 from rnnexp.errors import one_line
 from rnnexp.number_ranges import NOT_NEGATIVE, SHARE, WHOLE, Range
+from rnnexp.objective import known_mode, objective_in
 from rnnexp.storage.uris import write_problem
 from rnnexp.training.checks.choices import choice_problems
 from rnnexp.training.checks.learning_rates import scheduler_problems
@@ -39,6 +41,7 @@ CHOICES: dict[str, tuple[object, ...]] = {
     "save_best_only": (True, False),
     "save_weights_only": (True, False),
 }
+TARGET = "rnnexp.training.callbacks.ModelCheckpoint"
 
 
 def callback_problems(config: DictConfig, model: "keras.Model", names: Sequence[str]) -> list[str]:
@@ -66,6 +69,8 @@ def callback_problems(config: DictConfig, model: "keras.Model", names: Sequence[
         *_monitor_problems(config, callbacks, names),
         *_file_problems(callbacks),
         *_pattern_problems(config, callbacks, names),
+        *_mode_problems(config, callbacks),
+        *_checkpoint_problems(config, callbacks),
         *scheduler_problems(config, callbacks, model),
     ]
 
@@ -146,3 +151,71 @@ def _pattern_problems(
             yield f"{where}: there is no {error.args[0]} to fill in; {hint}"
         except (ValueError, IndexError) as error:
             yield f"{where}: {one_line(error)}; write a field such as {{epoch:02d}}"
+
+
+def _mode_problems(config: DictConfig, callbacks: Mapping[str, object]) -> Iterator[str]:
+    """Find callbacks that would stop a training since Keras can't tell what ``auto`` means."""
+    for name, callback in callbacks.items():
+        monitor = getattr(callback, "monitor", None)
+        is_auto = getattr(callback, "mode", None) == "auto"
+        if monitor and is_auto and known_mode(config, monitor) is None:
+            yield (
+                f"callbacks.{name}.mode=auto: it is unknown whether less or more {monitor} is "
+                "better; give min or max, or ${objective.mode}"
+            )
+
+
+def _checkpoint_problems(config: DictConfig, callbacks: Mapping[str, object]) -> Iterator[str]:
+    """Find out why the best epoch's model, which is evaluated and published, would be lost."""
+    checkpoint = keras_runtime.keras().callbacks.ModelCheckpoint
+    saving = {name: made for name, made in callbacks.items() if isinstance(made, checkpoint)}
+    names = [Path(made.filepath).name for made in saving.values()]
+    for name, made in saving.items():
+        if names.count(Path(made.filepath).name) > 1:
+            yield (
+                f"callbacks.{name}.filepath={made.filepath}: another callback saves to a file of "
+                "this name, too; give each a name of its own"
+            )
+    found = [_why_best_is_lost(config, name, made) for name, made in saving.items()]
+    if None not in found:  # one that keeps the best epoch's model will do
+        yield from (problem for problem in found if problem)
+
+
+def _why_best_is_lost(config: DictConfig, name: str, callback: Any) -> str | None:
+    # Imported here, since the module imports Keras.
+    from rnnexp.training.callbacks import ModelCheckpoint
+
+    objective, where = objective_in(config), f"callbacks.{name}"
+    lost = f"the best epoch's model by {objective.monitor}, which is evaluated and published"
+    if not isinstance(callback, ModelCheckpoint):
+        return f"{where}: a {type(callback).__name__} of Keras doesn't find {lost}; use {TARGET}"
+    if callback.save_freq != "epoch":
+        return f"{where}.save_freq={callback.save_freq}: must be epoch, to keep {lost}"
+    if not callback.save_best_only:
+        problem = (
+            f"{where}.save_best_only=false: later epochs would be saved over {lost}; put {{epoch}} "
+            "into the file's name, for a file an epoch, or give save_best_only=true"
+        )
+        is_kept = _is_one_file_an_epoch(Path(callback.filepath).name, config.fit.epochs)
+        return None if is_kept else problem
+    mode = known_mode(config, callback.monitor) if callback.mode == "auto" else callback.mode
+    if (callback.monitor, mode) != (objective.monitor, objective.mode):
+        return (
+            f"{where}.monitor={callback.monitor} with mode={mode} would not keep {lost} "
+            f"({objective}); leave both out, or change objective.monitor and objective.mode"
+        )
+    if callback.best is None:
+        return None
+    return (
+        f"{where}.initial_value_threshold={callback.best}: a trial that does not reach it would "
+        f"not keep {lost}; leave it out"
+    )
+
+
+def _is_one_file_an_epoch(name: str, epochs: int) -> bool:
+    values: dict[str, float] = defaultdict(lambda: 0.5)  # of the metrics, alike in all epochs
+    try:
+        names = {name.format_map(values | {"epoch": epoch}) for epoch in range(1, epochs + 1)}
+    except (ValueError, IndexError):  # `_pattern_problems` reports it
+        return True
+    return len(names) == epochs

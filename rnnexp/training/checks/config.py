@@ -15,10 +15,12 @@ from rnnexp import data, keras_runtime
 from rnnexp.data import Dataset
 from rnnexp.errors import DataError, one_line
 from rnnexp.number_ranges import FRACTION, WHOLE
+from rnnexp.objective import objective_problems, settle_mode
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.training.checkpoint import load
 from rnnexp.training.checks.callbacks import callback_problems
 from rnnexp.training.checks.choices import choice_problems
+from rnnexp.training.checks.data_counts import log_counts
 from rnnexp.training.checks.fit import fit_data_problems, fit_problems
 from rnnexp.training.checks.import_paths import import_path_problems
 from rnnexp.training.checks.learning_rates import learning_rate_problems
@@ -32,7 +34,16 @@ if TYPE_CHECKING:
 # The keys that `_data_and_model_problems` reads. Other keys of `fit` are left out: their values
 # hardly change what is found, and each new combination builds a model.
 BUILT_FROM = ["data", "model", "compile", "objective", "seed", "callbacks", "checkpoint"]
-BUILT_FROM_FIT = ["validation_data", "class_weight", "sample_weight", "validation_freq", "epochs"]
+BUILT_FROM_FIT = [
+    "validation_data",
+    "validation_split",
+    "class_weight",
+    "sample_weight",
+    "validation_freq",
+    "epochs",
+]
+# What to give for a key that has no default.
+HINTS = {"data.test": ", a file, or a share of the rows of data.train, such as data.test=0.2"}
 
 
 def check(configs: Sequence[DictConfig]) -> list[str]:
@@ -47,8 +58,11 @@ def check(configs: Sequence[DictConfig]) -> list[str]:
     problems = _deterministic_problems(configs)
     built: set[str] = set()
     for config in configs:
+        settle_mode(config)
         if missing := _missing_keys(config):
-            problems += [f"{key} is not given: set it with {key}=..." for key in missing]
+            problems += [
+                f"{key} is not given: set it with {key}=...{HINTS.get(key, '')}" for key in missing
+            ]
             continue
         problems += [*_value_problems(config), *fit_problems(config)]
         built_from = OmegaConf.masked_copy(config, BUILT_FROM)
@@ -57,6 +71,8 @@ def check(configs: Sequence[DictConfig]) -> list[str]:
         if key not in built:
             built.add(key)
             problems += _data_and_model_problems(config)
+    if not problems:
+        log_counts(configs)
     return list(dict.fromkeys(problems))
 
 
@@ -95,7 +111,7 @@ def _deterministic_problems(configs: Sequence[DictConfig]) -> list[str]:
 
 def _value_problems(config: DictConfig) -> list[str]:
     problems = WHOLE.problems("seed", config.seed)
-    problems += choice_problems("objective.mode", config.objective.mode, ("min", "max"))
+    problems += objective_problems(config)
     for key in ("dropout", "recurrent_dropout"):  # Keras would clip other values
         problems += FRACTION.problems(f"model.{key}", config.model.get(key, 0))
     return problems

@@ -8,9 +8,10 @@ from omegaconf import DictConfig, OmegaConf
 from rnnexp import keras_runtime
 from rnnexp.data import Dataset
 from rnnexp.data.dataset import Label
+from rnnexp.data.source import rows_to_train_on
 from rnnexp.number_ranges import COUNT, NOT_NEGATIVE, SHARE, Range
 from rnnexp.training.checks.choices import choice_problems
-from rnnexp.training.fit_arguments import BALANCED
+from rnnexp.training.fit_arguments import BALANCED, class_number
 
 COUNTS = ("fit.batch_size", "fit.epochs", "evaluate.batch_size")
 COUNTS_OR_NULL = ("fit.validation_batch_size",)
@@ -78,7 +79,7 @@ def fit_data_problems(config: DictConfig, dataset: Dataset) -> list[str]:
         if fit.get(key) is not None and found is None:
             problems.append(f"fit.{key}={fit[key]}: only data=table has files to read it from")
     rows, split = len(train.x), fit.get("validation_split")
-    if not validation and split in SHARE and not 0 < int(rows * (1 - split)) < rows:
+    if not validation and split in SHARE and rows_to_train_on(rows, split) == rows:
         problems.append(
             f"fit.validation_split={split} of {rows} training reviews leaves none to train "
             "on, or none to validate on"
@@ -98,16 +99,24 @@ def class_weight_problems(given: object, classes: Sequence[Label]) -> list[str]:
         return []
     if not classes:
         return [f"{where}: data.task=regression has no classes; use fit.sample_weight"]
-    if not isinstance(given, Mapping):
-        return [f"{where}: must be weights by label, such as {{{classes[0]}: 2.0}}, or {BALANCED}"]
-    known = [str(label) for label in classes]
-    problems = [
-        f"{where}: there is no class {label}; there are {', '.join(known[:10])}"
-        for label in given
-        if str(label) not in known
-    ]
-    return problems + [
-        f"{where}: the weight of {label} must be {NOT_NEGATIVE}"
-        for label, weight in given.items()
-        if weight not in NOT_NEGATIVE
-    ]
+    known = ", ".join(str(label) for label in classes[:10]) + (", ..." if len(classes) > 10 else "")
+    in_order = f"[{','.join(['1.0'] * len(classes[:10]))}]"
+    hint = f"a list of weights in the order of the classes, such as {in_order} for {known}"
+    if isinstance(given, Mapping):
+        unknown = [label for label in given if class_number(label, classes) is None]
+        problems = [
+            f"{where}: there is no class {label}; there are {known}; or give {hint}"
+            for label in unknown
+        ]
+        weights = [(f"the weight of {label}", weight) for label, weight in given.items()]
+    elif isinstance(given, Sequence) and not isinstance(given, str):
+        problems = [f"{where}: has {len(given)} weights for {len(classes)} classes; give {hint}"]
+        problems *= len(given) != len(classes)
+        weights = [("each weight", weight) for weight in given]
+    else:
+        return [
+            f"{where}: must be weights by label, such as {{{classes[0]}: 2.0}}, {hint}, or "
+            f"{BALANCED}"
+        ]
+    wrong = [name for name, weight in weights if weight not in NOT_NEGATIVE]
+    return problems + [f"{where}: {name} must be {NOT_NEGATIVE}" for name in dict.fromkeys(wrong)]

@@ -1,13 +1,28 @@
-"""Check that a loss suits the data."""
+"""Check that a loss suits the data, and that the metrics suit the labels of the loss."""
 
-from omegaconf import DictConfig
+from collections.abc import Iterator
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.data import Dataset
-from rnnexp.training.output_layer import given_loss, is_for_classes, is_for_two_classes, loss_of
+from rnnexp.training.checks.import_paths import METRICS_BY_LOSS
+from rnnexp.training.output_layer import (
+    METRIC_KEYS,
+    bare_name,
+    given_loss,
+    is_for_classes,
+    is_for_two_classes,
+    loss_of,
+    output_of,
+)
+
+OF_SEVERAL_OUTPUTS = ("categorical", "sparse", "topk", "onehot")  # metrics, by their beginning
+F_SCORES = ("f1score", "fbetascore")
 
 
 def output_problems(config: DictConfig, dataset: Dataset) -> list[str]:
-    """Return why the loss of a config can't work with some data.
+    """Return why the loss of a config can't work with some data, or its metrics with the loss.
 
     Args:
         config: The whole config.
@@ -22,7 +37,49 @@ def output_problems(config: DictConfig, dataset: Dataset) -> list[str]:
             f"{where} is for two classes, but data.label has {_shown(dataset)}; use "
             "compile=categorical or compile=sparse_categorical"
         ]
-    return []
+    return list(_metric_problems(config, dataset))
+
+
+def _metric_problems(config: DictConfig, dataset: Dataset) -> Iterator[str]:
+    """Find Keras's metrics that fail on the labels of the loss, or give the same number always."""
+    output, loss = output_of(config, dataset), given_loss(config)
+    for where, given, arguments in _metrics(config):
+        name = bare_name(given)
+        if output.takes_numbers:
+            if not (name.startswith("sparse") or name in METRICS_BY_LOSS or "iou" in name):
+                yield (
+                    f"{where} takes one-hot labels, but compile.loss={loss} takes class numbers; "
+                    "use compile=categorical, the same loss with one-hot labels"
+                )
+        elif output.one_hot and name.startswith("sparse"):
+            yield (
+                f"{where} takes class numbers, but compile.loss={loss} takes one-hot labels; use "
+                "compile=sparse_categorical, or the metric without sparse in its name"
+            )
+        elif output.units == 1 and name.startswith(OF_SEVERAL_OUTPUTS):
+            yield (
+                f"{where} compares one output a class, but with compile.loss={loss} the model has "
+                "one output; use accuracy, or compile=categorical"
+            )
+        elif output.units == 1 and name in F_SCORES and arguments.get("threshold") is None:
+            yield (
+                f"{where} without a threshold counts every row as positive, since the model has "
+                "one output; give threshold: 0.5"
+            )
+
+
+def _metrics(config: DictConfig) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield the metrics of a config that are Keras's: key and name, name, arguments."""
+    for name in METRIC_KEYS:
+        key = f"compile.{name}"
+        metrics: Any = OmegaConf.select(config, key) or []
+        if OmegaConf.is_config(metrics):
+            metrics = OmegaConf.to_container(metrics, resolve=True)
+        for metric in metrics if isinstance(metrics, list) else [metrics]:
+            arguments = metric if isinstance(metric, dict) else {}
+            given = str(arguments.get("_target_", metric))
+            if "." not in given or given.startswith("keras."):
+                yield f"{key}={given}", given, arguments
 
 
 def _shown(dataset: Dataset) -> str:

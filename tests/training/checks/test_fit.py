@@ -7,7 +7,9 @@ from rnnexp.training.checks.fit import class_weight_problems, fit_problems
 from tests.helpers.commands import ROOT
 
 
-@pytest.mark.parametrize("given", [None, "balanced", {"good": 2}, {"bad": 0.5, "good": 1}])
+@pytest.mark.parametrize(
+    "given", [None, "balanced", {"good": 2}, {"bad": 0.5, "good": 1}, [2.0, 1], [0, 1]]
+)
 def test_class_weights(given: Any) -> None:
     assert class_weight_problems(given, ("bad", "good")) == []
 
@@ -15,10 +17,27 @@ def test_class_weights(given: Any) -> None:
 @pytest.mark.parametrize(
     ("given", "classes", "problem"),
     [
-        ({2: 1.0}, (0, 1), "there is no class 2; there are 0, 1"),
+        (
+            {2: 1.0},
+            (0, 1),
+            "there is no class 2; there are 0, 1; or give a list of weights in the order of the "
+            "classes, such as [1.0,1.0] for 0, 1",
+        ),
+        ({True: 1.0}, (0, 1), "there is no class True"),
+        (
+            [1.0],
+            ("bad", "good"),
+            "has 1 weights for 2 classes; give a list of weights in the order",
+        ),
+        ([1.0, "x"], ("bad", "good"), "each weight must be a number, at least 0"),
         ({0: -1.0}, (0, 1), "the weight of 0 must be a number, at least 0"),
         ({0: "much"}, (0, 1), "the weight of 0 must be a number"),
-        ("even", (0, 1), "must be weights by label, such as {0: 2.0}, or balanced"),
+        (
+            "even",
+            (0, 1),
+            "must be weights by label, such as {0: 2.0}, a list of weights in the order of the "
+            "classes, such as [1.0,1.0] for 0, 1, or balanced",
+        ),
         ("balanced", (), "data.task=regression has no classes; use fit.sample_weight"),
     ],
 )

@@ -1,0 +1,161 @@
+"""CSV and TSV files, as cells of text.
+
+A CSV file is read strictly: a text with a comma, a line break or a quotation mark in it is in
+quotation marks, and marks inside are doubled. A mark that is left open would make one text of all
+rows up to the next mark, so such a file is refused. In a TSV file a quotation mark is a character
+like any other.
+"""
+
+import codecs
+import csv
+import gzip
+import io
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rnnexp.data import columns
+from rnnexp.data.columns import Columns
+from rnnexp.errors import DataError
+
+if TYPE_CHECKING:
+    from _csv import Reader
+
+
+class _Csv(csv.excel):
+    strict = True
+
+
+class _Tsv(csv.excel_tab):
+    quoting = csv.QUOTE_NONE
+
+
+DIALECTS = {".csv": _Csv, ".tsv": _Tsv}
+SEPARATORS = {ending: dialect.delimiter for ending, dialect in DIALECTS.items()}
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+QUOTED = re.compile(r'"(?:[^"]|"")*"')
+
+Record = tuple[int, list[str]]  # number of the line in which a row begins, and its cells
+
+
+def read(path: Path, ending: str, wanted: Sequence[str], label: str, file: str) -> Columns:
+    """Read some columns of a file.
+
+    Args:
+        path: The file, compressed if its name ends in .gz.
+        ending: ``.csv`` or ``.tsv``.
+        wanted: The names of the columns.
+        label: The one of these names whose column has the labels.
+        file: How messages name the file.
+
+    Raises:
+        DataError: If a column is missing, or a row can't be read.
+        UnicodeDecodeError: If the file is not in UTF-8, nor in UTF-16 with a byte order mark.
+        OSError: If the file can't be read.
+    """
+    csv.field_size_limit(sys.maxsize)  # of the csv module's default, 131,072, a text may be longer
+    with _open(path) as text:
+        reader = csv.reader(text, DIALECTS[ending])
+        records = _records(reader, file)
+        _, header = next(records, (0, []))
+        if not header:
+            raise DataError([f"{file} can't be read: it is empty"])
+        if ending == ".tsv":
+            records = _without_quotes(records, is_quoted=all(map(QUOTED.fullmatch, header)))
+            header = [_unquoted(name) for name in header]
+        places = columns.find(
+            wanted, header, file, SEPARATORS[ending], (cells for _, cells in records)
+        )
+        rows, long, several = [], [], []
+        for line, cells in records:
+            rows.append([cells[place] if place < len(cells) else "" for place in places])
+            if any(cells[len(header) :]):
+                long.append((line, len(cells)))
+            if reader.line_num > line:
+                several.append((line, cells))
+        _check_length(long, len(header), ending, file)
+        labels = {row[wanted.index(label)].strip() for row in rows}
+        _check_quotes(several, len(header), places[wanted.index(label)], labels, file)
+        texts = [list(cells) for cells in zip(*rows, strict=True)] or [[] for _ in wanted]
+        return Columns(dict(zip(wanted, texts, strict=True)), reader.line_num)
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[io.TextIOBase]:
+    with path.open("rb") as raw, gzip.open(raw) if path.suffix.lower() == ".gz" else raw as file:
+        start = file.read(2)
+        file.seek(0)
+        encoding = "utf-16" if start in UTF16 else "utf-8-sig"
+        yield io.TextIOWrapper(file, encoding=encoding, newline="")
+
+
+def _records(reader: "Reader", file: str) -> Iterator[Record]:
+    """Yield the rows of a file; a line without a character is no row."""
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise DataError(
+                [
+                    f"{file} can't be read: in the row at line {line} a quotation mark opens a "
+                    f"cell, and none closes it at the cell's end ({error}); write the whole text "
+                    'in quotation marks, and each mark in the text twice, as in "a ""b"" c"'
+                ]
+            ) from error
+        if cells:
+            yield line, cells
+
+
+def _without_quotes(records: Iterable[Record], *, is_quoted: bool) -> Iterator[Record]:
+    """Take off the quotation marks of a TSV file that was written with those of CSV.
+
+    Args:
+        records: The rows.
+        is_quoted: Whether all names of the header are in quotation marks, and so each cell may be.
+            Otherwise a cell is unquoted if the marks inside are doubled.
+    """
+    for line, cells in records:
+        yield line, [_unquoted(cell) if is_quoted or '""' in cell else cell for cell in cells]
+
+
+def _unquoted(cell: str) -> str:
+    return cell[1:-1].replace('""', '"') if QUOTED.fullmatch(cell) else cell
+
+
+def _check_length(long: Sequence[tuple[int, int]], width: int, ending: str, file: str) -> None:
+    if not long:
+        return
+    line, found = long[0]
+    remedy = {
+        ".csv": "a text with a comma in it must be in double quotes",
+        ".tsv": "a text can't have a tab in it, and quotes don't change that; save it as .csv",
+    }
+    raise DataError(
+        [
+            f"{file} has {len(long)} rows with more fields than its header, which has {width} (the "
+            f"first is at line {line}, with {found}); {remedy[ending]}"
+        ]
+    )
+
+
+def _check_quotes(
+    several: Iterable[Record], width: int, place: int, labels: set[str], file: str
+) -> None:
+    """Refuse a text with line breaks in it, of which a line looks like a row of the file."""
+    for line, cells in several:
+        lines = [part.split(",") for cell in cells for part in cell.splitlines()]
+        inside = [row for row in lines if len(row) == width and row[place].strip() in labels]
+        if inside:
+            raise DataError(
+                [
+                    f"{file} has other rows inside the quotation marks of the row at line {line}, "
+                    f"such as {','.join(inside[0])!r}; close the mark that opens there, or write "
+                    "it twice inside of a quoted text"
+                ]
+            )

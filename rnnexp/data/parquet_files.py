@@ -1,0 +1,66 @@
+"""Parquet files, whose typed columns become cells of text."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rnnexp.data import columns
+from rnnexp.data.columns import Columns
+from rnnexp.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+INDEX = re.compile(r"__index_level_\d+__")  # the column of an index of pandas without a name
+EXACT = 2.0**53  # beyond, not every whole number is a float
+
+
+def read(path: Path, wanted: Sequence[str], file: str) -> Columns:
+    """Read some columns of a file.
+
+    Args:
+        path: The file.
+        wanted: The names of the columns.
+        file: How messages name the file.
+
+    Raises:
+        DataError: If a column is missing, or its cells are neither texts nor numbers.
+        OSError: If the file can't be read.
+        ValueError: If the file is not a Parquet file.
+    """
+    # Imported here, since only data that are not in the cache yet need pyarrow.
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as parquet:
+        names = [name for name in parquet.schema_arrow.names if not INDEX.fullmatch(name)]
+        found = [names[place] for place in columns.find(wanted, names, file)]
+        table = parquet.read(columns=found)
+    texts = {
+        column: _texts(table.column(name), f"{file}, column {column!r}")
+        for column, name in zip(wanted, found, strict=True)
+    }
+    return Columns(texts)
+
+
+def _texts(column: "pa.ChunkedArray", where: str) -> list[str]:
+    import pyarrow as pa
+
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_nested(kind):
+        raise DataError([f"{where}: its cells are of type {kind}; they must be texts or numbers"])
+    # The shortest text of a float32 is that of the number as float32.
+    convert = np.float32 if pa.types.is_float32(kind) else None
+    return [_text(convert(v) if convert and v is not None else v) for v in column.to_pylist()]
+
+
+def _text(value: Any) -> str:
+    """Return the text of a cell as a CSV file has it; a whole number has no decimals."""
+    if value is None or value != value:  # noqa: PLR0124, true for NaN, and for NaT of pandas
+        return ""
+    if isinstance(value, bytes):
+        return value.decode()
+    is_float = isinstance(value, float | np.floating)
+    return str(int(value)) if is_float and value.is_integer() and abs(value) < EXACT else str(value)

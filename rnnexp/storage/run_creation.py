@@ -1,0 +1,112 @@
+"""Experiments and runs that are made once, also if MLflow's answer is lost on the way.
+
+A server may have done what it was asked for when the connection breaks. Asked again, it would make
+a second run of the same trial, so that each request has an id, by which its run is found.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from uuid import uuid4
+
+from hydra.utils import to_absolute_path
+from mlflow.entities import LifecycleStage
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from rnnexp.storage.retry import retry_transient
+from rnnexp.storage.schema import Tags
+from rnnexp.storage.store_problems import DEFAULT_ARTIFACTS
+from rnnexp.storage.uris import is_database
+
+
+@retry_transient
+def experiment_id(client: MlflowClient, name: str, run_id: str | None = None) -> str:
+    """Return the id of the experiment that a run belongs in.
+
+    Args:
+        client: MLflow's client of the store.
+        name: The experiment's name; the experiment is made if there is none of that name.
+        run_id: A run whose experiment it is, whatever its name is by now.
+    """
+    if run_id is not None:
+        return str(client.get_run(run_id).info.experiment_id)
+    found = client.get_experiment_by_name(name)
+    if found:
+        return str(found.experiment_id)
+    try:
+        return str(client.create_experiment(name, _artifact_location(client.tracking_uri)))
+    except MlflowException:
+        # Another process, or a request without an answer, has made the experiment a moment ago.
+        found = client.get_experiment_by_name(name)
+        if not found:
+            raise
+        return str(found.experiment_id)
+
+
+def _artifact_location(uri: str) -> str | None:
+    """Return where the artifacts of a new experiment go; None for MLflow's own choice.
+
+    MLflow takes a % in the name of the folder for an encoded character, and would write the
+    artifacts to another folder.
+    """
+    start = Path(to_absolute_path("."))
+    if not is_database(uri) or "%" not in str(start):
+        return None
+    return (start / DEFAULT_ARTIFACTS / uuid4().hex).as_uri()
+
+
+@retry_transient
+def is_gone(client: MlflowClient, run_id: str) -> bool:
+    """Return whether a run was deleted in MLflow, or removed for good."""
+    try:
+        stage = client.get_run(run_id).info.lifecycle_stage
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return True
+    return bool(stage == LifecycleStage.DELETED)
+
+
+def create_run(
+    client: MlflowClient, experiment: str, name: str | None, tags: Mapping[str, str]
+) -> str:
+    """Make a run, and retry on transient errors.
+
+    Args:
+        client: MLflow's client of the store.
+        experiment: The experiment's id.
+        name: The run's name in the UI; None for a name that MLflow makes up.
+        tags: The run's tags at the start.
+
+    Returns:
+        The run's id.
+    """
+    request = uuid4().hex
+    own = {**tags, Tags.REQUEST: request}
+    requests = 0
+
+    @retry_transient
+    def create() -> str:
+        nonlocal requests
+        requests += 1
+        if requests > 1 and (made := _made_by(client, experiment, request)):
+            return made[0]
+        return str(client.create_run(experiment, tags=own, run_name=name).info.run_id)
+
+    run_id = create()
+    if requests > 1 or client.tracking_uri.startswith("http"):
+        # MLflow itself repeats a request to a server; the run of one without an answer has no use.
+        _delete_others(client, experiment, request, run_id)
+    return run_id
+
+
+def _made_by(client: MlflowClient, experiment: str, request: str) -> list[str]:
+    found = client.search_runs([experiment], f"tags.`{Tags.REQUEST}` = '{request}'")
+    return [run.info.run_id for run in found]
+
+
+@retry_transient
+def _delete_others(client: MlflowClient, experiment: str, request: str, run_id: str) -> None:
+    for other in _made_by(client, experiment, request):
+        if other != run_id:
+            client.delete_run(other)

@@ -1,0 +1,74 @@
+"""Passwords of stores, taken out of Hydra's config before a job or a file has them."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
+
+from rnnexp.execution.store_passwords import hide_in_arguments, hide_store_passwords
+from rnnexp.passwords import with_password
+
+CONFIG = """
+defaults: [{override hydra/sweeper: rnnexp}]
+x: 1
+user: me
+tracking: {uri: "http://me:s3cret@host:5000", experiment: e}
+hydra:
+  sweeper:
+    storage: postgresql://me:s3cret@host/db
+    tracking: ${tracking}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("tracking.uri=http://me:s3cret@h", "tracking.uri=http://me:***@h"),
+        ("++tracking.uri='http://me:s3cret@h'", "++tracking.uri='http://me:***@h'"),
+        ('hydra.sweeper.storage="postgresql://me:s3=(c]ret@h/d"',
+         'hydra.sweeper.storage="postgresql://me:***@h/d"'),
+        ("hydra.sweeper.storage=postgresql://me:s3=(c]ret@h/d",
+         "hydra.sweeper.storage=postgresql://me:***@h/d"),
+        ("hydra.sweeper.tracking.uri=http://me:s3cret@h",
+         "hydra.sweeper.tracking.uri=http://me:***@h"),
+        ("tracking.uri=http://me:${oc.env:PW}@h", "tracking.uri=http://me:${oc.env:PW}@h"),
+        ("data.url=http://me:s3cret@h", "data.url=http://me:s3cret@h"),  # the application's own
+        ("-m", "-m"),
+        ("fit.epochs=2", "fit.epochs=2"),
+    ],
+)  # fmt: skip
+def test_arguments(text: str, hidden: str) -> None:
+    assert hide_in_arguments([text]) == [hidden]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["tracking={uri:'http://me:s3cret@host:5000'}"],
+        ["tracking.uri='http://me:s3cret@host:5000'",
+         "hydra.sweeper.storage='postgresql://me:s3cret@host/db'"],
+    ],
+)  # fmt: skip
+def test_a_job_has_none(
+    tmp_path: Path, overrides: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["app.py", *overrides])
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(tmp_path), "app", version_base="1.3"):
+        config = compose("config", ["hydra.mode=MULTIRUN", *overrides], return_hydra_config=True)
+        hide_store_passwords(config)
+        loader = GlobalHydra.instance().config_loader()
+        job = loader.load_sweep_config(config, [*config.hydra.overrides.task, "x=2"])
+    for each in (config, job):
+        assert "s3cret" not in OmegaConf.to_yaml(each)
+        assert each.tracking.uri == each.hydra.sweeper.tracking.uri == "http://me:***@host:5000"
+        assert with_password(each.tracking.uri) == "http://me:s3cret@host:5000"
+        assert with_password(each.hydra.sweeper.storage) == "postgresql://me:s3cret@host/db"
+    assert job.x == 2
+    import sys
+
+    assert "s3cret" not in str(sys.argv)

@@ -1,0 +1,118 @@
+"""An MLflow server that refuses, breaks or stays silent; see tests/helpers/faulty_mlflow.py."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from rnnexp.storage.mlflow_server import server_problem
+from rnnexp.storage.mlflow_store import MlflowStore
+from rnnexp.storage.mlflow_tracker import Tracker
+from rnnexp.storage.outbox import deliver_all
+from rnnexp.storage.refused_writes import deliver_refused
+from rnnexp.storage.schema import Files
+from tests.helpers.faulty_mlflow import ARTIFACTS, FaultyServer, faulty_server
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyServer]:
+    with faulty_server(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def no_faults(server: FaultyServer) -> None:
+    server.fail()
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (401, "answers 401 (unauthorized): give MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASS"),
+        (403, "answers 403 (forbidden), '<html>': ask for access"),
+        (404, "is no MLflow server: it answers 404"),
+        (405, "is no MLflow server: it answers 405"),
+        (500, "answers 500, '<html>': look into the log of the server"),
+        (502, "answers 502, '<html>'"),
+        ("<html>Sign in</html>", "is no MLflow server: it answers the text '<html>Sign in</html>'"),
+        ("", "is no MLflow server: it answers the text with no text"),
+        ("[]", "is no MLflow server: it answers the text '[]'"),
+        ('{"status": "ok"}', "is no MLflow server"),
+        ("silent", "does not answer within 10 seconds"),
+        ("lost", "can't be reached: "),
+    ],
+)
+def test_a_server_that_refuses(server: FaultyServer, answer: int | str, problem: str) -> None:
+    server.fail({"path": "/api/", "answer": answer})
+    began = time.monotonic()
+    (found,) = Tracker(server.uri, "new").problems()
+    assert found.startswith(f"tracking.uri: {server.uri} {problem}")
+    assert time.monotonic() - began < 15
+    assert MlflowStore(server.uri).read_problem() == found.removeprefix("tracking.uri: ")
+
+
+def test_nobody_listens() -> None:
+    assert server_problem("http://127.0.0.1:9") == (
+        "http://127.0.0.1:9 can't be reached: [Errno 111] Connection refused"
+    )
+    assert "can't be reached" in str(server_problem("http://nobody.invalid"))
+
+
+def test_a_check_leaves_nothing_behind(server: FaultyServer) -> None:
+    before = {experiment.name for experiment in MlflowClient(server.uri).search_experiments()}
+    assert Tracker(server.uri, "brand new").problems() == []
+    assert {e.name for e in MlflowClient(server.uri).search_experiments()} == before
+    assert list(server.folder.rglob("*rnnexp-check*")) == []
+
+
+@pytest.mark.parametrize("answer", [403, 413, 500])
+def test_an_artifact_store_that_refuses_is_found_before_a_run(
+    server: FaultyServer, answer: int
+) -> None:
+    server.fail({"path": ARTIFACTS, "method": "PUT", "answer": answer})
+    (problem,) = Tracker(server.uri, "new").problems()
+    assert problem.startswith("tracking.experiment=new: its artifacts can't be written")
+    assert str(answer) in problem
+
+
+@pytest.mark.parametrize(("answer", "file"), [(403, Files.REFUSED), (500, Files.OUTBOX)])
+def test_artifacts_are_refused_and_metrics_arrive(
+    server: FaultyServer, tmp_path: Path, answer: int, file: str
+) -> None:
+    tracker = Tracker(server.uri, "e")
+    server.fail({"path": ARTIFACTS, "answer": answer})
+    outbox = tmp_path / Files.OUTBOX
+    with tracker.run("a", tags={}, params={"x": 1}, outbox=outbox) as run:
+        run.log_text("text", "a.txt")
+        for step in range(3):
+            run.log_batch(metrics={"loss": step}, step=step)
+        run.log_text("text", "b.txt")
+    client = MlflowClient(server.uri)
+    found = client.get_run(run.id)
+    assert (found.info.status, found.data.params) == ("FINISHED", {"x": "1"})
+    assert len(client.get_metric_history(run.id, "loss")) == 3
+    assert [path.name for path in tmp_path.iterdir()] == [file]
+    server.fail()
+    deliver_all(tmp_path)
+    assert deliver_refused(tmp_path) == []
+    assert [one.path for one in client.list_artifacts(run.id)] == ["a.txt", "b.txt"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_run_whose_answer_is_lost_is_made_once(server: FaultyServer, times: int) -> None:
+    tracker, client = Tracker(server.uri, f"lost {times}"), MlflowClient(server.uri)
+    server.fail(
+        {"path": "runs/create", "answer": "lost", "times": times},
+        {"path": "experiments/create", "answer": "lost", "times": 1},
+    )
+    with tracker.run("a", tags={"study": "s"}, params={}) as run:
+        run.log_batch(metrics={"loss": 1})
+    experiment = client.get_experiment_by_name(f"lost {times}")
+    found = client.search_runs([experiment.experiment_id])
+    assert [one.info.run_id for one in found] == [run.id]
+    assert tracker.find({"study": "s"}) == run.id

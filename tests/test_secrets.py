@@ -1,0 +1,145 @@
+"""Secrets of stores and configs are in nothing that a command leaves or prints."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from rnnexp.cli import main
+from tests.helpers.commands import EAGER, ROOT, TINY, Command, Ended
+from tests.test_faults import Postgres, free_port, mlflow_server, postgres  # noqa: F401
+
+SECRET = "s3cret"  # noqa: S105
+
+
+def with_secret(folder: Path) -> list[Path]:
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    assert files
+    return [file for file in files if SECRET.encode() in file.read_bytes()]
+
+
+@pytest.mark.parametrize("flags", [[], ["-m"]])
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["tracking.uri=http://me:s3cret@127.0.0.1:9"],
+        ["tracking={uri:'http://me:s3cret@127.0.0.1:9'}"],
+        ["tracking.uri=http://me:s3cret=(@127.0.0.1:9"],  # which Hydra could not read
+        ["tracking.uri=http://me:s3cret@127.0.0.1:9", "no.such.key=1"],
+        ["tracking.uri=http://me:s3cret@127.0.0.1:9", "fit.epochs=)"],
+    ],
+)
+def test_a_start_that_fails(command: Command, flags: list[str], given: list[str]) -> None:
+    ended = command(*flags, *given)
+    assert ended.code == 1
+    assert SECRET not in ended.out + ended.err
+    assert not [f for f in ended.path.rglob("*") if f.is_file() and SECRET in f.read_text()]
+
+
+def test_a_storage_that_cant_be_reached(command: Command) -> None:
+    storage = "hydra.sweeper.storage=postgresql+psycopg://me:s3cret@127.0.0.1:9/db"
+    ended = command("-m", storage)
+    assert ended.code == 1
+    assert "postgresql+psycopg://me:***@127.0.0.1:9/db can't be opened" in ended.err
+    assert SECRET not in ended.out + ended.err
+
+
+@pytest.fixture(scope="module")
+def trained(command: Command) -> Ended:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HIDDEN", SECRET)
+        return command(
+            "fit.epochs=1", EAGER, f"+db.password={SECRET}", "+who=${oc.env:HIDDEN}",
+            f"+hub={{url:'https://me:{SECRET}@host/x',token:{SECRET}}}",
+            "+twice=${who}", "+units=${model.units}",
+        )  # fmt: skip
+
+
+def test_a_single_run_stores_none(trained: Ended, tmp_path: Path) -> None:
+    assert trained.code == 0, trained.err
+    assert with_secret(trained.path) == []
+    (run,) = trained.runs()
+    stored = trained.client.download_artifacts(run.info.run_id, "config.yaml", str(tmp_path))
+    lines = Path(stored).read_text().splitlines()
+    assert {"who: ${oc.env:HIDDEN}", "twice: ${oc.env:HIDDEN}", "units: 4"} <= set(lines)
+    assert {"  password: '***'", "  url: https://me:***@host/x", "  token: '***'"} <= set(lines)
+
+
+@pytest.mark.parametrize("name", ["replay", "export"])
+def test_a_variable_is_read_for_those_who_trust_a_run(
+    trained: Ended, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HIDDEN", SECRET)
+    (run,) = trained.runs()
+    arguments = [name, run.info.run_id, *(["model"] if name == "export" else [])]
+    store = f"--tracking-uri=sqlite:///{trained.path}/mlflow.db"
+    refused = CliRunner().invoke(main, [*arguments, store])
+    assert refused.exit_code == 1
+    assert "who=${oc.env:HIDDEN}, which reads this machine" in refused.output
+    assert "give --trust" in refused.output
+    assert SECRET not in refused.output
+    assert list(tmp_path.iterdir()) == []
+    if name == "export":
+        done = CliRunner().invoke(main, [*arguments, store, "--trust"])
+        assert done.exit_code == 0, done.output
+        assert with_secret(tmp_path / "model") == []
+
+
+@pytest.mark.slow
+def test_a_sweep_its_resume_and_every_command(
+    tmp_path: Path,
+    postgres: Postgres,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Optuna's storage is in PostgreSQL; MLflow has a server, in front of a SQLite file."""
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("HIDDEN", SECRET)
+    port, printed = free_port(), ""
+
+    def given(word: str) -> tuple[str, str]:
+        storage = postgres.url.replace("test@", f"test:{word}@")
+        return f"{storage}/optuna", f"http://me:{word}@127.0.0.1:{port}"
+
+    def sweep(word: str, *overrides: str) -> None:
+        nonlocal printed
+        storage, tracking = given(word)
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "sweep.py"), "-m", *TINY, EAGER, "fit.epochs=1",
+             "+who=${oc.env:HIDDEN}",
+             "hydra.sweeper.n_jobs=1", f"hydra.sweeper.storage={storage}",
+             f"tracking.uri={tracking}", *overrides],
+            cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300,
+        )  # fmt: skip
+        printed += done.stdout
+        assert done.returncode == 0, done.stdout
+
+    def rnnexp(*arguments: str) -> None:
+        nonlocal printed
+        done = CliRunner().invoke(main, arguments)
+        printed += done.output
+        assert done.exit_code == 0, done.output
+
+    with mlflow_server(tmp_path, port):
+        sweep(SECRET, "hydra.sweeper.study_name=s", "hydra.sweeper.n_trials=1")
+        sweep(f"{SECRET}-rotated", "hydra.sweeper.resume=s", "hydra.sweeper.n_trials=2")
+        storage, tracking = given(SECRET)
+        for name in ("report", "check"):
+            rnnexp(name, "s", "--storage", storage, "--tracking-uri", tracking)
+        rnnexp("studies", "--tracking-uri", tracking)
+        rnnexp("export", "s/1", str(tmp_path / "model"), "--tracking-uri", tracking, "--trust")
+        rnnexp("publish", "s", "--name", "other", "--tracking-uri", tracking, "--trust")
+        dump = [postgres.programs / "pg_dump", "-h", "127.0.0.1", "-p", str(postgres.port)]
+        database = subprocess.run(
+            [*dump, "-U", "test", "optuna"], check=True, capture_output=True, text=True
+        ).stdout
+    assert "s/report" in printed
+    assert SECRET not in printed
+    assert "mlflow_run_id" in database
+    assert SECRET not in database
+    assert with_secret(tmp_path) == []
