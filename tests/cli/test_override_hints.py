@@ -1,5 +1,6 @@
 """What Hydra takes is never refused, and what it refuses is explained."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,21 @@ def test_a_hint(command: Command, mode: list[str], argument: str, hint: str) -> 
     assert hint in ended.err
     assert "Traceback" not in ended.err
     assert ended.files() == set()
+
+
+@pytest.mark.parametrize(
+    "folder", [["--config-dir=conf2"], ["hydra.searchpath=[file://conf2]"], ["-cd", "conf2"]]
+)
+def test_a_search_over_a_group_of_ones_own(own: Path, tmp_path: Path, folder: list[str]) -> None:
+    shutil.copytree(own / "conf2", tmp_path / "conf2")
+    (tmp_path / "conf2" / "extra" / "small.yaml").write_text("size: 1\n")
+    script = ROOT / "docs" / "examples" / "app.py"
+    arguments = ["-m", *folder, "hydra.sweeper.params=null", "+extra=glob(*)", "extra.size=2,3"]
+    few = ["hydra.sweeper.n_trials=9", "hydra/launcher=in_process"]
+    ended = run_here(script, [*arguments, *few], tmp_path)
+    assert ended.code == 0, ended.err
+    params = [(t.params["extra"], t.params["extra.size"]) for t in ended.study().trials]
+    assert sorted(params) == [("big", 2), ("big", 3), ("small", 2), ("small", 3)]
 
 
 def test_no_callbacks(command: Command) -> None:
