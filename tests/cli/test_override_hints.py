@@ -1,6 +1,8 @@
 """What Hydra takes is never refused, and what it refuses is explained."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,7 +83,7 @@ def test_what_hydra_takes(own: Path, arguments: list[str], printed: str) -> None
         ("+fit.class_weight.긍정=2.0", "in the order of the classes: 'fit.class_weight=[1.0,2.0]'"),
         (
             "+own={'리뷰':1}",
-            "neither quotes nor letters but ASCII in the keys of a dict",
+            "in the keys of a dict, Hydra takes ASCII letters only, and no quotes",
         ),
     ],
 )
@@ -119,3 +121,14 @@ def test_a_file_of_sweeps_without_its_first_line(command: Command, own: Path) ->
     assert ended.code == 1
     assert "sweeps/bare.yaml: its first line must be '# @package hydra.sweeper'" in ended.err
     assert ended.files() == {"conf2"}
+
+
+def test_a_reader_that_has_enough(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        ["bash", "-c", f"{sys.executable} {ROOT / 'sweep.py'} -sc install=bash | read line"],  # noqa: S607
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stderr == ""
