@@ -214,8 +214,9 @@ def test_files_are_found_from_another_folder(
     (tmp_path / "there").mkdir()
     table = tmp_path / "here" / "train.csv"
     table.write_text("text,label\n" + "a good film,1\na bad film,0\n" * 10)
+    (tmp_path / "here" / "test.csv").write_text(table.read_text())
     small = ("data.maxlen=4", "model.embedding_size=4", "model.units=4", "fit.epochs=1")
-    files = ("data.train=train.csv", "data.test=train.csv", "fit.validation_data=train.csv")
+    files = ("data.train=train.csv", "data.test=test.csv", "fit.validation_data=train.csv")
     ended = command("data=table", *files, *small, path=tmp_path / "here", tiny=False)
     (run,) = ended.runs()
     reader = RunReader(f"sqlite:///{ended.path}/mlflow.db")
