@@ -184,7 +184,7 @@ def test_a_trial_that_fails_fails_alone(command: Command) -> None:
             assert run.data.tags["reason"] == "RuntimeError: out of luck"
             text = ended.client.download_artifacts(run.info.run_id, "traceback.txt")
             assert "in on_epoch_end" in Path(text).read_text()
-            assert not list(ended.path.rglob("backup.pkl"))
+            assert not list(ended.path.rglob("backup.npz"))
     assert study.best_trial.params["model.units"] == 4
 
 

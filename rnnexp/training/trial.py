@@ -146,7 +146,9 @@ def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
     if saved := callbacks.backup.load(model):
         is_over = callbacks.catch_up(saved)
         arguments["initial_epoch"] = saved.epoch + 1
-    elif config.checkpoint:
+    elif trial.reported:  # the backup was lost, and the epochs are trained again
+        callbacks.log_epoch.catch_up({})
+    if not saved and config.checkpoint:
         load(model, config.checkpoint, MlflowStore(config.tracking.uri))
         mlflow_run.log_batch(tags={Tags.CONTINUED_FROM: config.checkpoint})
     try:
@@ -218,7 +220,7 @@ def _make_callbacks(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) ->
     chosen = instantiate(config.get("callbacks") or {}, _convert_="all")
     return _Callbacks(
         chosen=chosen,
-        backup=Backup(Path(HydraConfig.get().runtime.output_dir), chosen),
+        backup=Backup(Path(HydraConfig.get().runtime.output_dir), chosen, mlflow_run.id),
         log_epoch=LogEpoch(mlflow_run, config.objective.monitor),
         report=ReportToStudy(trial, objective_in(config)),
     )

@@ -2,6 +2,7 @@ import math
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from html import unescape
 from pathlib import Path
@@ -128,6 +129,25 @@ def test_what_a_snapshot_shows(snapshot: Snapshot) -> None:
     }
     assert snapshot.saved == (2, 4)  # two epochs to the median of three, two seconds each
     assert snapshot.command == "python sweep.py lr=0.003 'x='\"'\"'a b'\"'\"''"
+
+
+def test_the_time_between_attempts_is_not_counted() -> None:
+    weekend = 216_000.0
+    pruned = trial(0.8, state=TrialState.PRUNED, values=(0.9, 0.8), seconds=weekend)
+    result = Result(State.PRUNED, 0.8, 1, "behind", seconds=20.0)
+    pruned.user_attrs[TrialAttrs.RESULT] = result.to_json()
+    # A later attempt of these two began a second before the end of the first one.
+    clock = {TrialAttrs.CLOCK: {"seconds": 7.0, "since": at(weekend - 1).isoformat()}}
+    died = trial(state=TrialState.FAIL, seconds=weekend, reason="its worker process died")
+    running = trial(state=TrialState.RUNNING, values=(0.4,))
+    for made in (died, running):
+        made.user_attrs.update(clock)
+    complete = trial(0.5, values=(0.9, 0.6, 0.5, 0.5))
+    found = snapshot_of(study_of(complete, pruned, died, running))
+    assert found.spent[TrialState.PRUNED].seconds == 20
+    assert found.spent[TrialState.FAIL].seconds == 8
+    assert found.spent[TrialState.RUNNING].seconds == 8
+    assert found.saved == (2, 20)  # two epochs of ten seconds
 
 
 def test_the_best_may_be_the_most() -> None:
@@ -275,6 +295,12 @@ def test_the_note_is_a_few_lines(snapshot: Snapshot) -> None:
     assert 5 <= len(lines) <= 6
     assert "2 complete, 1 pruned, 1 failed, 1 running" in lines[0]
     assert "trial 1 with value 0.3 at epoch 1: `lr=0.003 units=64`; test loss 0.3333" in lines[2]
+
+
+def test_the_note_shows_texts_as_they_are(snapshot: Snapshot) -> None:
+    searched = {LR: "choice([a](b),*c*)", UNITS: "choice('`')"}
+    note = pages.note(replace(snapshot, searched=searched))
+    assert "value: `lr` `choice([a](b),*c*)`, `units` `` choice('`') ``." in note
 
 
 @pytest.mark.parametrize(("seconds", "wait"), [(0, 30), (1, 30), (2, 40), (15, 300)])
