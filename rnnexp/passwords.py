@@ -31,9 +31,12 @@ def _in_url(stop: str) -> tuple[re.Pattern[str], ...]:
         stop: Characters at which a URL ends, as in the brackets of a regular expression.
     """
     user = rf"(?:\$\{{[^}}{stop}]*\}}|[^:/?#@{stop}])*"
-    server = rf"(?P<start>\bhttps?://{user}):(?P<password>[^/?#{stop}]*)@"
+    # Both begin with a literal, which Python finds fast: a report has millions of characters.
+    is_server = r"(?:(?<=http://)|(?<=https://))"
+    is_database = r"(?<=[\w+.-]://)(?<!http://)(?<!https://)"
+    server = rf"(?P<start>://{is_server}{user}):(?P<password>[^/?#{stop}]*)@"
     database = (
-        rf"(?P<start>\b(?!https?:)[A-Za-z][\w+.-]*://{user}):(?!\d+/)"
+        rf"(?P<start>://{is_database}{user}):(?!\d+/)"
         rf"(?P<password>[^@{stop}]*(?:@[^@/?{stop}]*)*?)@(?=[^@/?{stop}]*(?:[/?{stop}]|$))"
     )
     return re.compile(server), re.compile(database)
@@ -108,7 +111,10 @@ def with_password(url: str) -> str:
     if url not in _remembered:
         given = [os.environ.get("MLFLOW_TRACKING_URI", "")]
         given += json.loads(os.environ.get(VARIABLE) or "[]")
-        remember(each for each in given if _shown(each) == url)
+        for each in given:
+            # MLflow's client, and so a file of queued writes, has the address of a server alone.
+            if each and url in (shown := _shown(each), to_type(shown)):
+                _remembered[url] = each
     known = _remembered.get(url, url)
     for pattern in _URL:
         known = pattern.sub(_for_connection, known)

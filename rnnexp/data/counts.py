@@ -22,8 +22,8 @@ class Counts:
             None for a file that is not a text.
         rows: The number of rows by part: ``train``, ``validation`` and ``test``.
         classes: The number of rows of each class, by part; empty for a regression.
-        repeated: The number of rows whose text is in the training part too, by part. A validation
-            row counts if its text is trained on.
+        repeated: The number of validation rows whose text is trained on, and of test rows whose
+            text is trained on or validated on.
     """
 
     files: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
@@ -55,7 +55,10 @@ class Counts:
             "validation": corpora.get("validation") or train.rows(rows[trained:]),
             "test": corpora["test"],
         }
-        known = {"validation": set(parts["train"].texts), "test": set(train.texts)}
+        known = {
+            "validation": set(parts["train"].texts),
+            "test": {*train.texts, *parts["validation"].texts},
+        }
         return cls(
             files={name: corpus.file for name, corpus in corpora.items() if corpus.file},
             rows={name: len(part.texts) for name, part in parts.items()},
@@ -86,7 +89,7 @@ class Counts:
         )
         by_class = f"; by class {shown}" if shown else ""
         more = f", and {len(classes) - SHOWN} more classes" if len(classes) > SHOWN else ""
-        return [f"read {files}"] * bool(files) + [f"{parts} rows{by_class}{more}"]
+        return [f"data: read {files}"] * bool(files) + [f"data: {parts} rows{by_class}{more}"]
 
     def warnings(self, classes: "Sequence[Label]") -> list[str]:
         """Return what may be a mistake: texts in two parts, and classes that are not trained.
@@ -94,7 +97,7 @@ class Counts:
         Args:
             classes: The labels; empty for a regression.
         """
-        where = {"validation": "trained on", "test": "in the training part"}
+        where = {"validation": "trained on", "test": "trained on or validated on"}
         warnings = [
             f"{'all' if count == self.rows[name] else f'{count} of the'} {self.rows[name]} "
             f"{PARTS[name]} rows have a text that is {where[name]} too, so the {PARTS[name]} score "
@@ -113,7 +116,7 @@ class Counts:
                 f"all their rows are in the validation part: {names}; give more rows of them, "
                 "another data.seed or fit.validation_data"
             )
-        return warnings
+        return [f"check the data: {text}" for text in warnings]
 
 
 def _by_class(labels: "Sequence[Label]", classes: "Sequence[Label]") -> list[int]:

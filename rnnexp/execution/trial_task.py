@@ -92,7 +92,7 @@ class TrialTask:
             if options.continued:
                 clock = {"seconds": run.seconds, "since": datetime.now().isoformat()}
                 retry_transient(trial.set_user_attr)(TrialAttrs.CLOCK, clock)
-            current = retry_transient(StudyTrial)(trial, run, study_attrs.get(StudyAttrs.SOURCES))
+            current = retry_transient(StudyTrial)(trial, run, study_attrs.get(StudyAttrs.DIGESTS))
             objective = objective_in(config, hydra.sweeper.direction)
             with as_current(current):
                 result = self._result(config, current, objective)

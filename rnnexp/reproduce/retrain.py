@@ -36,7 +36,7 @@ from rnnexp.execution.hydra_job import Common
 from rnnexp.execution.job_result import Died, result_of, to_result
 from rnnexp.execution.launching import ExecutorJobs, Jobs, stop
 from rnnexp.execution.trial_task import RunOptions, log_result, recorded
-from rnnexp.identity import Identity, changed_files, files_of, identity_of
+from rnnexp.identity import Identity, changed_files, digests_of, identity_of
 from rnnexp.reproduce.job_config import job_config
 from rnnexp.result import Result
 from rnnexp.storage.mlflow_tracker import Tracker
@@ -45,7 +45,7 @@ from rnnexp.storage.run_reader import RunReader
 from rnnexp.storage.schema import Files, Kind, Metrics, Tags
 from rnnexp.training import trial
 from rnnexp.training.checks import check
-from rnnexp.training.run_data import data_problem, sources_in
+from rnnexp.training.run_data import data_problem, digests_in
 from rnnexp.version import __version__
 
 log = logging.getLogger(__name__)
@@ -133,8 +133,8 @@ class RetrainTask:
             git=self.git,
         )
         with recorded(tracker, config, options) as run:
-            sources = sources_in(training.original.data.tags)
-            with as_current(Standalone(run, sources)):
+            digests = digests_in(training.original.data.tags)
+            with as_current(Standalone(run, digests)):
                 result = to_result(self.task(config))
             log_result(run, result)
         Path(hydra.runtime.output_dir, Files.BACKUP).unlink(missing_ok=True)
@@ -247,8 +247,8 @@ def problems_of(
 def _changes(config: DictConfig, tags: Mapping[str, str]) -> list[str]:
     """Return what has changed of the data and the files since a run was trained."""
     if problem := data_problem(config, data.load(config.data), tags):
-        return [problem]
-    changed = changed_files(sources_in(tags), files_of(config))
+        return [f"its data {problem}"]
+    changed = changed_files(digests_in(tags), digests_of(config))
     if changed or Tags.IDENTITY not in tags:
         return changed
     then = Identity.parse(tags[Tags.IDENTITY])

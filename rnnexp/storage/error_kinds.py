@@ -30,7 +30,11 @@ class ErrorKind(StrEnum):
 # Of the statuses from 400 on: those below, and all from 500 on but for the second group.
 _TRANSIENT_STATUSES = frozenset({408, 423, 425, 429})
 _PERMANENT_STATUSES = frozenset({501, 505, 508, 510, 511})
-_STATUS_IN_TEXT = re.compile(r"failed with error code (\d{3})|too many (\d{3}) error responses")
+_STATUS_IN_TEXT = re.compile(
+    r"failed with error code (\d{3})|too many (\d{3}) error responses"
+    r"|(\d{3}) (?:Client|Server) Error"
+)
+_ERRNO_IN_TEXT = re.compile(r"\[Errno (\d+)\]")  # where MLflow lists what failed in threads
 
 _PERMANENT_ERRNOS = frozenset(
     {
@@ -81,7 +85,7 @@ def http_status(error: BaseException) -> int | None:
         return status
     if isinstance(error, (MlflowException, http.RequestException)):
         found = _STATUS_IN_TEXT.search(str(error))
-        return int(found[1] or found[2]) if found else None
+        return int(found[1] or found[2] or found[3]) if found else None
     return None
 
 
@@ -105,14 +109,20 @@ def _judged(error: BaseException) -> bool | None:
     if isinstance(error, SQLAlchemyError):
         return _is_transient_in_database(error)
     if isinstance(error, MlflowException):
-        status = ERROR_CODE_TO_HTTP_STATUS.get(error.error_code, 500)
-        refused = ("INVALID_STATE", "DATA_LOSS")  # though their status is 500
-        return _is_transient_status(status) and error.error_code not in refused
+        return _is_transient_in_mlflow(error)
     if isinstance(error, OSError):
         if error.errno is not None:
             return error.errno not in _PERMANENT_ERRNOS
         return not isinstance(error, _PERMANENT_TYPES)
     return True if isinstance(error, StorageInternalError) else None
+
+
+def _is_transient_in_mlflow(error: MlflowException) -> bool:
+    if number := _ERRNO_IN_TEXT.search(str(error)):
+        return int(number[1]) not in _PERMANENT_ERRNOS
+    status = ERROR_CODE_TO_HTTP_STATUS.get(error.error_code, 500)
+    refused = ("INVALID_STATE", "DATA_LOSS")  # though their status is 500
+    return _is_transient_status(status) and error.error_code not in refused
 
 
 def _is_transient_status(status: int) -> bool:

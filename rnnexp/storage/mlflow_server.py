@@ -6,6 +6,7 @@ from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
 from rnnexp.errors import one_line
+from rnnexp.passwords import for_mlflow
 
 TIMEOUT = 10  # seconds
 _QUESTION = "/api/2.0/mlflow/experiments/search?max_results=1"
@@ -20,7 +21,7 @@ def server_problem(uri: str) -> str | None:
     """
     try:
         answer = http_request(
-            get_default_host_creds(uri),
+            get_default_host_creds(for_mlflow(uri)),
             _QUESTION,
             "GET",
             max_retries=0,
@@ -79,7 +80,8 @@ def _without_answer(uri: str, error: BaseException) -> str:
     inner = _innermost(error)
     if isinstance(error, requests.Timeout) or isinstance(inner, TimeoutError):
         return f"{uri} does not answer within {TIMEOUT} seconds"
-    return f"{uri} can't be reached: {one_line(inner)}"
+    reason = inner.strerror if isinstance(inner, OSError) else None
+    return f"{uri} can't be reached: {reason or one_line(inner)}"
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -10,6 +10,7 @@ from pathlib import Path
 from hydra.utils import to_absolute_path
 from mlflow.entities import LifecycleStage, Metric, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient, get_tracking_uri
 
 from rnnexp.passwords import for_mlflow, to_type
@@ -120,15 +121,19 @@ class MlflowStore:
         Returns:
             The file, or the folder, that was fetched.
         """
-        job = self.client().get_run(run_id).data.tags.get(Tags.FOLDER)
+        client = self.client()
+        run = client.get_run(run_id)
+        job = run.data.tags.get(Tags.FOLDER)
         if queued := _queued_file(Path(job), path) if job else None:
             return Path(shutil.copy(queued, folder))
-        return Path(self.client().download_artifacts(run_id, path, str(folder)))
+        # MLflow's client says of every error that there is no such artifact.
+        artifacts = get_artifact_repository(run.info.artifact_uri, client.tracking_uri)
+        return Path(artifacts.download_artifacts(path, str(folder)))
 
     def how_to_browse(self, run: Run) -> str:
         """Return the command and the address that show a run among the others."""
         if self.uri.startswith("http"):
-            return f"open {to_type(self.uri)}/{run.page}"
+            return f"open {to_type(self.uri).rstrip('/')}/{run.page}"
         uri = shlex.quote(to_type(self.uri))
         where = "" if self._is_default() else f" --backend-store-uri {uri}"
         return f"mlflow ui{where}    and open http://127.0.0.1:5000/{run.page}"

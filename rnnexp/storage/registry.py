@@ -6,8 +6,10 @@ there is no champion, the version becomes the champion. Where the identities dif
 can't be compared: the alias stays, and a person may move it.
 """
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mlflow.entities.model_registry import ModelVersion
@@ -19,6 +21,7 @@ from rnnexp.objective import Objective
 from rnnexp.storage.schema import ModelTags
 
 CHAMPION = "champion"  # MLflow alias
+_TRACKING_URI = "MLFLOW_TRACKING_URI"
 _REFUSED = re.compile(r"[/:?\x00-\x1f]")
 
 
@@ -96,14 +99,15 @@ class Registry:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        version: ModelVersion = self._client.create_model_version(
-            self._name,
-            _source(model_id),
-            run_id=study_run,
-            tags=dict(tags),
-            model_id=model_id,
-            await_creation_for=0,  # or MLflow logs that it waits
-        )
+        with _as_default_store(self._client.tracking_uri):
+            version: ModelVersion = self._client.create_model_version(
+                self._name,
+                _source(model_id),
+                run_id=study_run,
+                tags=dict(tags),
+                model_id=model_id,
+                await_creation_for=0,  # or MLflow logs that it waits
+            )
         return version
 
     def champion(self) -> ModelVersion | None:
@@ -125,3 +129,17 @@ class Registry:
 
 def _source(model_id: str) -> str:
     return f"models:/{model_id}"
+
+
+@contextmanager
+def _as_default_store(uri: str) -> Iterator[None]:
+    """Let MLflow look a model up in this store: it would ask its default store, and make one."""
+    before = os.environ.get(_TRACKING_URI)
+    os.environ[_TRACKING_URI] = uri
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_TRACKING_URI]
+        else:
+            os.environ[_TRACKING_URI] = before

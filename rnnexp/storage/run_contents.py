@@ -9,9 +9,11 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from omegaconf import DictConfig, OmegaConf
 
-from rnnexp.errors import NotFoundError, StoreError
+from rnnexp.errors import NotFoundError, StoreError, one_line
+from rnnexp.storage.error_kinds import http_status
 from rnnexp.storage.mlflow_run import stored_name
 from rnnexp.storage.mlflow_store import MlflowStore
+from rnnexp.storage.retry import is_transient
 from rnnexp.storage.schema import Artifacts
 from rnnexp.storage.uris import sqlite_file
 
@@ -89,10 +91,17 @@ class ArtifactReader:
 
         Raises:
             NotFoundError: If the run has no such artifact.
+            StoreError: If the artifact store can't be read.
         """
         try:
             return self.store.download(run.info.run_id, path, folder)
         except (MlflowException, OSError) as error:
+            status = http_status(error)
+            if status not in (None, 404) or (status is None and is_transient(error)):
+                reason = f"its server answers {status}" if status else one_line(error)
+                raise StoreError(
+                    f"run {run.info.run_id}: {path} can't be read: {reason}"
+                ) from error
             why = "the run was not made by rnnexp, or its artifacts were deleted"
             if run.info.status == "RUNNING":
                 why = "the run has not ended yet"

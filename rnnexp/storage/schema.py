@@ -20,7 +20,7 @@ class StudyAttrs:
     DEFINITION = "definition"  # what must not change on resume, as texts by key
     OBJECTIVE = "objective"  # as `str(Objective)`
     IDENTITY = "identity"  # what values are measured on and by, as `str(Identity)`
-    SOURCES = "sources"  # fingerprints of the config's files, as of `rnnexp.identity.files_of`
+    DIGESTS = "digests"  # fingerprints of the config's files, as of `rnnexp.identity.digests_of`
     MODEL_NAME = "registered_model_name"  # the name in MLflow's registry; None for none
     FOLDER = "folder"  # Hydra's folder of the sweep
     SCRIPT = "script"  # the application, as it was started
@@ -66,7 +66,7 @@ class Tags:
     SEED = "seed"
     DATA = "data"  # fingerprint of the encoded data
     IDENTITY = "identity"  # what the best value is measured on and by, as `str(Identity)`
-    SOURCES = "sources"  # fingerprints of the config's files, as JSON
+    DIGESTS = "digests"  # fingerprints of the config's files, as JSON
     ATTEMPT = "attempt"
     COMMIT = "mlflow.source.git.commit"
     DIRTY = "git.dirty"
@@ -132,6 +132,7 @@ class ModelTags:
     BEST_VALUE = "best_value"
     STUDY = "study"
     TRIAL = "trial"
+    NEEDS = "needs"  # import paths of the model's own classes and functions
 
 
 class Files:

@@ -19,6 +19,7 @@ from requests import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from rnnexp.errors import one_line
+from rnnexp.passwords import hide, without_password
 from rnnexp.storage.error_kinds import http_status
 from rnnexp.storage.mlflow_server import server_problem
 from rnnexp.storage.uris import (
@@ -59,7 +60,8 @@ def read_problem(uri: str) -> str | None:
 
 def opening_problem(uri: str, error: Exception) -> str:
     """Return why a store can't be opened, by the error of opening it."""
-    reason = one_line(getattr(error.__cause__ or error, "orig", None) or error)
+    uri = hide(uri)
+    reason = without_password(one_line(getattr(error.__cause__ or error, "orig", None) or error))
     if "database schema" in reason or "Can't locate revision" in reason:
         return (
             f"{uri} was written by another version of MLflow: with an older one, make a copy and "
@@ -115,7 +117,8 @@ def _artifact_problem(where: str, uri: str) -> str | None:
             artifacts.log_artifact(str(file))
     except Exception as error:  # whatever the library of the artifact store raises
         status = http_status(error)
-        return f"{where}: {f'its server answers {status}' if status else one_line(error)}"
+        reason = without_password(one_line(error))
+        return f"{where}: {f'its server answers {status}' if status else reason}"
     try:
         artifacts.delete_artifacts(name)
     except Exception as error:  # whatever the library of the artifact store raises

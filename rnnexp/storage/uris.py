@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from hydra.utils import to_absolute_path
 
-from rnnexp.passwords import hide
+from rnnexp.passwords import hide, with_password
 
 # SQLAlchemy is imported where it is used: a job outside of a sweep needs none of it.
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _connection_problem(uri: str) -> str | None:
     from sqlalchemy.exc import SQLAlchemyError
     from sqlalchemy.pool import NullPool
 
-    url = make_url(uri)
+    url = make_url(with_password(uri))
     shown = url.render_as_string(hide_password=True)
     try:
         if url.host and url.port and "," not in url.host:

@@ -1,5 +1,6 @@
 """Audit of a study: where Optuna, MLflow and the folders differ, and how to repair it."""
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from optuna.trial import FrozenTrial, TrialState
 
 from rnnexp.storage.outbox import deliver_all
+from rnnexp.storage.refused_writes import refused_files
 from rnnexp.storage.schema import Artifacts, Files, Kind, Metrics, StudyAttrs, Tags, TrialAttrs
 from rnnexp.storage.trial_folder import folder_of
 from rnnexp.sweep.heartbeat import live_sweeps, stale_trials
@@ -78,6 +80,9 @@ def _of_study(study: optuna.Study, client: MlflowClient) -> Iterator[Difference]
         yield Difference("the study has no run in MLflow: its sweep died early")
     if list(folder.glob("*" + Files.OUTBOX)) and not live_sweeps(study):
         yield Difference("the study has queued writes to MLflow", partial(deliver_all, folder))
+    if refused := len(refused_files(folder)):
+        command = shlex.join(["rnnexp", "deliver", str(folder)])
+        yield Difference(f"MLflow has refused writes of {refused} runs; to retry them: {command}")
 
 
 def _of_trials(study: optuna.Study, client: MlflowClient) -> Iterator[Difference]:

@@ -18,8 +18,8 @@ def counted(train: list[str], labels: list[str], trained: int, test: list[str]) 
 def test_rows_by_file_part_and_class() -> None:
     counts = counted(["one", "two", "three", "four"], ["a", "b", "a", "b"], 3, ["five"])
     assert counts.lines(["a", "b"]) == [
-        "read 4 rows of data.train (5 lines), 1 rows of data.test",
-        "3 training, 1 validation, 1 test rows; by class a: 2/0/1, b: 1/1/0",
+        "data: read 4 rows of data.train (5 lines), 1 rows of data.test",
+        "data: 3 training, 1 validation, 1 test rows; by class a: 2/0/1, b: 1/1/0",
     ]
     assert counts.warnings(["a", "b"]) == []
 
@@ -31,7 +31,7 @@ REPEATED = "so the {} score is too good for new texts; remove the duplicates bef
     ("train", "labels", "trained", "test", "warnings"),
     [
         (["x", "y", "z"], "aba", 2, ["z", "w"],
-         ["1 of the 2 test rows have a text that is in the training part too, "
+         ["1 of the 2 test rows have a text that is trained on or validated on too, "
           + REPEATED.format("test")]),
         (["x", "y", "x"], "aba", 2, ["w"],
          ["all 1 validation rows have a text that is trained on too, "
@@ -44,7 +44,8 @@ REPEATED = "so the {} score is too good for new texts; remove the duplicates bef
 def test_warnings(
     train: list[str], labels: str, trained: int, test: list[str], warnings: list[str]
 ) -> None:
-    assert counted(train, [*labels], trained, test).warnings(sorted(set(labels))) == warnings
+    found = counted(train, [*labels], trained, test).warnings(sorted(set(labels)))
+    assert found == [f"check the data: {text}" for text in warnings]
 
 
 def test_the_counts_come_back_from_the_cache() -> None:
@@ -55,3 +56,12 @@ def test_the_counts_come_back_from_the_cache() -> None:
     assert first.counts == again.counts
     assert len(source.reads) == 1
     assert isinstance(first.folder, Path)
+
+
+def test_texts_of_a_validation_part_of_its_own() -> None:
+    parts = {"train": ["x", "y"], "validation": ["z", "x"], "test": ["z", "w"]}
+    corpora = {name: Corpus(texts, ["a"] * 2) for name, texts in parts.items()}
+    counts = Counts.of(corpora, 2, ["a"], repeated=True)
+    assert counts.repeated == {"validation": 1, "test": 1}
+    assert counts.rows == {"train": 2, "validation": 2, "test": 2}
+    assert Counts.of(corpora, 2, ["a"], repeated=False).repeated == {}

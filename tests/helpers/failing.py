@@ -29,6 +29,18 @@ class KillAt(FailAt):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+class AppendAtEnd(keras.callbacks.Callback):
+    """A callback that appends rows to a file when training ends, as another program may."""
+
+    def __init__(self, file: str, rows: str) -> None:
+        super().__init__()
+        self.file = Path(file)
+        self.rows = rows
+
+    def on_train_end(self, logs: object = None) -> None:  # noqa: ARG002
+        self.file.write_text(self.file.read_text() + self.rows)
+
+
 class KillAsOftenAs(keras.callbacks.Callback):
     """A callback that kills its own process at the end of an epoch, as often as a file says."""
 

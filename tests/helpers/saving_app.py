@@ -1,5 +1,9 @@
-"""An application without Keras that saves a checkpoint, and fails, dies or is pruned on demand."""
+"""An application without Keras that saves a checkpoint, and fails, dies or is pruned on demand.
 
+With ``leave`` a job leaves a queued write, as if MLflow were unreachable when it ended.
+"""
+
+import json
 import os
 import signal
 from pathlib import Path
@@ -10,7 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 import rnnexp
-from rnnexp.storage.schema import Artifacts, Tags
+from rnnexp.storage.schema import Artifacts, Files, Tags
 
 
 @hydra.main(version_base="1.3", config_path="../../docs/examples", config_name="app")
@@ -25,6 +29,14 @@ def main(config: DictConfig) -> float:
     if trial.run:
         trial.run.log_file(file, Artifacts.CHECKPOINT)
         trial.run.log_batch(tags={Tags.CHECKPOINT: f"{Artifacts.CHECKPOINT}/{file.name}"})
+    if trial.run and "leave" in config:
+        batch = {"kind": "batch", "metrics": {}, "params": {}, "tags": {"late": "yes"}}
+        left = {
+            "uri": config.leave,
+            "run_id": trial.run.id,
+            "entries": [batch | {"time": 0, "step": 0}],
+        }
+        file.with_name(f"left.{Files.OUTBOX}").write_text(json.dumps(left))
     if config.x == config.get("fail"):
         raise RuntimeError("as asked for")
     if config.x == config.get("prune"):

@@ -108,6 +108,10 @@ def mysql(number: int) -> OperationalError:
         (MlflowException("wrong", error_code=INVALID_PARAMETER_VALUE), PERMANENT),
         (MlflowException("no such run", error_code=RESOURCE_DOES_NOT_EXIST), PERMANENT),
         (MlflowException("deleted", error_code=INVALID_STATE), PERMANENT),
+        (MlflowException("failures occurred: 404 Client Error: NOT FOUND for url: x"), PERMANENT),
+        (MlflowException("failures occurred: 503 Server Error: x"), TRANSIENT),
+        (MlflowException("failures occurred: [Errno 13] Permission denied: '/x'"), PERMANENT),
+        (MlflowException("failures occurred: [Errno 28] No space left on device"), TRANSIENT),
         # databases
         *((OperationalError("", {}, Psycopg(state)), TRANSIENT)
           for state in ("08006", "40001", "40P01", "53100", "53300", "55P03", "57P01", "25006")),

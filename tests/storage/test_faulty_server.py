@@ -1,18 +1,26 @@
 """An MLflow server that refuses, breaks or stays silent; see tests/helpers/faulty_mlflow.py."""
 
+import re
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from mlflow.tracking import MlflowClient
+from omegaconf import DictConfig
 
+from rnnexp.cli import main
+from rnnexp.errors import NotFoundError, StoreError
 from rnnexp.storage.mlflow_server import server_problem
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.outbox import deliver_all
 from rnnexp.storage.refused_writes import deliver_refused
+from rnnexp.storage.run_reader import RunReader
 from rnnexp.storage.schema import Files
+from tests.helpers.commands import ROOT, Command
 from tests.helpers.faulty_mlflow import ARTIFACTS, FaultyServer, faulty_server
 
 pytestmark = pytest.mark.slow
@@ -57,7 +65,7 @@ def test_a_server_that_refuses(server: FaultyServer, answer: int | str, problem:
 
 def test_nobody_listens() -> None:
     assert server_problem("http://127.0.0.1:9") == (
-        "http://127.0.0.1:9 can't be reached: [Errno 111] Connection refused"
+        "http://127.0.0.1:9 can't be reached: Connection refused"
     )
     assert "can't be reached" in str(server_problem("http://nobody.invalid"))
 
@@ -103,6 +111,28 @@ def test_artifacts_are_refused_and_metrics_arrive(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("answer", "error", "text"),
+    [
+        (None, NotFoundError, "has no config.yaml; the run was not made by rnnexp"),
+        (403, StoreError, "config.yaml can't be read: its server answers 403"),
+        (404, NotFoundError, "has no config.yaml"),
+    ],
+)
+def test_an_artifact_that_is_missing_or_refused(
+    server: FaultyServer, answer: int | None, error: type[Exception], text: str
+) -> None:
+    with Tracker(server.uri, "e").run("a", tags={}, params={}) as run:
+        pass
+    if answer:
+        server.fail({"path": ARTIFACTS, "answer": answer})
+    reader = RunReader(server.uri)
+    began = time.monotonic()
+    with pytest.raises(error, match=text):
+        reader.config(reader.run(run.id))
+    assert time.monotonic() - began < 15
+
+
 @pytest.mark.parametrize("times", [1, 3])
 def test_a_run_whose_answer_is_lost_is_made_once(server: FaultyServer, times: int) -> None:
     tracker, client = Tracker(server.uri, f"lost {times}"), MlflowClient(server.uri)
@@ -116,3 +146,39 @@ def test_a_run_whose_answer_is_lost_is_made_once(server: FaultyServer, times: in
     found = client.search_runs([experiment.experiment_id])
     assert [one.info.run_id for one in found] == [run.id]
     assert tracker.find({"study": "s"}) == run.id
+
+
+def evaluated(config: DictConfig, run_id: str) -> dict[str, float]:
+    store = MlflowStore(config.hydra.sweeper.tracking.uri)
+    with tempfile.TemporaryDirectory() as folder:
+        file = store.download(run_id, "checkpoint/best.fake", Path(folder))
+        return {"file": float(file.read_text())}
+
+
+def test_a_sweep_whose_checkpoints_are_refused(
+    command: Command, server: FaultyServer, tmp_path: Path
+) -> None:
+    server.fail({"path": f"{ARTIFACTS}artifacts/[0-9]+/[0-9a-f]{{32}}/", "answer": 413})
+    ended = command(
+        "-m", "hydra.sweeper.study_name=s", "hydra.sweeper.n_trials=2", "x=choice(1,2)",
+        "hydra.sweeper.params=null", f"hydra.sweeper.tracking.uri={server.uri}",
+        "hydra.sweeper.tracking.experiment=refused",
+        "hydra.sweeper.evaluate=tests.storage.test_faulty_server.evaluated",
+        path=tmp_path, tiny=False, script=ROOT / "tests" / "helpers" / "saving_app.py",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    assert "Study s: 2 complete, 0 pruned, 0 fail" in ended.out
+    assert re.search(r"test file +│ 1.0000", ended.out)
+    assert "MLflow has refused writes of 3 runs. To retry them:\n  rnnexp deliver" in ended.out
+    client = MlflowClient(server.uri)
+    experiment = client.get_experiment_by_name("refused").experiment_id
+    runs = client.search_runs([experiment])
+    assert [run.info.status for run in runs] == ["FINISHED"] * 3
+    server.fail()
+    (study,) = (tmp_path / "multirun").glob("*")
+    result = CliRunner().invoke(main, ["deliver", str(study)])
+    assert result.exit_code == 0, result.output
+    best = next(run for run in runs if run.data.metrics.get("best_value") == 1 and run.data.params)
+    (file,) = client.list_artifacts(best.info.run_id, "checkpoint")
+    assert file.path == "checkpoint/best.fake"
+    assert list(study.rglob(f"*{Files.REFUSED}")) == []

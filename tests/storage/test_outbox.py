@@ -224,7 +224,7 @@ def test_a_queued_file_is_read_from_where_it_is(store: Path, run_id: str, tmp_pa
     outbox.send(files(job, "best.keras") | {"folder": "checkpoint"})
     found = MlflowStore(uri).download(run_id, "checkpoint/best.keras", there)
     assert (found, found.read_text()) == (there / "best.keras", "best.keras")
-    with pytest.raises(MlflowException, match=r"other\.keras"):
+    with pytest.raises(MlflowException, match="No such artifact"):
         MlflowStore(uri).download(run_id, "checkpoint/other.keras", there)
 
 

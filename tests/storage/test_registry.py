@@ -72,7 +72,6 @@ def test_a_name_that_will_do(
     client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     assert name_problem(name) is None
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", client.tracking_uri)
     run = client.create_run("0").info.run_id
     model = client.create_logged_model("0", source_run_id=run)
     (tmp_path / "MLmodel").write_text("flavors: {}")
@@ -85,6 +84,7 @@ def test_a_name_that_will_do(
     assert str(found.version) == str(champion.version) == version
     from mlflow.artifacts import download_artifacts
 
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", client.tracking_uri)
     assert Path(download_artifacts(f"models:/{name}@champion"), "MLmodel").exists()
 
 

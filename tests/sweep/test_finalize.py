@@ -1,8 +1,10 @@
 """The end of a sweep: a step that fails is reported, and the others are done all the same."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
+from mlflow.tracking import MlflowClient
 from omegaconf import DictConfig
 
 from tests.helpers.commands import ROOT, Command
@@ -47,6 +49,16 @@ def test_an_evaluation_that_fails_leaves_the_rest(app: Command) -> None:
         "the study is stored, but the end of the sweep failed: evaluate: RuntimeError: no test part"
     )
     assert list(ended.path.glob("multirun/*/*/optimization_results.yaml"))
+    how = "Not done: evaluate (RuntimeError: no test part). To do it later:\n  python "
+    assert how in ended.out
+    command = ended.out.partition(how)[2].partition("\n")[0]
+    assert command.endswith("hydra.sweeper.resume=s")
+    # The same command without a new trial, once the function is mended.
+    later = app(*STUDY, "hydra.sweeper.resume=s", hook("evaluate", "scores"), path=ended.path)
+    assert later.code == 0, later.err
+    assert len(later.study("s").trials) == 2
+    assert "test x" in later.out
+    assert "Not done" not in later.out
 
 
 def test_a_model_that_can_not_be_published_is_left_for_later(app: Command) -> None:
@@ -54,6 +66,24 @@ def test_a_model_that_can_not_be_published_is_left_for_later(app: Command) -> No
     assert ended.code == 0, ended.err
     assert "The best model could not be logged: no test part. To do it later:" in ended.out
     assert "rnnexp publish s --name s --tracking-uri sqlite:///" in ended.out
+
+
+def late(config: DictConfig, run_id: str) -> dict[str, float]:
+    return {"late": float("late" in MlflowClient(config.leave).get_run(run_id).data.tags)}
+
+
+def test_queued_writes_are_delivered_before_the_best_trial_is_evaluated(
+    command: Command, tmp_path: Path
+) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    ended = command(
+        "-m", "hydra.sweeper.study_name=s", "hydra.sweeper.n_trials=1", f"+leave={uri}",
+        f"hydra.sweeper.tracking.uri={uri}", hook("evaluate", "late"), tiny=False,
+        script=ROOT / "tests" / "helpers" / "saving_app.py",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    assert "test late  │ 1.0000" in ended.out
+    assert list(ended.path.rglob("*.outbox")) == []
 
 
 def name_of(config: DictConfig, run_id: str, study_run: str, name: str) -> list[tuple[str, str]]:  # noqa: ARG001
@@ -82,13 +112,16 @@ def test_keep_none_keeps_a_checkpoint_that_was_not_evaluated(
     assert len(list(ended.path.rglob("multirun/**/*.fake"))) == int(is_kept)
 
 
-def test_the_direction_of_the_study_decides_what_is_best(app: Command) -> None:
-    ended = app(
-        *STUDY, "x=choice(1,3)", "hydra.sweeper.direction=maximize",
-        "+objective={monitor: value, mode: min}",
-    )  # fmt: skip
+def test_the_direction_follows_from_the_objective(app: Command) -> None:
+    both = ("x=choice(1,3)", "+objective={monitor: value, mode: max}")
+    refused = app(*STUDY, *both, "hydra.sweeper.direction=minimize")
+    assert refused.code == 1
+    assert "1. hydra.sweeper.direction=minimize, but more value is better by " in refused.err
+    assert refused.files() == set()
+    ended = app(*STUDY, *both)
     assert ended.code == 0, ended.err
     study = ended.study("s")
+    assert study.direction.name == "MAXIMIZE"
     assert f"Best trial: {study.best_trial.number}" in ended.out
     assert study.user_attrs["objective"] == "max value"
 
