@@ -63,6 +63,13 @@ def test_a_server_that_refuses(server: FaultyServer, answer: int | str, problem:
     assert MlflowStore(server.uri).read_problem() == found.removeprefix("tracking.uri: ")
 
 
+def test_a_server_is_waited_for(server: FaultyServer) -> None:
+    server.fail({"path": "/api/", "answer": 503, "times": 1})
+    assert MlflowStore(server.uri).unreachable(10) is None
+    server.fail({"path": "/api/", "answer": 503})
+    assert "answers 503" in str(MlflowStore(server.uri).unreachable(3))
+
+
 def test_nobody_listens() -> None:
     assert server_problem("http://127.0.0.1:9") == (
         "http://127.0.0.1:9 can't be reached: Connection refused"
