@@ -32,7 +32,7 @@ from rnnexp.search.study_definition import definition
 from rnnexp.search.sweeps_file import sweeps_file_problems
 from rnnexp.storage.optuna_store import study_names
 from rnnexp.storage.registry import name_problem
-from rnnexp.storage.uris import is_in_memory, write_problem
+from rnnexp.storage.uris import is_in_memory, sqlite_file, write_problem
 from rnnexp.sweep.plan import SweepPlan
 from rnnexp.sweep.resume import resume_problems, run_problems, study_to_resume, taken_name
 from rnnexp.sweep.retention import keep_problems
@@ -165,6 +165,8 @@ def _made(name: str, config: Mapping[str, Any], base: type, problems: list[str])
 
 def _storage(settings: SweepSettings) -> list[str]:
     url = settings.storage
+    if (file := sqlite_file(url)) and file == sqlite_file(settings.tracker().uri):
+        return [f"hydra.sweeper.storage and tracking.uri are one file, {file}: give each its own"]
     if is_in_memory(url):
         return [
             f"hydra.sweeper.storage={settings.given_storage}: each process would have a study of "

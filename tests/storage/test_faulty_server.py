@@ -140,6 +140,21 @@ def test_an_artifact_that_is_missing_or_refused(
     assert time.monotonic() - began < 15
 
 
+def test_a_silent_server_is_waited_for_once(server: FaultyServer, tmp_path: Path) -> None:
+    tracker = Tracker(server.uri, "e")
+    for number in range(3):
+        (tmp_path / str(number)).mkdir()
+        with tracker.run("a", tags={}, params={}, outbox=tmp_path / f"{number}/{Files.OUTBOX}"):
+            server.fail({"path": "/api/", "answer": 503})
+        server.fail()
+    server.fail({"path": "/api/", "answer": "silent"})
+    began = time.monotonic()
+    assert deliver_all(tmp_path) == (0, 3)
+    assert time.monotonic() - began < 40  # and not three times as long
+    server.fail()
+    assert deliver_all(tmp_path) == (3, 0)
+
+
 @pytest.mark.parametrize("times", [1, 3])
 def test_a_run_whose_answer_is_lost_is_made_once(server: FaultyServer, times: int) -> None:
     tracker, client = Tracker(server.uri, f"lost {times}"), MlflowClient(server.uri)
