@@ -23,6 +23,8 @@ from hydra.errors import CompactHydraException
 
 from rnnexp.passwords import without_password
 
+_CHAINED = ", set env var HYDRA_FULL_ERROR=1 to see chained exception."  # in messages of Hydra
+
 
 class RnnexpError(CompactHydraException):
     """Base of this project's errors; no message has the password of a URL in it."""
@@ -104,4 +106,4 @@ def message_alone() -> Iterator[None]:
 
 def one_line(error: BaseException) -> str:
     """Return an error's message on one line, for a list of problems, without passwords of URLs."""
-    return without_password(" ".join(str(error).split()))
+    return without_password(" ".join(str(error).replace(_CHAINED, "").split()))

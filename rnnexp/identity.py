@@ -9,7 +9,7 @@ are kept apart:
 - The fingerprint of a `rnnexp.data.Dataset` says whether two runs were trained on the same numbers.
   A checkpoint is evaluated, and a run is trained again, only on the same dataset.
 
-`files_of` fingerprints the files that a config names, so that a change can be explained.
+`digests_of` fingerprints the files that a config names, so that a change can be explained.
 """
 
 import hashlib
@@ -18,11 +18,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from hydra.errors import HydraException
-from hydra.utils import get_class, instantiate, to_absolute_path
+from hydra.utils import instantiate, to_absolute_path
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.objective import VALIDATION, is_loss, metric_in, objective_in, value_in
@@ -36,18 +36,23 @@ FILES = (
     "model.embedding_file",
     "checkpoint",
 )
-Files = dict[str, dict[str, str]]  # fingerprints by config key and path
+LONGEST = 400  # characters of a part of an identity
+Digests = dict[str, dict[str, str]]  # fingerprints by config key and path
 
 # Arguments of losses and metrics that do not change the number: a name; where the sigmoid or the
 # softmax is; and Keras's defaults.
 _NO_MATTER = ("name", "dtype", "from_logits", "_convert_", "_recursive_")
 _DEFAULTS = {"label_smoothing": 0, "axis": -1, "reduction": "sum_over_batch_size", "threshold": 0.5}
-_ALIASES = {"mse": "mean_squared_error", "mae": "mean_absolute_error", "acc": "accuracy"} | {
+_ALIASES = {
+    "acc": "accuracy",
+    "mse": "mean_squared_error",
+    "mae": "mean_absolute_error",
     "mape": "mean_absolute_percentage_error",
     "msle": "mean_squared_logarithmic_error",
     "bce": "binary_crossentropy",
     "kld": "kl_divergence",
     "ce": "crossentropy",
+    "sparse_categorical_crossentropy": "categorical_crossentropy",  # of labels in another form
 }
 _NOUNS = {  # of the fields, one and several
     "objective": ("objective", "objectives"),
@@ -146,18 +151,18 @@ def identity_of(config: DictConfig, direction: str | None = None) -> Identity:
     rows, validation = _measured_on(config, monitor)
     return Identity(
         objective=str(objective),
-        loss=_weighted(config) if is_the_loss else None,
-        metric=None if metric is None else _text(metric),
-        weights=_weights(config, monitor, metric),
-        penalty=_penalty(config) if is_the_loss else None,
-        rows=rows,
+        loss=_bounded(_weighted(config)) if is_the_loss else None,
+        metric=None if metric is None else _bounded(_text(metric)),
+        weights=_bounded(_weights(config, monitor, metric)),
+        penalty=_bounded(_penalty(config)) if is_the_loss else None,
+        rows=_bounded(rows),
         validation=validation,
     )
 
 
 def measured(
     configs: Sequence[DictConfig], direction: str | None
-) -> tuple[Identity, Files, list[str]]:
+) -> tuple[Identity, Digests, list[str]]:
     """Return what all configs of a study have in common; to be called where the files are.
 
     Args:
@@ -169,20 +174,20 @@ def measured(
         value that would make the values of trials incomparable.
     """
     identities = [identity_of(config, direction) for config in configs]
-    files = Files()
+    files = Digests()
     for config in configs:
-        for key, found in files_of(config).items():
+        for key, found in digests_of(config).items():
             files.setdefault(key, {}).update(found)
     return identities[0], files, _search_problems(configs, identities)
 
 
-def files_of(config: DictConfig) -> Files:
+def digests_of(config: DictConfig) -> Digests:
     """Fingerprint the files that a config names.
 
     Returns:
         By config key and absolute path, the size and the digest of each file that exists.
     """
-    found = Files()
+    found = Digests()
     for key in FILES:
         path = value_in(config, key)
         if isinstance(path, str) and (file := Path(to_absolute_path(path))).is_file():
@@ -190,7 +195,7 @@ def files_of(config: DictConfig) -> Files:
     return found
 
 
-def changed_files(then: Files, now: Files) -> list[str]:
+def changed_files(then: Digests, now: Digests) -> list[str]:
     """Describe the files that have changed since their fingerprints were stored.
 
     Args:
@@ -252,13 +257,14 @@ def _overrides(config: DictConfig) -> list[str]:
 
 def _measured_on(config: DictConfig, monitor: str) -> tuple[str | None, str | None]:
     """Return the rows of the monitored value, and which of them are the validation part."""
-    target = value_in(config, "data._target_")
+    module, _, name = str(value_in(config, "data._target_")).rpartition(".")
     try:
-        if not hasattr(get_class(str(target)), "measured_on"):
-            return None, None
-        source = instantiate(config.data)
-    except (HydraException, ImportError, ValueError):  # such as another application's data
+        kind = getattr(import_module(module), name, None) if module else None
+    except ImportError:
+        kind = None
+    if not hasattr(kind, "measured_on"):  # such as another application's data
         return None, None
+    source = instantiate(config.data)
     split = value_in(config, "fit.validation_split")
     found: tuple[str, str] = source.measured_on(monitor.startswith(VALIDATION), split)
     return found
@@ -323,6 +329,13 @@ def _name(name: str) -> str:
     """Return a name of Keras as its functions have it: ``BinaryCrossentropy`` is a class's."""
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name))
     return _ALIASES.get(words.lower(), words.lower())
+
+
+def _bounded(text: str | None) -> str | None:
+    """Cut a text that would be too long for a tag, such as one with many thresholds."""
+    if text is None or len(text) <= LONGEST:
+        return text
+    return f"{text[:LONGEST]}... sha256 {hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def _plain(value: Any) -> str:

@@ -179,7 +179,7 @@ def objective_problems(config: DictConfig, direction: object = None) -> list[str
         return [*problems, f"objective.mode={mode}: must be one of {', '.join(MODES)}"]
     known = known_mode(config, str(monitor))
     if mode == "auto" and known is None:
-        problem = "it is unknown whether less or more is better; give objective.mode=min or max"
+        problem = "whether less or more is better is unknown; give objective.mode=min or max"
         return [*problems, f"objective.monitor={monitor}: {problem}"]
     if known and mode not in ("auto", known):
         problems.append(

@@ -108,7 +108,10 @@ def with_password(url: str) -> str:
     if url not in _remembered:
         given = [os.environ.get("MLFLOW_TRACKING_URI", "")]
         given += json.loads(os.environ.get(VARIABLE) or "[]")
-        remember(each for each in given if _shown(each) == url)
+        for each in given:
+            # MLflow's client, and so a file of queued writes, has the address of a server alone.
+            if each and url in (shown := _shown(each), to_type(shown)):
+                _remembered[url] = each
     known = _remembered.get(url, url)
     for pattern in _URL:
         known = pattern.sub(_for_connection, known)

@@ -23,12 +23,14 @@ class Result:
         value: The monitored value of the best epoch; None for a failed trial.
         best_epoch: The epoch, counted from 0, at which that value was reached.
         reason: Why the trial was pruned or failed; empty when it completed.
+        seconds: How long all attempts of the trial took together; None if it is not known.
     """
 
     state: State
     value: float | None = None
     best_epoch: int | None = None
     reason: str = ""
+    seconds: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""

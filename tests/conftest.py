@@ -2,6 +2,7 @@
 
 import random
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -145,6 +146,18 @@ def command(
 def app(command: Command) -> Command:
     """Runs docs/examples/app.py, which has no Keras in it: a trial takes a tenth of a second."""
     return partial(command, tiny=False, script=ROOT / "docs" / "examples" / "app.py")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 40 MB and 3,000 files."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=40m,nr_inodes=3000", "tmpfs", str(disk)]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)  # noqa: S607
 
 
 @pytest.fixture

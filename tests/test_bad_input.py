@@ -80,7 +80,26 @@ def test_all_problems_are_in_one_message(command: Command) -> None:
         (["model.embedding_file=none.txt"], "model.embedding_file=none.txt: there is no such file"),
         (["sampler._target_=optuna.samplers.NoSampler"], "hydra.sweeper.sampler: "),
         (["pruner=none", "pruner._target_=builtins.dict"], "{} is not an Optuna pruner"),
-        (["objective.mode=up"], "hydra.sweeper.direction=upimize"),
+        (["objective.mode=up"], "objective.mode=up: must be one of auto, min, max"),
+        (["objective.mode=max"], "objective.mode=max, but less val_loss is better; give "),
+        (["objective.monitor=val_accuracy", "objective.mode=min"], "but more val_accuracy is"),
+        (["hydra.sweeper.direction=maximize"], "hydra.sweeper.direction=maximize, but less "),
+        (["objective.monitor=val_tp", "compile.metrics=[{_target_:keras.metrics.TruePositives,"
+          "name:tp}]"], "whether less or more is better is unknown; give objective.mode="),
+        # Searches whose trials could not be compared.
+        (["compile.loss._target_=choice(keras.losses.BinaryCrossentropy,"
+          "keras.losses.MeanSquaredError)"],
+         "compile.loss._target_=keras.losses.MeanSquaredError: the values of trials could not be "
+         "compared: in other trials the loss is binary_crossentropy, in these it is "
+         "mean_squared_error; give compile.loss._target_ one value, or search by a metric that "
+         "stays the same, such as objective.monitor=val_accuracy"),
+        (["compile=choice(binary,categorical)"], "compile=categorical: the values of trials could"),
+        (["fit.validation_split=choice(0.2,0.3)"], "give fit.validation_split one value"),
+        (["data.seed=choice(1,2)"], "in other trials the validation part is the last 0.2 of the"),
+        (["data.n_train=choice(120,100)"], "give data.n_train one value"),
+        (["objective.monitor=choice(val_loss,val_accuracy)"], "give objective.monitor one value"),
+        (["+compile.loss.label_smoothing=choice(0.0,0.1)"], "compile.loss.label_smoothing one"),
+        (["callbacks.model_checkpoint.save_best_only=false"], "put {epoch} into the file's name"),
         (["hydra.sweeper.params=null"], "nothing to search"),
         (["+hydra.sweeper.params.model.foo=3"], "hydra.sweeper.params.model={'foo': 3}: must be"),
         (["hydra.sweeper.storage='sqlite:///:memory:'"], "would have a study of its own"),
@@ -178,7 +197,7 @@ def test_a_bad_value(command: Command, arguments: list[str], problem: str) -> No
             [
                 "callbacks=[model_checkpoint,tensorboard]",
                 "callbacks.model_checkpoint.save_best_only=false",
-                "callbacks.model_checkpoint.filepath='{val_loss:.2f}.keras'",
+                "callbacks.model_checkpoint.filepath='{epoch}-{val_loss:.2f}.keras'",
                 "fit.validation_freq=choice(1,2)",
                 "callbacks.tensorboard.log_dir=/proc/none",
             ],

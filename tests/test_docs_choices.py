@@ -26,7 +26,9 @@ csv_logger terminate_on_nan loss_weights metrics weighted_metrics batch_size epo
 validation_split validation_data shuffle class_weight sample_weight initial_epoch
 validation_batch_size validation_freq dropout recurrent_dropout mask_zero embedding_file
 """
-TABLE = "text,label,weight\n" + "a good film,1,1\na bad film,0,2\n" * 20
+TABLE = "text,label,weight\n" + "".join(
+    f"a good film {n},1,1\na bad film {n},0,2\n" for n in range(20)
+)
 VECTORS = "the 1 2 3 4\nwas 0.5 0.5 0.5 0.5\n"
 
 

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.slow
 N_TRIALS, EPOCHS = 5, 4
 SWEEP = (
     sys.executable, str(ROOT / "sweep.py"), "-m", *TINY, f"fit.epochs={EPOCHS}",
-    "sampler=random", "pruner=none", "hydra.sweeper.evaluate=null", "hydra.sweeper.n_jobs=2",
+    "sampler=random", "pruner=none", "hydra.sweeper.n_jobs=2",
     f"hydra.sweeper.n_trials={N_TRIALS}",
     "+callbacks.slow={_target_:tests.helpers.failing.Slow,seconds:0.2}",
 )  # fmt: skip
@@ -44,6 +44,8 @@ APP = (
     "hydra.sweeper.pruner._target_=optuna.pruners.NopPruner",
     f"hydra.sweeper.n_trials={N_TRIALS}",
 )  # fmt: skip
+# The folder of a sweep: its own, or that of its stores as well.
+FOLDERS = ("multirun/s", ".")
 Start = Callable[..., subprocess.Popen[str]]
 
 
@@ -53,11 +55,14 @@ def start(tmp_path: Path) -> Iterator[Start]:
     started = []
 
     def run(
-        *arguments: str, path: Path = tmp_path, command: Sequence[str] = SWEEP
+        *arguments: str,
+        path: Path = tmp_path,
+        command: Sequence[str] = SWEEP,
+        folder: str = FOLDERS[0],
     ) -> subprocess.Popen[str]:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         sweep = subprocess.Popen(
-            [*command, "hydra.sweep.dir=multirun/s", *arguments],
+            [*command, f"hydra.sweep.dir={folder}", *arguments],
             cwd=path, env=environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
@@ -78,7 +83,7 @@ def load_study(url: str) -> optuna.Study:
 
 
 def study_in(path: Path, storage: str = "") -> optuna.Study | None:
-    if not (path / "multirun" / "s").exists():
+    if not ((path / "multirun" / "s").exists() or (path / "0").exists()):
         return None  # an earlier look would make the database's tables while the sweep makes them
     try:
         return load_study(storage or f"sqlite:///{path}/optuna.db")
@@ -108,7 +113,7 @@ def is_worker(process: psutil.Process) -> bool:
 
 
 def assert_all_accounted_for(
-    path: Path, n_trials: int = N_TRIALS, ended: Ended | None = None
+    path: Path, n_trials: int = N_TRIALS, ended: Ended | None = None, folder: str = FOLDERS[0]
 ) -> None:
     ended = ended or Ended(path, 0, "", "")
     trials = ended.study("s").trials
@@ -127,8 +132,7 @@ def assert_all_accounted_for(
         assert run.data.metrics["seconds"] > 0.2 * EPOCHS
         assert dict(values) == pytest.approx(trial.intermediate_values)
         assert trial.value == pytest.approx(min(trial.intermediate_values.values()))
-        folder = path / "multirun" / "s" / str(trial.number)
-        assert not (folder / "backup.pkl").exists()
+        assert not (path / folder / str(trial.number) / "backup.npz").exists()
     assert list(map(str, audit(ended.study("s"), ended.client))) == []
 
 
@@ -145,43 +149,102 @@ def rng(request: pytest.FixtureRequest) -> random.Random:
     return random.Random(f"{seed} {request.node.name}")  # noqa: S311
 
 
-def test_a_worker_is_killed(start: Start, tmp_path: Path, kills: int, rng: random.Random) -> None:
+def draw_signal(rng: random.Random) -> signal.Signals:
+    return rng.choice((signal.SIGKILL, signal.SIGTERM))
+
+
+def assert_published(path: Path, out: str) -> None:
+    """That the end of the sweep was not lost: the test part, the model, one checkpoint kept."""
+    assert "test loss" in out, out
+    assert "could not be logged" not in out
+    parent = Ended(path, 0, "", "").runs()[0]
+    assert {"test_loss", "test_accuracy"} <= set(parent.data.metrics)
+    assert len(list(path.glob("mlruns/*/models/*/artifacts/MLmodel"))) == 1
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=["folders", "one_folder"])
+def test_a_worker_is_killed(
+    start: Start, tmp_path: Path, kills: int, rng: random.Random, folder: str
+) -> None:
     n_trials = N_TRIALS + kills
     sweep = start(
         "hydra.sweeper.study_name=s", "hydra.sweeper.retries=100",
-        f"hydra.sweeper.n_trials={n_trials}",
+        f"hydra.sweeper.n_trials={n_trials}", folder=folder,
     )  # fmt: skip
     wait_for_a_trial(tmp_path, sweep)
     killed = 0
     while killed < kills and sweep.poll() is None:
         time.sleep(rng.uniform(0, 2))
         if sweep.poll() is None and (alive := workers(sweep)):
-            rng.choice(alive).kill()
+            rng.choice(alive).send_signal(draw_signal(rng))
             killed += 1
     out, _ = sweep.communicate(timeout=300)
     assert sweep.returncode == 0, out
     assert killed == kills
-    assert_all_accounted_for(tmp_path, n_trials)
+    assert_all_accounted_for(tmp_path, n_trials, folder=folder)
+    assert_published(tmp_path, out)
 
 
-def test_the_sweep_is_killed(start: Start, tmp_path: Path, kills: int, rng: random.Random) -> None:
+@pytest.mark.parametrize("folder", FOLDERS, ids=["folders", "one_folder"])
+def test_the_sweep_is_killed(
+    start: Start, tmp_path: Path, kills: int, rng: random.Random, folder: str
+) -> None:
     n_trials = f"hydra.sweeper.n_trials={N_TRIALS + kills}"
-    sweep = start("hydra.sweeper.study_name=s", n_trials)
+    sweep = start("hydra.sweeper.study_name=s", n_trials, folder=folder)
     wait_for_a_trial(tmp_path, sweep)
     for _ in range(kills):
         time.sleep(rng.uniform(0, 2))
         assert sweep.poll() is None, sweep.communicate()[0]
         old_workers = workers(sweep)
-        sweep.kill()
-        sweep.communicate()
+        sweep.send_signal(draw_signal(rng))
+        sweep.communicate(timeout=100)
         _, alive = psutil.wait_procs(old_workers, timeout=10)
         assert alive == []
-        sweep = start("hydra.sweeper.resume=latest", n_trials)
+        sweep = start("hydra.sweeper.resume=latest", n_trials, folder=folder)
         while not workers(sweep) and sweep.poll() is None:
             time.sleep(0.1)
     out, _ = sweep.communicate(timeout=300)
     assert sweep.returncode == 0, out
-    assert_all_accounted_for(tmp_path, N_TRIALS + kills)
+    assert_all_accounted_for(tmp_path, N_TRIALS + kills, folder=folder)
+    assert_published(tmp_path, out)
+
+
+def test_a_trial_that_hangs_is_killed_and_its_slot_goes_on(start: Start, tmp_path: Path) -> None:
+    app = (sys.executable, str(ROOT / "tests" / "helpers" / "hanging_app.py"), "-m")
+    sweep = start(
+        "hydra.sweeper.study_name=s", "hydra.sweeper.params=null", "x=choice(1,2,3)", "+hang=1",
+        "hydra.sweeper.trial_timeout=20", "hydra.sweeper.retries=0", "hydra.sweeper.n_jobs=1",
+        "hydra.sweeper.n_trials=3", command=app,
+    )  # fmt: skip
+    out, _ = sweep.communicate(timeout=200)
+    assert sweep.returncode == 0, out
+    reason = "it ran for more than 20 seconds (trial_timeout)"
+    assert reason in out
+    ended = Ended(tmp_path, 0, "", "")
+    trials = {trial.params["x"]: trial for trial in ended.study("s").trials}
+    assert [trials[x].state for x in (1, 2, 3)] == [
+        TrialState.FAIL, TrialState.COMPLETE, TrialState.COMPLETE,
+    ]  # fmt: skip
+    run = ended.runs("hanging_app")[1 + trials[1].number]
+    assert (run.info.status, run.data.tags["reason"]) == ("FAILED", reason)
+    assert list(map(str, audit(ended.study("s"), ended.client))) == []
+
+
+def test_a_second_signal_ends_a_sweep_whose_trial_hangs(start: Start, tmp_path: Path) -> None:
+    app = (sys.executable, str(ROOT / "tests" / "helpers" / "hanging_app.py"), "-m")
+    sweep = start(
+        "hydra.sweeper.study_name=s", "hydra.sweeper.params=null", "x=choice(1)", "+hang=1",
+        "hydra.sweeper.n_jobs=1", command=app,
+    )  # fmt: skip
+    while not (tmp_path / "multirun" / "s" / "0" / "trial.json").exists():
+        assert sweep.poll() is None, sweep.communicate()[0]
+        time.sleep(0.1)
+    time.sleep(3)
+    for _ in range(2):
+        sweep.send_signal(signal.SIGINT)
+        time.sleep(1)
+    out, _ = sweep.communicate(timeout=100)
+    assert sweep.returncode == 130, out
 
 
 @pytest.mark.parametrize(
@@ -352,18 +415,6 @@ def mlflow_server(path: Path, port: int) -> Iterator[None]:
 def is_listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 40 MB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(disk)]
-    if subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("no file system can be mounted here")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)  # noqa: S607
 
 
 def fill(file: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from rnnexp.identity import Identity, changed_files, differing, files_of, identity_of
+from rnnexp.identity import Identity, changed_files, differing, digests_of, identity_of
 from tests.helpers.commands import ROOT
 
 Composed = Callable[..., DictConfig]
@@ -58,6 +58,7 @@ def table(tmp_path: Path) -> list[str]:
         ([], ["+compile.loss.from_logits=true"], []),
         ([], ["compile.loss=binary_crossentropy"], []),
         ([], ["compile.loss=bce"], []),
+        (["compile=categorical"], ["compile=sparse_categorical"], []),
         ([], ["compile=regression"], ["loss"]),
         ([], ["compile=sparse_categorical"], ["loss"]),
         ([], ["compile.loss._target_=keras.losses.MeanSquaredError"], ["loss"]),
@@ -98,12 +99,12 @@ def test_the_files_of_a_table(composed: Composed, table: list[str], tmp_path: Pa
     with_file = identity_of(composed(*own))
     assert with_file.validation == "a file of its own"
     assert identity_of(composed(*own, "data.seed=5", "fit.validation_split=0.4")) == with_file
-    before = files_of(composed(*own, f"+model.embedding_file={tmp_path}/test.csv"))
+    before = digests_of(composed(*own, f"+model.embedding_file={tmp_path}/test.csv"))
     (tmp_path / "train.csv").write_text("text,label\na,0\nb,1\nc,1\n")
     # Of the same validation part, though another part is trained on.
     assert identity_of(composed(*own)) == with_file
     assert identity_of(composed(*table)).rows != usual.rows
-    (change,) = changed_files(before, files_of(composed(*own)))
+    (change,) = changed_files(before, digests_of(composed(*own)))
     assert change.startswith(f"data.train={tmp_path}/train.csv had 37 bytes, sha256 ")
     assert ", now it has 23 bytes, sha256 " in change
     assert set(before) == {
@@ -114,6 +115,18 @@ def test_the_files_of_a_table(composed: Composed, table: list[str], tmp_path: Pa
 def test_it_is_read_as_it_was_written(composed: Composed) -> None:
     identity = identity_of(composed())
     assert Identity.parse(str(identity)) == identity
+
+
+def test_a_long_part_is_cut_and_still_differs(composed: Composed) -> None:
+    def with_thresholds(last: int) -> Identity:
+        thresholds = ",".join(str(n / 1000) for n in [*range(300), last])
+        metric = f"{{_target_:keras.metrics.AUC,thresholds:[{thresholds}]}}"
+        return identity_of(composed(AUC, f"compile.metrics=[{metric}]"))
+
+    one = with_thresholds(500)
+    assert len(str(one)) < 1000
+    assert one == with_thresholds(500)
+    assert one != with_thresholds(501)
 
 
 def test_differences_are_said() -> None:

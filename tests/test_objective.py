@@ -105,7 +105,7 @@ def test_the_directions_are_those_of_keras() -> None:
         (None, None, "min value", ""),
         (
             {"monitor": "val_quality", "mode": "auto"}, None, None,
-            "objective.monitor=val_quality: it is unknown whether less or more is better; give "
+            "objective.monitor=val_quality: whether less or more is better is unknown; give "
             "objective.mode=min or max",
         ),
         (

@@ -116,6 +116,10 @@ def test_a_password_is_known_from_the_environment(monkeypatch: pytest.MonkeyPatc
     assert with_password("postgresql://me:***@h/runs") == "postgresql://me:s3cret@h/runs"
     assert with_password("postgresql://me:***@h/studies") == "postgresql://me:other@h/studies"
     assert with_password("postgresql://you:***@h/runs") == "postgresql://you@h/runs"
+    assert with_password("postgresql://h/runs") == "postgresql://h/runs"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:s3cret@h:5000")
+    assert with_password("http://h:5000") == "http://me:s3cret@h:5000"
+    assert with_password("http://h") == "http://h"
 
 
 def test_another_process_remembers_what_it_is_sent() -> None:

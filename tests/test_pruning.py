@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from rnnexp.pruning import EarlyStoppingPruner
+from rnnexp.pruning import EarlyStoppingPruner, verdict_of
 
 NAN = math.nan
 GOOD = [0.5, 0.4, 0.3, 0.2]
@@ -113,6 +113,30 @@ def test_the_verdict_explains_the_decision() -> None:
     assert verdict
     assert (verdict.epoch, verdict.value, verdict.best) == (2, 0.8, 0.7)
     assert (verdict.threshold, verdict.peers, verdict.behind) == (0.3, 3, 3)
+    assert str(verdict) == (
+        "pruned at epoch 2: 0.8000, best 0.7000, threshold 0.3000 (median of 3 peers)"
+    )
+    assert "compared_with" not in verdict.known_fields()
+
+
+@pytest.mark.parametrize(
+    ("pruner", "ending"),
+    [
+        (EarlyStoppingPruner(quantile=0, n_startup_trials=1), "threshold 0.5000 (best of 1 peer)"),
+        (EarlyStoppingPruner(quantile=0.25, n_startup_trials=1), "(quantile 0.25 of 1 peer)"),
+        (EarlyStoppingPruner(quantile=1.0, n_startup_trials=1), "(worst of 1 peer)"),
+        (optuna.pruners.MedianPruner(n_warmup_steps=7), "best 0.9000 (MedianPruner, 1 peer)"),
+        (optuna.pruners.ThresholdPruner(upper=0), "best 0.9000 (ThresholdPruner, 1 peer)"),
+    ],
+)
+def test_the_verdict_of_any_pruner_is_short(pruner: optuna.pruners.BasePruner, ending: str) -> None:
+    study = study_of([[0.5]])
+    study.pruner = pruner
+    trial = study.ask()
+    trial.report(0.9, 0)
+    text = str(verdict_of(study, study.trials[-1]))
+    assert text.startswith("pruned at epoch 0: 0.9000")
+    assert text.endswith(ending)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,21 @@
 """Secrets of stores and configs are in nothing that a command leaves or prints."""
 
+import base64
+import http.server
 import os
 import subprocess
 import sys
+import threading
+import traceback
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from mlflow.exceptions import MlflowException
 
 from rnnexp.cli import main
+from rnnexp.passwords import MLFLOW_VARIABLES
+from rnnexp.storage.mlflow_store import MlflowStore
 from tests.helpers.commands import EAGER, ROOT, TINY, Command, Ended
 from tests.test_faults import Postgres, free_port, mlflow_server, postgres  # noqa: F401
 
@@ -89,6 +96,47 @@ def test_a_variable_is_read_for_those_who_trust_a_run(
         assert with_secret(tmp_path / "model") == []
 
 
+class Guarded(http.server.BaseHTTPRequestHandler):
+    """A server that answers those who know the password, and asks the others for it."""
+
+    def do_GET(self) -> None:
+        known = base64.b64encode(f"me:{SECRET}".encode()).decode()
+        is_known = self.headers["Authorization"] == f"Basic {known}"
+        self.send_response(200 if is_known else 401)
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    do_POST = do_GET  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+def test_mlflows_server_gets_the_password_and_no_error_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in MLFLOW_VARIABLES:
+        monkeypatch.setenv(name, "")
+    with http.server.HTTPServer(("127.0.0.1", 0), Guarded) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        address = f"127.0.0.1:{server.server_port}"
+        try:
+            store = MlflowStore(f"http://me:{SECRET}@{address}")
+            assert store.uri == f"http://me:***@{address}"
+            assert store.client().search_experiments() == []
+            refused = MlflowStore(f"http://me:{SECRET}-old@{address}")
+            with pytest.raises(MlflowException, match="Response") as error:
+                refused.client().search_experiments()
+        finally:
+            server.shutdown()
+            thread.join()
+    assert SECRET not in "".join(traceback.format_exception(error.value))
+    with pytest.raises(MlflowException, match="failed with exception") as error:
+        store.client().search_experiments()
+    assert SECRET not in "".join(traceback.format_exception(error.value))
+
+
 @pytest.mark.slow
 def test_a_sweep_its_resume_and_every_command(
     tmp_path: Path,
@@ -96,7 +144,7 @@ def test_a_sweep_its_resume_and_every_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Optuna's storage is in PostgreSQL; MLflow has a server, in front of a SQLite file."""
-    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+    for name in MLFLOW_VARIABLES:
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("HIDDEN", SECRET)
     port, printed = free_port(), ""

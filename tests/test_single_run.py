@@ -80,14 +80,15 @@ def test_any_keras_class_is_a_config_away(command: Command) -> None:
         "compile.optimizer.learning_rate=0.1",
         "+compile.optimizer.momentum=0.9",
         "compile.loss={_target_:keras.losses.BinaryFocalCrossentropy}",
-        "compile.metrics=[accuracy,{_target_:keras.metrics.AUC,name:auc}]",
+        "compile.metrics=[accuracy,{_target_:keras.metrics.AUC,name:auc},"
+        "{_target_:keras.metrics.F1Score,threshold:0.5}]",
         "objective.monitor=val_auc",
         "objective.mode=max",
         "+callbacks.nan={_target_:keras.callbacks.TerminateOnNaN}",
     )
     assert ended.code == 0, ended.err
     (run,) = ended.runs()
-    assert {"val_auc", "test_auc"} <= set(run.data.metrics)
+    assert {"val_auc", "test_auc", "val_f1_score", "test_f1_score"} <= set(run.data.metrics)
     assert run.data.metrics["learning_rate"] == pytest.approx(0.1)
 
 

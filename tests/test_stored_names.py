@@ -146,7 +146,7 @@ def is_kind(node: ast.expr | None) -> bool:
         # Distinctive names, wherever they are.
         ("x = 'best_value'", {"best_value"}),
         ("f(name='config.yaml')", {"config.yaml"}),
-        ("x = f'{folder}/backup.pkl'", {"backup.pkl"}),
+        ("x = f'{folder}/backup.npz'", {"backup.npz"}),
         ("x = f'heartbeat:{sweep}'", {"heartbeat:"}),
         ("x = f'test_{metric}'", {"test_"}),
         ("x = 'test_loss'", {"test_"}),
@@ -171,7 +171,7 @@ def is_kind(node: ast.expr | None) -> bool:
         ("tags |= {'data': d}", {"data"}),
         ("tags.update({'data': d})", {"data"}),
         ("def study_tags():\n    return {'study': 's'}", {"study"}),
-        ("study.set_user_attr('git', '')", {"git"}),
+        ("study.set_user_attr('script', '')", {"script"}),
         ("client.set_tag(run_id, 'reason', text)", {"reason"}),
         ("tracker.tag(run_id, 'checkpoint')", {"checkpoint"}),
         ("client.log_metric(run_id, key='epochs', value=3)", {"epochs"}),

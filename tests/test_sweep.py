@@ -40,6 +40,12 @@ def test_a_sweep_ends_with_success_and_leaves_the_documented_files(swept: Ended)
     assert folders == {"0", "1", "2", "3", "4", "5", "optimization_results.yaml", "report"}
 
 
+def test_the_rows_are_counted_once_before_the_first_trial(swept: Ended) -> None:
+    line = "data: 96 training, 24 validation, 40 test rows; by class 0: "
+    assert swept.out.count(line) == 1
+    assert swept.out.index(line) < swept.out.index("trial 0 ")
+
+
 def test_a_trial_is_pruned_at_the_epoch_of_the_pruner(swept: Ended) -> None:
     trials = swept.study().trials
     assert len(trials) == 6
@@ -178,7 +184,7 @@ def test_a_trial_that_fails_fails_alone(command: Command) -> None:
             assert run.data.tags["reason"] == "RuntimeError: out of luck"
             text = ended.client.download_artifacts(run.info.run_id, "traceback.txt")
             assert "in on_epoch_end" in Path(text).read_text()
-            assert not list(ended.path.rglob("backup.pkl"))
+            assert not list(ended.path.rglob("backup.npz"))
     assert study.best_trial.params["model.units"] == 4
 
 
@@ -266,10 +272,9 @@ def test_a_job_may_change_its_folder(command: Command) -> None:
 
 
 def test_maximizing_accuracy(command: Command) -> None:
-    ended = command(
-        "-m", "hydra.sweeper.n_trials=3", "objective.monitor=val_accuracy", "objective.mode=max"
-    )
+    ended = command("-m", "hydra.sweeper.n_trials=3", "objective.monitor=val_accuracy")
     study = ended.study()
+    assert study.user_attrs["objective"] == "max val_accuracy"
     assert study.direction.name == "MAXIMIZE"
     for trial in study.trials:
         if trial.state == TrialState.COMPLETE:

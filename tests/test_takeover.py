@@ -96,7 +96,7 @@ def test_before_the_result_was_reported_to_the_study(
         trial.set_user_attr(TrialAttrs.RESULT, Result(state, value).to_json())
         folder = Path(began.study("s").user_attrs["folder"]) / "1"
         folder.mkdir()
-        (folder / "backup.pkl").touch()
+        (folder / "backup.npz").touch()
 
     ended = taken_over(killed)
     assert_in_order(ended, TrialState.COMPLETE, TrialState[state])

@@ -199,9 +199,9 @@ def test_balanced(command: Command, tmp_path: Path) -> None:
 
 
 def test_going_on_from_a_checkpoint(command: Command, tmp_path: Path) -> None:
-    keep = ("callbacks.model_checkpoint.save_best_only=false", "callbacks=[model_checkpoint]")
+    keep = ("callbacks=[model_checkpoint]", "compile.optimizer.learning_rate=0.01")
     first = command(*keep, "fit.epochs=2", path=tmp_path)
-    run_id = only(first).info.run_id
+    run_id, best = only(first).info.run_id, only(first).data.metrics["best_epoch"]
     second = command(
         *keep, f"checkpoint={run_id}", "fit.initial_epoch=2", "fit.epochs=4", path=tmp_path
     )
@@ -212,7 +212,8 @@ def test_going_on_from_a_checkpoint(command: Command, tmp_path: Path) -> None:
     assert went_on.data.tags["continued_from"] == run_id
     file = second.client.download_artifacts(went_on.info.run_id, went_on.data.tags["checkpoint"])
     steps = math.ceil(96 / 50)
-    assert int(keras.models.load_model(file).optimizer.iterations) == 4 * steps
+    epochs = (best + 1) + (went_on.data.metrics["best_epoch"] - 1)  # of both trainings
+    assert int(keras.models.load_model(file).optimizer.iterations) == epochs * steps
 
 
 def test_validation_every_second_epoch(command: Command) -> None:
@@ -463,6 +464,14 @@ def test_the_users_own_model(command: Command) -> None:
             ["compile=choice(categorical,sparse_categorical)", "data.task=classes"],
             "compile",
             {"categorical", "sparse_categorical"},
+        ),
+        (  # by a metric that does not depend on the loss
+            [
+                "compile.loss=choice(mse,binary_crossentropy)",
+                "objective.monitor=val_accuracy",
+            ],
+            "compile.loss",
+            {"mse", "binary_crossentropy"},
         ),
         (
             ["callbacks.early_stopping.patience=choice(2,5)"],

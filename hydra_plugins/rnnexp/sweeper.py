@@ -33,6 +33,8 @@ class SweeperConf:
         n_jobs: The number of trials that run at once; null for one a core with this project's
             launchers, and for one after the other with Hydra's.
         retries: How often a trial whose process died is retried, from its last epoch.
+        trial_timeout: Seconds that an attempt of a trial may take; then its worker is killed, as
+            if it had died, and replaced. Null for no limit. Needs the launcher ``workers``.
         resume: The study to resume: its name, or ``latest``. The rest of the command has to be as
             it was, but for the budget, ``n_jobs`` and the like.
         max_failure_rate: The sweep stops when, of the last 20 trials and not less than 5 of them,
@@ -68,6 +70,7 @@ class SweeperConf:
     enqueue: Any = None
     n_jobs: int | None = None
     retries: int = 1
+    trial_timeout: float | None = None
     resume: str | None = None
     max_failure_rate: float = 0.5
     keep: Any = 5

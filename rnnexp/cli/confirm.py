@@ -97,8 +97,11 @@ def _show_confirm(confirmation: Confirmation) -> None:
         Column("std", [_rounded(leader.deviation) for leader in leaders]),
     ]
     for seed in confirmation.seeds:
-        values = [leader.values.get(seed, math.nan) for leader in leaders]
-        columns.append(Column(f"seed {seed}", list(map(_rounded, values))))
+        values = [
+            "diverged" if seed in leader.diverged else _rounded(leader.values.get(seed, math.nan))
+            for leader in leaders
+        ]
+        columns.append(Column(f"seed {seed}", values))
     print_table(columns)
     click.echo(confirmation.verdict())
 
@@ -120,6 +123,7 @@ def _confirm_json(confirmation: Confirmation) -> dict[str, Any]:
                 "mean": leader.mean,
                 "std": leader.deviation,
                 "values": dict(sorted(leader.values.items())),
+                "diverged": sorted(leader.diverged),
             }
             for leader in confirmation.leaders
         ],

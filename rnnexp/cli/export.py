@@ -35,6 +35,8 @@ def export(run: str, folder: Path, trust: bool, tracking_uri: str | None) -> Non
     run_id = found.info.run_id
     dataset = dataset_of(config, run_id, found.data.tags)
     with atomic_folder(folder) as draft:
-        pack(config, dataset, run_id, reader.store, draft, Model(run_id=run_id))
+        needed = pack(config, dataset, run_id, reader.store, draft, Model(run_id=run_id))
     click.echo(f"{folder} has the model of run {run_id}; to use it:")
-    click.echo(f"  {how_to_predict(str(folder))}")
+    if needed:
+        click.echo(f"  (it needs {', '.join(needed)}, which must be importable there)")
+    click.echo(f"  {how_to_predict(str(folder), needed=needed)}")

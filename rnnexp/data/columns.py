@@ -28,7 +28,6 @@ def find(
     wanted: Sequence[str],
     header: Sequence[str],
     file: str,
-    separator: str = "",
     rows: Iterable[Sequence[str]] = (),
 ) -> list[int]:
     """Return the places of some columns in a header.
@@ -37,7 +36,6 @@ def find(
         wanted: The names of the columns.
         header: The names of all columns of the file.
         file: How messages name the file.
-        separator: What separates the file's columns; empty if the file is not a text.
         rows: The rows below the header, which are read only if a column is missing.
 
     Raises:
@@ -51,39 +49,39 @@ def find(
     ]
     if missing := [column for column in wanted if column not in names]:
         known = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
-        hint = _other_separator(missing, header, separator) or _no_header(wanted, header, rows)
+        is_data = _looks_like_data(header, rows)
+        hint = f". Its first row looks like data; add a row of names above it: {','.join(wanted)}"
         problems += [
-            f"{file} has no column {column!r}; it has: {known}{hint or did_you_mean(column, names)}"
-            for column in missing
-        ][: 1 if hint else None]
+            f"{file} has no column {column!r}; it has: {known}"
+            + (hint if is_data else did_you_mean(column, names))
+            for column in missing[: 1 if is_data else None]
+        ]
     if problems:
         raise DataError(problems)
     return [names.index(column) for column in wanted]
 
 
-def _other_separator(missing: Sequence[str], header: Sequence[str], separator: str) -> str:
-    if not separator:
-        return ""
-    line = separator.join(header)
-    for other in {",", ";", "\t", "|"} - {separator}:
+def other_separator(wanted: Sequence[str], line: str, separator: str) -> str | None:
+    """Return what separates the columns in the first line of a file, if another than expected.
+
+    Args:
+        wanted: Names of columns.
+        line: The first line of the file.
+        separator: The separator that the file should have.
+    """
+    for other in (",", ";", "\t", "|"):
         names = [name.strip().strip('"') for name in line.split(other)]
-        if all(column in names for column in missing):
-            return (
-                f". Its columns are separated by {other!r}; save it with commas as .csv, or with "
-                "tabs as .tsv"
-            )
-    return ""
+        is_header = any(column in names for column in wanted)
+        if other != separator and len(names) > 1 and (is_header or separator not in line):
+            return other
+    return None
 
 
-def _no_header(wanted: Sequence[str], header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a hint if a header looks like data: it has a number, or a cell that comes again."""
+def _looks_like_data(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bool:
+    """Return whether a header has a number, or a cell that comes again below."""
     below = [set(cells) for cells in zip(*rows, strict=False)]
-    is_data = below and any(
+    return any(
         NUMBER.fullmatch(name.strip()) or name in cells
         for name, cells in zip(header, below, strict=False)
         if name.strip()
-    )
-    names = ",".join(wanted)
-    return (
-        f". Its first row looks like data; add a row of names above it: {names}" if is_data else ""
     )

@@ -86,7 +86,7 @@ class Counts:
         )
         by_class = f"; by class {shown}" if shown else ""
         more = f", and {len(classes) - SHOWN} more classes" if len(classes) > SHOWN else ""
-        return [f"read {files}"] * bool(files) + [f"{parts} rows{by_class}{more}"]
+        return [f"data: read {files}"] * bool(files) + [f"data: {parts} rows{by_class}{more}"]
 
     def warnings(self, classes: "Sequence[Label]") -> list[str]:
         """Return what may be a mistake: texts in two parts, and classes that are not trained.
@@ -113,7 +113,7 @@ class Counts:
                 f"all their rows are in the validation part: {names}; give more rows of them, "
                 "another data.seed or fit.validation_data"
             )
-        return warnings
+        return [f"check the data: {text}" for text in warnings]
 
 
 def _by_class(labels: "Sequence[Label]", classes: "Sequence[Label]") -> list[int]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 class _Csv(csv.excel):
     strict = True
+    skipinitialspace = True
 
 
 class _Tsv(csv.excel_tab):
@@ -58,17 +59,18 @@ def read(path: Path, ending: str, wanted: Sequence[str], label: str, file: str) 
     """
     csv.field_size_limit(sys.maxsize)  # of the csv module's default, 131,072, a text may be longer
     with _open(path) as text:
+        first = next((line for line in text if line.strip()), None)
+        if first is None:
+            raise DataError([f"{file} can't be read: it is empty"])
+        _check_first_line(first, ending, wanted, file)
+        text.seek(0)
         reader = csv.reader(text, DIALECTS[ending])
         records = _records(reader, file)
-        _, header = next(records, (0, []))
-        if not header:
-            raise DataError([f"{file} can't be read: it is empty"])
+        _, header = next(records)
         if ending == ".tsv":
             records = _without_quotes(records, is_quoted=all(map(QUOTED.fullmatch, header)))
             header = [_unquoted(name) for name in header]
-        places = columns.find(
-            wanted, header, file, SEPARATORS[ending], (cells for _, cells in records)
-        )
+        places = columns.find(wanted, header, file, (cells for _, cells in records))
         rows, long, several = [], [], []
         for line, cells in records:
             rows.append([cells[place] if place < len(cells) else "" for place in places])
@@ -90,6 +92,18 @@ def _open(path: Path) -> Iterator[io.TextIOBase]:
         file.seek(0)
         encoding = "utf-16" if start in UTF16 else "utf-8-sig"
         yield io.TextIOWrapper(file, encoding=encoding, newline="")
+
+
+def _check_first_line(line: str, ending: str, wanted: Sequence[str], file: str) -> None:
+    if "\0" in line:
+        raise DataError([f"{file} is not UTF-8: it has bytes of zero; save it as UTF-8"])
+    if other := columns.other_separator(wanted, line, SEPARATORS[ending]):
+        raise DataError(
+            [
+                f"{file}: its columns are separated by {other!r}, not by {SEPARATORS[ending]!r}: "
+                f"{line.strip()[:80]}; save it with commas as .csv, or with tabs as .tsv"
+            ]
+        )
 
 
 def _records(reader: "Reader", file: str) -> Iterator[Record]:

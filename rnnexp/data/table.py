@@ -52,6 +52,10 @@ class Table(Source):
     validation: str | None = None
     weight: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.validation is not None:
+            self.validation_split = None  # since all rows of the training file are trained on
+
     def problems(self) -> list[str]:
         """Return what is wrong with the attributes, one message per problem."""
         problems = super().problems()
@@ -121,6 +125,8 @@ class Table(Source):
         if not isinstance(self.test, str):
             by_label = self.task != "regression"
             train, test = _split(corpora["train"], self.test, by_label=by_label)
+            if not (train.texts and test.texts):
+                raise DataError([_unsplit(self.test, corpora["train"])])
             corpora |= {"train": train, "test": test}
         return corpora
 
@@ -182,6 +188,14 @@ def _split(corpus: Corpus, share: float, *, by_label: bool) -> tuple[Corpus, Cor
     test = [row for row, text in enumerate(corpus.texts) if text in chosen]
     train = [row for row, text in enumerate(corpus.texts) if text not in chosen]
     return corpus.rows(train), replace(corpus.rows(test), weights=None, file=None)
+
+
+def _unsplit(share: float, corpus: Corpus) -> str:
+    return (
+        f"data.test={share} leaves no row to train on, or none to test on: data.train has "
+        f"{len(corpus.texts)} rows with {len(set(corpus.texts))} different texts, and the rows of "
+        "one text stay together; give another share, more rows, or a file"
+    )
 
 
 def _blanks(cells: Sequence[str], file: str, column: str) -> list[str]:

@@ -14,7 +14,7 @@ from hydra.conf import HydraConf
 from hydra.utils import instantiate
 
 from rnnexp.execution import interrupt
-from rnnexp.identity import Files
+from rnnexp.identity import Digests
 from rnnexp.storage.optuna_store import open_storage, open_trial
 from rnnexp.storage.schema import TrialAttrs
 from rnnexp.storage.uris import absolute_uri
@@ -42,8 +42,8 @@ class CurrentTrial(Protocol):
         """The job's run in MLflow; None if the job has to open a run itself."""
 
     @property
-    def sources(self) -> Files:
-        """The files as they were before trial 0, see `rnnexp.identity.files_of`; may be empty."""
+    def digests(self) -> Digests:
+        """The files as they were before trial 0, see `rnnexp.identity.digests_of`; may be empty."""
 
     @property
     def verdict(self) -> "Verdict | None":
@@ -74,15 +74,15 @@ class Standalone:
 
     Args:
         run: The run that was opened for the job; None if the job opens a run itself.
-        sources: The files of an archived run that is trained again.
+        digests: The files of an archived run that is trained again.
     """
 
     number = None
     verdict = None
 
-    def __init__(self, run: "Run | None" = None, sources: Files | None = None) -> None:
+    def __init__(self, run: "Run | None" = None, digests: Digests | None = None) -> None:
         self.run = run
-        self.sources = sources or {}
+        self.digests = digests or {}
 
     @property
     def params(self) -> dict[str, Any]:
@@ -109,10 +109,10 @@ class StudyTrial:
         self,
         trial: "optuna.trial.Trial",
         run: "Run | None" = None,
-        sources: Files | None = None,
+        digests: Digests | None = None,
     ) -> None:
         self._trial = trial
-        self.sources = sources or {}
+        self.digests = digests or {}
         self._is_retried = TrialAttrs.ATTEMPT in trial.user_attrs
         self.reported = _reported(trial) if self._is_retried else {}
         self._written: dict[str, set[int]] = {}  # steps in MLflow by metric, read when needed

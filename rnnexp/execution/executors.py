@@ -6,13 +6,18 @@
 
 A slot is a process pool with a single worker, so that a worker that dies takes no call with it but
 its own; the next call to the slot starts a new worker.
+
+A worker ends its call when the sweep asks for it, see `rnnexp.execution.interrupt`. Any other
+signal to end, such as a SIGTERM of the system when memory runs out, ends the worker.
 """
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, MutableSequence, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from multiprocessing.connection import wait
 from typing import Any, ParamSpec, TypeVar
@@ -23,6 +28,10 @@ from rnnexp.library_defaults import set_library_defaults
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+# Seconds for which a worker that gets a signal waits for the sweep's request: a scheduler may send
+# the signal to all processes of a sweep at the same moment.
+ANNOUNCEMENT = 2.0
 
 
 class InProcessExecutor(Executor):
@@ -81,7 +90,12 @@ class WorkerExecutor(Executor):
                 reads `rnnexp.execution.interrupt`.
         """
         for slot in self._slots:
-            slot.interrupt(signal.SIGINT if at_once else signal.SIGTERM)
+            slot.interrupt(at_once=at_once)
+
+    def kill(self, future: Future[Any]) -> None:
+        """Kill the worker that runs a call, so that the call's future raises BrokenExecutor."""
+        for slot in self._slots:
+            slot.kill(future)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the workers, after the running calls."""
@@ -94,10 +108,12 @@ class _Slot:
         self._cores = cores
         self._threads = threads
         self._max_tasks = max_tasks
-        self._tasks = 0
+        self._calls = 0  # of all workers of this slot
+        self._last_call = 0  # after which the worker is replaced
         self._running: list[Future[Any]] = []
         self._pool: ProcessPoolExecutor | None = None
-        self._pid: Future[int] | None = None
+        self._context = multiprocessing.get_context("spawn")
+        self._asked: MutableSequence[int] = self._context.RawArray("q", 3)
 
     @property
     def load(self) -> int:
@@ -105,38 +121,50 @@ class _Slot:
         return len(self._running)
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        used_up = self._tasks >= self._max_tasks
+        used_up = self._calls >= self._last_call
         pool = self._start() if self._pool is None or used_up else self._pool
+        self._calls += 1
         try:
-            future = pool.submit(_interruptible, fn, *args, **kwargs)
+            future = pool.submit(_interruptible, self._calls, fn, *args, **kwargs)
         except BrokenExecutor:
-            future = self._start().submit(_interruptible, fn, *args, **kwargs)
-        self._tasks += 1
+            future = self._start().submit(_interruptible, self._calls, fn, *args, **kwargs)
         self._running.append(future)
         return future
 
     def _start(self) -> ProcessPoolExecutor:
         self.shutdown(wait=False, cancel_futures=False)
-        self._tasks = 0
+        self._last_call = self._calls + self._max_tasks
+        self._asked[interrupt.PID] = 0
         self._pool = ProcessPoolExecutor(
             max_workers=1,
-            mp_context=multiprocessing.get_context("spawn"),
+            mp_context=self._context,
             initializer=_begin,
-            initargs=(tuple(self._cores), self._threads),
+            initargs=(tuple(self._cores), self._threads, self._asked),
         )
-        self._pid = self._pool.submit(os.getpid)
         return self._pool
 
-    def interrupt(self, number: signal.Signals) -> None:
-        if self.load and self._pid and not self._pid.exception():
-            os.kill(self._pid.result(), number)
+    def interrupt(self, *, at_once: bool) -> None:
+        self._asked[interrupt.AFTER_EPOCH] = self._calls
+        if at_once:
+            self._asked[interrupt.AT_ONCE] = self._calls
+            self._signal(signal.SIGINT)
+
+    def kill(self, future: Future[Any]) -> None:
+        if future in self._running:
+            self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        pid = self._asked[interrupt.PID]  # 0 while the worker starts, which reads requests later
+        if self.load and pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def shutdown(self, wait: bool, cancel_futures: bool) -> None:
         if self._pool:
             self._pool.shutdown(wait, cancel_futures=cancel_futures)
 
 
-def _begin(cores: Sequence[int], threads: int) -> None:
+def _begin(cores: Sequence[int], threads: int, asked: MutableSequence[int]) -> None:
     """Set up a worker process, before anything imports TensorFlow."""
     # TensorFlow sizes its thread pools by its cores, or by these variables.
     if hasattr(os, "sched_setaffinity"):
@@ -144,12 +172,26 @@ def _begin(cores: Sequence[int], threads: int) -> None:
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
         os.environ[name] = str(threads)
     set_library_defaults()
+    interrupt.listen(asked)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _on_signal)
     # The sweep handles Ctrl-C; in a process group of its own a worker gets none from the terminal.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: interrupt.request())
-    if hasattr(os, "setpgrp"):
-        os.setpgrp()
+    os.setpgrp()
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    asked[interrupt.PID] = os.getpid()
+
+
+def _on_signal(number: int, frame: object) -> None:  # noqa: ARG001
+    """Obey the sweep; end this process on a signal that the sweep has not announced."""
+    deadline = time.monotonic() + ANNOUNCEMENT
+    while not interrupt.is_announced(at_once=False):
+        if time.monotonic() >= deadline:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        time.sleep(0.02)
+    is_stop = number == signal.SIGINT and interrupt.is_announced(at_once=True)
+    if is_stop and interrupt.is_busy():
+        raise KeyboardInterrupt
 
 
 def _end_with_parent() -> None:
@@ -159,10 +201,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _interruptible(fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
-    """Call a function that `WorkerExecutor.interrupt` can stop; an idle worker ignores it."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
+def _interruptible(number: int, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    """Call a function as the call with a number, which `WorkerExecutor.interrupt` can end."""
+    with interrupt.call(number):
         return fn(*args, **kwargs)
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -6,6 +6,7 @@ import pickle
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, SCMode, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.errors import RnnexpError
 from rnnexp.execution.composer import Composer
@@ -92,6 +94,25 @@ def _compose(common: Common, overrides: Sequence[str], number: int) -> DictConfi
         config.hydra.job.id = f"{config.hydra.job.name}_{number}"
         config.hydra.job.num = number
     return config
+
+
+def subdir_of(config: DictConfig, number: int) -> str | None:
+    """Return the folder of a job, below the sweep's.
+
+    Args:
+        config: The composed config of a job, which is left as it is.
+        number: The job's number.
+
+    Returns:
+        The folder; None if it is made of what only the job knows.
+    """
+    own = deepcopy(config)
+    with open_dict(own):
+        own.hydra.job.num = number
+    try:
+        return str(own.hydra.sweep.subdir)
+    except OmegaConfBaseException:
+        return None
 
 
 def _run(common: Common, config: DictConfig) -> JobReturn:

@@ -2,6 +2,7 @@
 
 import math
 from concurrent.futures import BrokenExecutor, Future
+from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -10,9 +11,25 @@ from rnnexp.passwords import without_password
 from rnnexp.result import Result, State
 from rnnexp.storage.retry import is_disk_full
 
-# Reasons of a failure that a retry may heal.
 WORKER_DIED = "its worker process died"
+INTERRUPTED = "it was interrupted, but not by the sweep"
 DISK_FULL = "the disk was full"
+
+
+@dataclass(frozen=True)
+class Died(Result):
+    """The failure of a job whose process died, so that the job stored nothing; a retry may heal."""
+
+
+@dataclass(frozen=True)
+class DiskFull(Result):
+    """The failure of a job on a full disk, which a retry may heal.
+
+    Attributes:
+        path: The file that could not be written; None if the error does not name it.
+    """
+
+    path: str | None = None
 
 
 def to_result(returned: Any) -> Result:
@@ -35,10 +52,12 @@ def result_of(future: Future[JobReturn]) -> Result | None:
     except KeyboardInterrupt:
         return None
     except BrokenExecutor:
-        return Result(State.FAIL, reason=WORKER_DIED)
+        return Died(State.FAIL, reason=WORKER_DIED)
     except Exception as error:
         if is_disk_full(error):
-            return Result(State.FAIL, reason=DISK_FULL)
+            path = getattr(error, "filename", None)
+            reason = f"{DISK_FULL}: {path}" if path else DISK_FULL
+            return DiskFull(State.FAIL, reason=reason, path=path)
         return Result(State.FAIL, reason=without_password(f"{type(error).__name__}: {error}"))
 
 

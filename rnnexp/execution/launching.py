@@ -5,8 +5,8 @@ free. Hydra's other launchers only have the blocking ``launch``; `Batches` gives
 interface and launches the submitted jobs batch by batch.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Executor, Future, wait
 from itertools import groupby
 from typing import Any, Protocol, Self, TypeVar
 
@@ -22,6 +22,7 @@ from rnnexp.execution.hydra_job import Common, call, run, run_packed
 from rnnexp.passwords import remembered
 
 T = TypeVar("T")
+STOP_TIMEOUT = 20.0  # seconds after which a job that does not stop is killed
 Held = tuple[Sequence[str], int, Future[JobReturn]]  # overrides, job number, future result
 
 
@@ -29,6 +30,10 @@ class Jobs(Protocol):
     """Runs the jobs of a study; a context manager, at whose end the workers end."""
 
     n_jobs: int
+
+    @property
+    def can_kill(self) -> bool:
+        """Whether a job can be killed alone."""
 
     def __enter__(self) -> Self: ...
 
@@ -45,6 +50,17 @@ class Jobs(Protocol):
 
     def interrupt(self, *, at_once: bool) -> None:
         """Stop the running jobs: at once, or at their next report."""
+
+    def kill(self, future: Future[Any]) -> None:
+        """Kill the process of a job, if that can be done."""
+
+
+def stop(jobs: Jobs, running: Collection[Future[JobReturn]]) -> None:
+    """Stop jobs at once, and kill those that do not stop, such as a job that hangs."""
+    jobs.interrupt(at_once=True)
+    for future in wait(running, STOP_TIMEOUT).not_done:
+        jobs.kill(future)
+    wait(running)
 
 
 def jobs_of(launcher: Launcher, n_jobs: int | None) -> Jobs:
@@ -67,6 +83,11 @@ class ExecutorJobs:
         self._executor: Executor = instantiate(executor, max_workers=self.n_jobs)
         self._common = common
         self._packed: bytes | None = None
+
+    @property
+    def can_kill(self) -> bool:
+        """Whether a job can be killed alone."""
+        return isinstance(self._executor, WorkerExecutor)
 
     def __enter__(self) -> Self:
         return self
@@ -94,6 +115,11 @@ class ExecutorJobs:
         if isinstance(self._executor, WorkerExecutor):
             self._executor.interrupt(at_once=at_once)
 
+    def kill(self, future: Future[Any]) -> None:
+        """Kill the worker of a job."""
+        if isinstance(self._executor, WorkerExecutor):
+            self._executor.kill(future)
+
 
 class Batches:
     """Jobs on any other Hydra launcher, which only has ``launch``: batch by batch.
@@ -107,6 +133,7 @@ class Batches:
         self.n_jobs = n_jobs or 1
         self._launcher = launcher
         self._held: list[Held] = []
+        self.can_kill = False
 
     def __enter__(self) -> Self:
         return self
@@ -141,6 +168,9 @@ class Batches:
     def interrupt(self, *, at_once: bool) -> None:  # noqa: ARG002
         """Let a job in this process end at its next report; the launcher stops other processes."""
         interrupt.request()
+
+    def kill(self, future: Future[Any]) -> None:
+        """Do nothing, since the launcher's processes are its own."""
 
 
 def _consecutive(held: Sequence[Held]) -> Iterator[list[Held]]:

@@ -8,8 +8,10 @@ as its trial:
 """
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +31,13 @@ from rnnexp.passwords import concealed
 from rnnexp.pruning import Verdict
 from rnnexp.result import Result, State
 from rnnexp.search.space import short_name
-from rnnexp.storage.locks import locked
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.provenance import environment, provenance_tags
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Artifacts, Files, Kind, Metrics, StudyAttrs, Tags, TrialAttrs
 from rnnexp.storage.system_metrics import system_metrics
+from rnnexp.storage.trial_folder import Owner, claim, job_in
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,11 @@ class TrialTask:
             Exception: Whatever the function raised; the run is FAILED then.
         """
         set_library_defaults()  # in whatever process a launcher runs the job
-        conceal_files(HydraConfig.get())
+        hydra = HydraConfig.get()
+        conceal_files(hydra)
         # The process of an earlier attempt, whose sweep was killed, may take a moment to die.
-        with locked(Path(HydraConfig.get().runtime.output_dir)):
-            return self._run(config, HydraConfig.get())
+        with job_in(Path(hydra.runtime.output_dir)):
+            return self._run(config, hydra)
 
     def _run(self, config: DictConfig, hydra: HydraConf) -> Result:
         trial = retry_transient(trial_of_job)(hydra)
@@ -70,6 +73,7 @@ class TrialTask:
         tracker = Tracker(**hydra.sweeper.tracking)
         study_attrs = retry_transient(lambda: trial.study.user_attrs)()
         parent = study_attrs.get(StudyAttrs.RUN_ID)
+        _claim_folder(trial, parent, hydra)
         tags = {Tags.STUDY: trial.study.study_name, Tags.TRIAL: trial.number}
         attempt = trial.user_attrs.get(TrialAttrs.ATTEMPT, 0)
         options = RunOptions(
@@ -81,15 +85,19 @@ class TrialTask:
             # An attempt that died may have had no time to store the id of its run.
             continued=trial.user_attrs.get(TrialAttrs.RUN_ID)
             or (tracker.find(tags, parent) if attempt else None),
-            git=study_attrs.get(StudyAttrs.GIT),
+            git=study_attrs.get(f"{StudyAttrs.GIT}{trial.user_attrs.get(TrialAttrs.SWEEP)}"),
         )
         with recorded(tracker, config, options) as run:
             retry_transient(trial.set_user_attr)(TrialAttrs.RUN_ID, run.id)
-            current = retry_transient(StudyTrial)(trial, run, study_attrs.get(StudyAttrs.SOURCES))
+            if options.continued:
+                clock = {"seconds": run.seconds, "since": datetime.now().isoformat()}
+                retry_transient(trial.set_user_attr)(TrialAttrs.CLOCK, clock)
+            current = retry_transient(StudyTrial)(trial, run, study_attrs.get(StudyAttrs.DIGESTS))
             objective = objective_in(config, hydra.sweeper.direction)
             with as_current(current):
                 result = self._result(config, current, objective)
             log_result(run, result, current.verdict)
+            result = replace(result, seconds=run.seconds)
         retry_transient(trial.set_user_attr)(TrialAttrs.RESULT, result.to_json())
         Path(hydra.runtime.output_dir, Files.BACKUP).unlink(missing_ok=True)
         return result
@@ -102,6 +110,15 @@ class TrialTask:
             best = objective.best(trial.reported)
             epoch, value = best or (None, None)
             return Result(State.PRUNED, value, epoch, reason=str(pruned) or reason)
+
+
+def _claim_folder(trial: optuna.trial.Trial, study_run: str | None, hydra: HydraConf) -> None:
+    """Let the folder be the trial's, and the trial know its folder."""
+    folder = Path(hydra.runtime.output_dir)
+    claim(folder, Owner(trial.study.study_name, study_run, trial.number))
+    name = os.path.relpath(folder, hydra.sweep.dir)
+    if name not in (str(trial.number), trial.user_attrs.get(TrialAttrs.FOLDER)):
+        retry_transient(trial.set_user_attr)(TrialAttrs.FOLDER, name)
 
 
 @dataclass(frozen=True)

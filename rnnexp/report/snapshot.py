@@ -31,7 +31,7 @@ class Row:
             has reported; None without a finite value.
         best_epoch: The epoch of that value, from 0.
         epochs: The number of epochs that the trial has reported.
-        seconds: The time from the trial's start to its end; None if it has not ended.
+        seconds: The time that all attempts of the trial took; None if it has not ended.
     """
 
     trial: FrozenTrial
@@ -106,7 +106,8 @@ class Snapshot:
             epoch, value = best_epoch(trial), trial.value
         else:
             epoch, value = self.objective.best(reported) or (None, None)
-        return Row(trial, value, epoch, len(reported), _seconds(trial))
+        seconds = _worked(trial, trial.datetime_complete)
+        return Row(trial, value, epoch, len(reported), seconds)
 
     @cached_property
     def labels(self) -> dict[str, str]:
@@ -144,9 +145,8 @@ class Snapshot:
         for state in (*ENDED, TrialState.RUNNING):
             rows = [row for row in self.rows if row.trial.state == state]
             if rows:
-                spans = [self.span(row.trial) for row in rows]
-                seconds = sum((end - start).total_seconds() for start, end in spans)
-                spent[state] = Spent(len(rows), sum(row.epochs for row in rows), seconds)
+                worked = [_worked(row.trial, self.span(row.trial)[1]) or 0.0 for row in rows]
+                spent[state] = Spent(len(rows), sum(row.epochs for row in rows), sum(worked))
         return spent
 
     def span(self, trial: FrozenTrial) -> tuple[datetime, datetime]:
@@ -222,7 +222,20 @@ def snapshot_of(
     )
 
 
-def _seconds(trial: FrozenTrial) -> float | None:
-    if not trial.datetime_start or not trial.datetime_complete:
+def _worked(trial: FrozenTrial, end: datetime | None) -> float | None:
+    """Return the seconds for which a trial ran, without the time between its attempts.
+
+    Args:
+        trial: The trial.
+        end: Until when it ran; None if that is not known.
+    """
+    result = stored_result(trial)
+    if result and result.seconds is not None:
+        return result.seconds
+    if not trial.datetime_start or not end:
         return None
-    return (trial.datetime_complete - trial.datetime_start).total_seconds()
+    # Written by a later attempt; of an attempt that died before, nothing is known.
+    clock = trial.user_attrs.get(TrialAttrs.CLOCK)
+    before = clock["seconds"] if clock else 0.0
+    since = datetime.fromisoformat(clock["since"]) if clock else trial.datetime_start
+    return float(before + max((end - since).total_seconds(), 0.0))

@@ -22,6 +22,7 @@ from rnnexp.result import State
 from rnnexp.storage.run_reader import RunReader, objective_of
 from rnnexp.storage.schema import Kind, Metrics, Tags
 
+LARGEST = 1e308  # an absolute value that no loss or metric has
 WORKERS = OmegaConf.create({"_target_": "rnnexp.execution.executors.WorkerExecutor"})
 
 
@@ -59,16 +60,17 @@ class Confirmation:
         for leader in self.leaders:
             job_config(reader, leader.run)  # raises an error if it can't be trained again
         self._read_values()
-        known = {seed for leader in self.leaders for seed in leader.values}
+        known = {seed for leader in self.leaders for seed in leader.seeds}
         used = {int(run.data.tags[Tags.SEED]) for run in trials if Tags.SEED in run.data.tags}
         self.seeds = other_seeds(used, known, seeds)
         self.pending = [
             (leader, seed)
             for seed in self.seeds
             for leader in self.leaders
-            if seed not in leader.values
+            if seed not in leader.seeds
         ]
         for leader in self.leaders:
+            leader.diverged.intersection_update(self.seeds)
             for seed in leader.values.keys() - set(self.seeds):
                 del leader.values[seed]
 
@@ -80,6 +82,16 @@ class Confirmation:
             leader = by_id.get(tags[Tags.CONFIRMS])
             if leader and tags[Tags.STATE] == State.COMPLETE:
                 leader.values[int(tags[Tags.SEED])] = run.data.metrics[Metrics.BEST_VALUE]
+            elif leader and tags[Tags.STATE] == State.FAIL and self._has_diverged(run):
+                leader.diverged.add(int(tags[Tags.SEED]))
+        for leader in self.leaders:
+            leader.diverged.difference_update(leader.values)
+
+    def _has_diverged(self, run: Run) -> bool:
+        """Return whether a training failed by its values, not by an error or a dead worker."""
+        values = (run.data.metrics.get(name) for name in ("loss", self.objective.monitor))
+        # MLflow stores an infinite value as the largest number.
+        return any(value is not None and not abs(value) < LARGEST for value in values)
 
     def run(
         self, executor: DictConfig = WORKERS, n_jobs: int | None = None
@@ -106,6 +118,8 @@ class Confirmation:
             leader, seed = self.pending[number]
             if trained.state == State.COMPLETE and trained.value is not None:
                 leader.values[seed] = trained.value
+            elif trained.run_id:  # the training itself says that it failed
+                leader.diverged.add(seed)
             yield leader, seed, trained
 
     def _training(self, leader: Leader, seed: int, folder: Path) -> Training:
@@ -124,7 +138,10 @@ class Confirmation:
     def margins(self) -> list[Margin]:
         """Return the margin of the first leader over each of the others."""
         first, *others = self.leaders
-        return [margin(first.values, other.values, self.objective) for other in others]
+        return [
+            margin(first.values, other.values, self.objective, (first.diverged, other.diverged))
+            for other in others
+        ]
 
     @property
     def survives(self) -> bool | None:
@@ -173,6 +190,11 @@ def verdict(leaders: Sequence[Leader], margins: Sequence[Margin]) -> str:
         f"{abs(found.mean):.4g} {'better' if found.mean > 0 else 'worse'} than trial "
         f"{other.trial} (standard error {found.standard_error:.2g})"
         for other, found in zip(others, margins, strict=True)
+    ) + "".join(
+        f". Trial {leader.trial} diverged with {len(leader.diverged)} of its {len(leader.seeds)} "
+        "seeds, which counts as worse than any value"
+        for leader in leaders
+        if leader.diverged
     )
     does = "survives" if all(found.survives for found in margins) else "does not survive"
     return (

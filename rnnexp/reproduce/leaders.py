@@ -21,10 +21,17 @@ class Leader:
     Attributes:
         run: The trial's run.
         values: The values over other seeds, by seed.
+        diverged: The other seeds with which the training diverged, so that it has no value.
     """
 
     run: Run
     values: dict[int, float] = field(default_factory=dict)
+    diverged: set[int] = field(default_factory=set)
+
+    @property
+    def seeds(self) -> set[int]:
+        """The other seeds that the trial was trained with."""
+        return self.values.keys() | self.diverged
 
     @property
     def trial(self) -> int:

@@ -8,6 +8,7 @@ Hydra composes the job's config from the archived config, which is a choice of t
 ``hydra/archived``, so that overrides, folders and logs are as in any other job.
 """
 
+import logging
 import tempfile
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,20 +33,22 @@ from rnnexp import data
 from rnnexp.errors import ConfigError, one_line
 from rnnexp.execution.current_trial import Standalone, as_current
 from rnnexp.execution.hydra_job import Common
-from rnnexp.execution.job_result import result_of, to_result
-from rnnexp.execution.launching import ExecutorJobs, Jobs
+from rnnexp.execution.job_result import Died, result_of, to_result
+from rnnexp.execution.launching import ExecutorJobs, Jobs, stop
 from rnnexp.execution.trial_task import RunOptions, log_result, recorded
-from rnnexp.identity import Identity, changed_files, files_of, identity_of
+from rnnexp.identity import Identity, changed_files, digests_of, identity_of
 from rnnexp.reproduce.job_config import job_config
 from rnnexp.result import Result
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.provenance import git_of_application
 from rnnexp.storage.run_reader import RunReader
-from rnnexp.storage.schema import Files, Kind, Tags
+from rnnexp.storage.schema import Files, Kind, Metrics, Tags
 from rnnexp.training import trial
 from rnnexp.training.checks import check
-from rnnexp.training.run_data import data_problem, sources_in
+from rnnexp.training.run_data import data_problem, digests_in
 from rnnexp.version import __version__
+
+log = logging.getLogger(__name__)
 
 GROUP = "hydra/archived"
 
@@ -118,21 +121,24 @@ class RetrainTask:
         """
         hydra = HydraConfig.get()
         training = self.trainings[hydra.job.num]
+        tracker = Tracker(**config.tracking)
         options = RunOptions(
             name=training.name,
             tags=training.tags,
             params=training.params,
             kind=training.kind,
             parent=training.parent,
+            # Of an attempt whose worker died; no other training has this folder.
+            continued=tracker.find({Tags.FOLDER: training.folder}, training.parent),
             git=self.git,
         )
-        with recorded(Tracker(**config.tracking), config, options) as run:
-            sources = sources_in(training.original.data.tags)
-            with as_current(Standalone(run, sources)):
+        with recorded(tracker, config, options) as run:
+            digests = digests_in(training.original.data.tags)
+            with as_current(Standalone(run, digests)):
                 result = to_result(self.task(config))
             log_result(run, result)
         Path(hydra.runtime.output_dir, Files.BACKUP).unlink(missing_ok=True)
-        return Trained(result.state, result.value, result.best_epoch, result.reason, run.id)
+        return Trained(result.state, result.value, result.best_epoch, result.reason, run_id=run.id)
 
 
 def retrain(
@@ -168,29 +174,53 @@ def retrain(
         with ExecutorJobs(executor, n_jobs, common) as jobs:
             if problems := jobs.call(problems_of, composed, list(originals), tags).result():
                 raise ConfigError(problems)
-            yield from _train(jobs, trainings)
+            for number, result in _train(jobs, trainings):
+                if isinstance(result, Died):
+                    _end_run(reader, trainings[number], result)
+                yield number, _as_trained(result)
 
 
-def _train(jobs: Jobs, trainings: Sequence[Training]) -> Iterator[tuple[int, Trained]]:
+def _train(jobs: Jobs, trainings: Sequence[Training]) -> Iterator[tuple[int, Result]]:
+    """Run the trainings, and once more each whose worker has died."""
     waiting = deque(range(len(trainings)))
     running: dict[Future[JobReturn], int] = {}
+    retried: set[int] = set()
     try:
         while waiting or running:
             while waiting and len(running) < jobs.n_jobs:
                 number = waiting.popleft()
                 running[jobs.submit(trainings[number].for_job(), number)] = number
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                yield running.pop(future), _trained(future)
+                number, result = running.pop(future), _result(future)
+                if isinstance(result, Died) and number not in retried:
+                    log.warning("%s: %s; retrying", trainings[number].name, result.reason)
+                    retried.add(number)
+                    waiting.appendleft(number)
+                else:
+                    yield number, result
     except BaseException:
-        jobs.interrupt(at_once=True)
-        wait(running)
+        stop(jobs, running)
         raise
 
 
-def _trained(future: Future[JobReturn]) -> Trained:
+def _result(future: Future[JobReturn]) -> Result:
     result = result_of(future)
     if result is None:
         raise KeyboardInterrupt
+    return result
+
+
+def _end_run(reader: RunReader, training: Training, result: Died) -> None:
+    """End the run of a training whose worker has died, if the worker has opened a run."""
+    experiment = reader.client.get_experiment(training.original.info.experiment_id)
+    tracker = Tracker(reader.uri, experiment.name)
+    if run_id := tracker.find({Tags.FOLDER: training.folder}, training.parent):
+        epochs = len(reader.client.get_metric_history(run_id, Metrics.LEARNING_RATE))
+        outcome = {Tags.STATE: result.state, Tags.REASON: result.reason}
+        tracker.end_failed(run_id, outcome, training.folder / Files.OUTBOX, epochs)
+
+
+def _as_trained(result: Result) -> Trained:
     return result if isinstance(result, Trained) else Trained(result.state, reason=result.reason)
 
 
@@ -217,8 +247,8 @@ def problems_of(
 def _changes(config: DictConfig, tags: Mapping[str, str]) -> list[str]:
     """Return what has changed of the data and the files since a run was trained."""
     if problem := data_problem(config, data.load(config.data), tags):
-        return [problem]
-    changed = changed_files(sources_in(tags), files_of(config))
+        return [f"its data {problem}"]
+    changed = changed_files(digests_in(tags), digests_of(config))
     if changed or Tags.IDENTITY not in tags:
         return changed
     then = Identity.parse(tags[Tags.IDENTITY])

@@ -4,7 +4,7 @@ import re
 import shlex
 
 from hydra.core.override_parser.overrides_parser import OverridesParser, create_functions
-from hydra.core.override_parser.types import Quote, QuotedString, Transformer
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 
 # A quoted text; or what is between two marks of Hydra's grammar, in which a dict also has colons.
@@ -45,12 +45,11 @@ def as_value(text: str) -> str:
     Args:
         text: The text that the config gets.
     """
-    escaped = str(Transformer.str(text))
     try:
-        plain = OverridesParser.create().parse_override(f"key={escaped}").value()
+        plain = OverridesParser.create().parse_override(f"key={text}").value()
     except HydraException:
         return _quoted(text)
-    return escaped if plain == text and isinstance(plain, str) else _quoted(text)
+    return text if plain == text and isinstance(plain, str) else _quoted(text)
 
 
 def can_be_read(override: str) -> bool:

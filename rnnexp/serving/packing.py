@@ -14,13 +14,14 @@ from omegaconf import DictConfig
 from rnnexp import data
 from rnnexp.data import Dataset
 from rnnexp.data import encoding as data_encoding
-from rnnexp.errors import ConfigError, NotFoundError
+from rnnexp.errors import ConfigError, NotFoundError, one_line
 from rnnexp.serving import text_model
 from rnnexp.serving.text_model import NETWORK, TEXT, Encoding
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.schema import Tags
+from rnnexp.training import saved_model
 from rnnexp.training.checkpoint import WEIGHTS, load
-from rnnexp.training.model import build
+from rnnexp.training.model import build, module_of
 from rnnexp.training.output_layer import HINGES, Output, loss_of, output_of
 from rnnexp.training.run_data import data_problem
 
@@ -48,7 +49,8 @@ def dataset_of(config: DictConfig, run_id: str, tags: Mapping[str, str]) -> Data
         raise ConfigError([f"run {run_id}: its data config can't be used: {error}"]) from error
     if problem := data_problem(config, dataset, tags):
         raise NotFoundError(
-            f"run {run_id}: {problem}; without the original data, the word of each id is unknown"
+            f"the data of run {run_id} {problem}; without the original data, the word of each id "
+            "is unknown"
         )
     return dataset
 
@@ -60,7 +62,7 @@ def pack(
     store: MlflowStore,
     folder: Path,
     model: "Model",
-) -> None:
+) -> list[str]:
     """Write an MLflow model into a folder.
 
     Args:
@@ -71,20 +73,24 @@ def pack(
         folder: The folder, which must be empty or missing.
         model: MLflow's description of the model, such as its ids; it is completed.
 
+    Returns:
+        The import paths of the model's own classes and functions, which must be importable where
+        the model is loaded.
+
     Raises:
-        NotFoundError: If the run has no checkpoint.
+        NotFoundError: If the run has no checkpoint, or its model can't be loaded.
     """
     import mlflow.pyfunc
     import pandas as pd
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    encoding = _encoding(config, dataset)
     with tempfile.TemporaryDirectory() as scratch:
         content, code = Path(scratch, "content"), Path(scratch, "code")
         content.mkdir()
-        encoding.save(content)
         _network(config, dataset, run_id, store, content / NETWORK)
+        encoding = _encoding(config, dataset, _needed(config, content / NETWORK, run_id))
+        encoding.save(content)
         package = _copy_code(code)
         mlflow.pyfunc.save_model(
             str(folder),
@@ -99,15 +105,29 @@ def pack(
             input_example=pd.DataFrame({TEXT: _example(encoding)}),
             pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
         )
+    return sorted(encoding.needed.values())
 
 
-def _encoding(config: DictConfig, dataset: Dataset) -> Encoding:
+def _needed(config: DictConfig, network: Path, run_id: str) -> dict[str, str]:
+    """Return a saved model's own classes and functions; a model without any is loaded to see."""
+    if needed := saved_model.own_objects(network, module_of(config)):
+        return needed
+    try:
+        saved_model.load_saved(network, {})
+    except Exception as error:  # whatever Keras raises, as at a Lambda layer
+        text = f"the model of run {run_id} can't be loaded: {one_line(error)[:500]}"
+        raise NotFoundError(text) from error
+    return {}
+
+
+def _encoding(config: DictConfig, dataset: Dataset, needed: Mapping[str, str]) -> Encoding:
     return Encoding(
         words=dataset.words,
         maxlen=dataset.train().x.shape[1],
         split=config.data.split,
         classes=dataset.classes,
         output=_output(config, output_of(config, dataset)) if dataset.classes else "value",
+        needed=needed,
     )
 
 
@@ -140,7 +160,7 @@ def _copy_code(folder: Path) -> Path:
     Returns:
         The package's folder.
     """
-    sources = [Path(text_model.__file__), Path(data_encoding.__file__)]
+    sources = [Path(str(m.__file__)) for m in (text_model, data_encoding, saved_model)]
     digest = sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
     package = folder / f"rnnexp_text_model_{digest[:8]}"
     for source in sources:

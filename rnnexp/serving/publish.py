@@ -7,9 +7,11 @@ A second publication of the same trial, as after a resume, makes no second model
 """
 
 import shlex
+import sysconfig
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
@@ -74,33 +76,52 @@ def publish_run(
     model_id, tags = _logged(client, study_run, run_id) or _log(
         store, client, config, run_id, study_run
     )
+    needed = tags.get(ModelTags.NEEDS, "").split()
+
+    def command_for(model: str) -> str:
+        return how_to_predict(model, store, needed)
+
     if name is None:
-        command = how_to_predict(f"models:/{model_id}", store)
+        command = command_for(f"models:/{model_id}")
         return [(f"Use the best model, {model_id}, which is not registered:", command)]
     version, decision = _register(Registry(client, name), model_id, study_run, tags)
     what = f"version {version} of {name}"
     if decision.wins:
-        command = how_to_predict(f"models:/{name}@{CHAMPION}", store)
+        command = command_for(f"models:/{name}@{CHAMPION}")
         return [(f"Use the best model, {what}, now its {CHAMPION}: {decision.why}", command)]
     return [
         (
             f"Use the best model, {what}, not its {CHAMPION}: {decision.why}",
-            how_to_predict(f"models:/{name}/{version}", store),
+            command_for(f"models:/{name}/{version}"),
         ),
         (f"Make this version the {CHAMPION} by hand:", _how_to_crown(name, version, store)),
     ]
 
 
-def how_to_predict(model: str, store: MlflowStore | None = None) -> str:
+def how_to_predict(model: str, store: MlflowStore | None = None, needed: Sequence[str] = ()) -> str:
     """Return the command that predicts with a model, for the texts in a file.
 
     Args:
         model: The model's URI or folder.
         store: The store of the model; None for a folder.
+        needed: The import paths that the model needs; the command makes them importable.
     """
     command = ["mlflow", "models", "predict", "-m", model, "--env-manager", "local"]
     environment = store.command_prefix() if store else ""
+    if folders := sorted({folder for path in needed if (folder := _folder_of(path))}):
+        environment += f'PYTHONPATH={":".join(map(shlex.quote, folders))}:"$PYTHONPATH" '
     return f"{environment}{shlex.join(command)} -i sentences.csv -t csv"
+
+
+def _folder_of(path: str) -> str | None:
+    """Return the folder that an import path is found in; None if Python finds it by itself."""
+    spec = find_spec(path.partition(".")[0])
+    if spec is None or not spec.origin:
+        return None
+    file = Path(spec.origin)
+    folder = file.parents[1] if spec.submodule_search_locations else file.parent
+    installed = {Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")}
+    return None if folder in installed else str(folder)
 
 
 def _how_to_crown(name: str, version: str, store: MlflowStore) -> str:
@@ -159,7 +180,9 @@ def _log(
                 run_id=study_run,
                 model_id=created.model_id,
             )
-            pack(config, dataset, run_id, store, folder, described)
+            if needed := pack(config, dataset, run_id, store, folder, described):
+                tags[ModelTags.NEEDS] = " ".join(needed)
+                client.set_logged_model_tags(created.model_id, tags)
             client.log_model_artifacts(created.model_id, str(folder))
         client.log_outputs(study_run, [LoggedModelOutput(created.model_id, step=0)])
         client.finalize_logged_model(created.model_id, LoggedModelStatus.READY)

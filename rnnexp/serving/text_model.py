@@ -1,8 +1,8 @@
 """Trained model that takes raw text, as MLflow loads it.
 
-This file and ``data/encoding.py`` are copied into every model (see `rnnexp.serving.packing`), so
-that a model runs where this project is not installed, with the encoding of its training. Therefore
-the import is relative, and nothing of Hydra is imported.
+This file, ``data/encoding.py`` and ``training/saved_model.py`` are copied into every model (see
+`rnnexp.serving.packing`), so that a model runs where this project is not installed, with the
+encoding of its training. Therefore the imports are relative, and nothing of Hydra is imported.
 
 | output of the network            | data       | columns of a prediction                          |
 |----------------------------------|------------|--------------------------------------------------|
@@ -15,8 +15,8 @@ A hinge loss gives no probabilities, so there is no column for them.
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data.encoding import Vocabulary, tokenize
+from ..training.saved_model import load_saved
 
 if TYPE_CHECKING:
     import keras
@@ -46,6 +47,7 @@ class Encoding:
         split: ``whitespace`` or ``character``.
         classes: The labels in the order of their numbers; empty for a regression.
         output: The network's output: ``probability``, ``logit``, ``score`` or ``value``.
+        needed: Import paths of the network's own classes and functions, by Keras's names of them.
     """
 
     words: Sequence[str]
@@ -53,6 +55,7 @@ class Encoding:
     split: str
     classes: Sequence[str | int | float]
     output: str
+    needed: Mapping[str, str] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Write the encoding into a model's folder."""
@@ -126,22 +129,20 @@ class TextModel:
         import pandas as pd
 
         texts = list(_texts(frame[TEXT]))
-        units = self._network.output_shape[-1]
-        parts = [np.empty((0, units))]
-        for first in range(0, len(texts), ROWS):
-            ids = self._encoding.encode(texts[first : first + ROWS])
+        parts = []
+        for first in range(0, max(1, len(texts)), ROWS):
+            ids = self._encoding.encode(texts[first : first + ROWS] or [""])
             parts.append(self._network.predict(ids, batch_size=BATCH_SIZE, verbose=0))
-        values = self._encoding.read(np.concatenate(parts).astype(np.float64))
+        outputs = np.concatenate(parts)[: len(texts)]
+        values = self._encoding.read(outputs.astype(np.float64))
         columns = zip(self._encoding.columns(), values, strict=True)
         return pd.DataFrame(dict(columns), index=frame.index).infer_objects()
 
 
 def _load_pyfunc(path: str) -> TextModel:
     """Load a model's folder, when MLflow calls this function by its name."""
-    import keras
-
-    network = keras.models.load_model(Path(path, NETWORK), compile=False, safe_mode=True)
-    return TextModel(network, Encoding.open(Path(path)))
+    encoding = Encoding.open(Path(path))
+    return TextModel(load_saved(Path(path, NETWORK), encoding.needed), encoding)
 
 
 def _texts(column: "pd.Series[Any]") -> Iterator[str]:

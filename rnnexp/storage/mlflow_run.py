@@ -91,11 +91,16 @@ class Run:
         self._seconds_before = seconds_so_far(self._client, self.id)
         self.log_batch(metrics={Metrics.SECONDS: self._seconds_before})
 
+    @property
+    def seconds(self) -> float:
+        """The seconds that all attempts of the run have taken so far."""
+        return self._seconds_before + time.monotonic() - self._began
+
     def log_outcome(
         self, *, tags: Mapping[str, object], metrics: Mapping[str, float] | None = None
     ) -> None:
         """Write the outcome, with the epochs and the seconds that the run took."""
-        spent = {Metrics.SECONDS: self._seconds_before + time.monotonic() - self._began}
+        spent = {Metrics.SECONDS: self.seconds}
         if self.epochs is not None:
             spent[Metrics.EPOCHS] = self.epochs
         self.log_batch(metrics=spent | dict(metrics or {}), tags=tags)

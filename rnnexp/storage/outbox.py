@@ -28,6 +28,7 @@ from rnnexp.storage.error_kinds import ErrorKind, kind_of
 from rnnexp.storage.locks import locked
 from rnnexp.storage.retry import FIRST_PAUSE, LONGEST_PAUSE, retry_on_disk
 from rnnexp.storage.schema import Files
+from rnnexp.storage.trial_folder import lock_of
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,11 @@ class Outbox:
         self._refused: list[Entry] = []
         self._reported: set[str] = set()
         if file and file.exists():  # from an attempt that died
-            self._queue = json.loads(file.read_text())["entries"]
+            saved = read(file)
+            if saved and saved["run_id"] != run_id:
+                set_aside(file, f"holds the writes of another run, {saved['run_id']}")
+            elif saved:
+                self._queue = saved["entries"]
 
     def send(self, entry: Entry) -> None:
         """Write an entry, now or later.
@@ -172,7 +177,8 @@ class Outbox:
         """Add to the writes that were refused before, also of an attempt that died."""
         if self._file:
             file = refused_file(self._file)
-            earlier = json.loads(file.read_text())["entries"] if file.exists() else []
+            saved = read(file) if file.exists() else None
+            earlier = saved["entries"] if saved else []
             self._write_to(file, [*earlier, *self._refused])
         self._refused = []
 
@@ -245,6 +251,31 @@ def write(client: MlflowClient, run_id: str, entry: Entry) -> None:
             raise ValueError(f"unknown kind of write: {kind}")
 
 
+def read(file: Path) -> dict[str, Any] | None:
+    """Read the queued writes of a run from their file; a torn file is reported and set aside.
+
+    Returns:
+        ``uri``, ``run_id`` and ``entries``; None if the file could not be read.
+
+    Raises:
+        OSError: If the file can't be opened.
+    """
+    text = file.read_text(encoding="utf-8", errors="replace")
+    try:
+        saved = json.loads(text)
+        return {name: saved[name] for name in ("uri", "run_id", "entries")}
+    except (ValueError, KeyError, TypeError):  # empty or cut, as after a power cut
+        set_aside(file, "is torn")
+        return None
+
+
+def set_aside(file: Path, problem: str) -> None:
+    """Rename a file of queued writes that can't be delivered, so that others can be."""
+    aside = file.with_name(file.name + Files.UNREADABLE)
+    file.replace(aside)
+    log.warning("%s %s; it is kept as %s, and its writes are not made", file, problem, aside.name)
+
+
 def deliver_all(folder: Path) -> tuple[int, int]:
     """Deliver the queued writes anywhere below a folder.
 
@@ -254,10 +285,12 @@ def deliver_all(folder: Path) -> tuple[int, int]:
     delivered = queued = 0
     unreachable: set[str] = set()  # stores, each of which is waited for once
     for file in sorted(folder.rglob("*" + Files.OUTBOX)):
-        with locked(file.parent, wait=False) as is_free:
+        with locked(lock_of(file.parent), wait=False) as is_free:
             if not (is_free and file.exists()):  # the trial is running, and delivers by itself
                 continue
-            saved = json.loads(file.read_text())
+            saved = read(file)
+            if not saved:
+                continue
             if saved["uri"] in unreachable:
                 queued += 1
                 continue

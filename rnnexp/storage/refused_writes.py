@@ -16,8 +16,9 @@ from rnnexp.errors import one_line
 from rnnexp.passwords import for_mlflow
 from rnnexp.storage.error_kinds import ErrorKind, kind_of
 from rnnexp.storage.locks import locked
-from rnnexp.storage.outbox import Entry, deliver_all, described, write
+from rnnexp.storage.outbox import Entry, deliver_all, described, read, write
 from rnnexp.storage.schema import Files
+from rnnexp.storage.trial_folder import lock_of
 
 
 def refused_files(folder: Path) -> list[Path]:
@@ -49,14 +50,16 @@ def deliver_refused(folder: Path) -> list[str]:
     """
     problems: list[str] = []
     for file in refused_files(folder):
-        with locked(file.parent, wait=False) as is_free:
+        with locked(lock_of(file.parent), wait=False) as is_free:
             if is_free and file.exists():
                 problems += _deliver(file)
     return problems
 
 
 def _deliver(file: Path) -> list[str]:
-    saved = json.loads(file.read_text())
+    saved = read(file)
+    if not saved:
+        return [f"{file} was torn and is set aside"]
     client, run_id = MlflowClient(for_mlflow(saved["uri"])), saved["run_id"]
     problems: list[str] = []
     left: list[Entry] = []

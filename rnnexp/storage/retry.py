@@ -5,6 +5,7 @@ Which errors are transient is decided in rnnexp/storage/error_kinds.py.
 
 import errno
 import logging
+import os
 import shutil
 from pathlib import Path
 
@@ -34,11 +35,28 @@ def is_transient(error: BaseException) -> bool:
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Return whether a call failed because a disk was full."""
-    text = f"{error} {error.__cause__}"
-    return (isinstance(error, OSError) and error.errno == errno.ENOSPC) or (
-        is_transient(error) and ("No space left" in text or "disk is full" in text)
+    """Return whether a call failed because a disk, or the user's share of it, was full.
+
+    Many libraries raise an error of their own, with the system's words in it.
+    """
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    words = f"{error} {error.__cause__}"
+    return any(os.strerror(number) in words for number in (errno.ENOSPC, errno.EDQUOT)) or (
+        is_transient(error) and "disk is full" in words
     )
+
+
+def has_disk_space(path: Path) -> bool:
+    """Return whether the disk of a file or folder has room for a trial, in bytes and in files.
+
+    Args:
+        path: The path, which may not exist yet.
+    """
+    folder = next(part for part in (path, *path.absolute().parents) if part.is_dir())
+    disk = os.statvfs(folder)
+    has_files = disk.f_favail > 0 or disk.f_files == 0  # some file systems have no limit
+    return shutil.disk_usage(folder).free >= FREE_BYTES and has_files
 
 
 def _log_retry(state: RetryCallState) -> None:
@@ -75,5 +93,5 @@ def wait_for_disk_space(folder: Path) -> None:
     Raises:
         OSError: If the disk is still full after ten minutes.
     """
-    if shutil.disk_usage(folder).free < FREE_BYTES:
+    if not has_disk_space(folder):
         raise OSError(errno.ENOSPC, "No space left on device", str(folder))

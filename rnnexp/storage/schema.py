@@ -20,11 +20,11 @@ class StudyAttrs:
     DEFINITION = "definition"  # what must not change on resume, as texts by key
     OBJECTIVE = "objective"  # as `str(Objective)`
     IDENTITY = "identity"  # what values are measured on and by, as `str(Identity)`
-    SOURCES = "sources"  # fingerprints of the config's files, as of `rnnexp.identity.files_of`
+    DIGESTS = "digests"  # fingerprints of the config's files, as of `rnnexp.identity.digests_of`
     MODEL_NAME = "registered_model_name"  # the name in MLflow's registry; None for none
     FOLDER = "folder"  # Hydra's folder of the sweep
     SCRIPT = "script"  # the application, as it was started
-    GIT = "git"  # the application's commit, as `Git.state`
+    GIT = "git:"  # prefix, before a sweep's id: the application's commit, as `Git.state`
     HEARTBEAT = "heartbeat:"  # prefix, before a sweep's id
 
 
@@ -33,7 +33,10 @@ class TrialAttrs:
 
     RUN_ID = "mlflow_run_id"
     SWEEP = "sweep"  # id of the sweep that runs the trial
-    ATTEMPT = "attempt"  # the number of earlier attempts, if a process died
+    ATTEMPT = "attempt"  # the number of earlier attempts, if a process died or was interrupted
+    DEATHS = "deaths"  # the number of attempts whose process died, which uses up the retries
+    CLOCK = "clock"  # of a later attempt: its start, and the seconds of the earlier ones
+    FOLDER = "folder"  # of the job, below the sweep's folder; missing where it is the number
     RESULT = "result"  # the `Result`, as JSON
 
 
@@ -63,7 +66,7 @@ class Tags:
     SEED = "seed"
     DATA = "data"  # fingerprint of the encoded data
     IDENTITY = "identity"  # what the best value is measured on and by, as `str(Identity)`
-    SOURCES = "sources"  # fingerprints of the config's files, as JSON
+    DIGESTS = "digests"  # fingerprints of the config's files, as JSON
     ATTEMPT = "attempt"
     COMMIT = "mlflow.source.git.commit"
     DIRTY = "git.dirty"
@@ -129,17 +132,20 @@ class ModelTags:
     BEST_VALUE = "best_value"
     STUDY = "study"
     TRIAL = "trial"
+    NEEDS = "needs"  # import paths of the model's own classes and functions
 
 
 class Files:
     """Files in the folder of a trial, or of a sweep."""
 
-    BACKUP = "backup.pkl"  # trial: what a retry goes on from
+    TRIAL = "trial.json"  # trial: whose folder it is
+    BACKUP = "backup.npz"  # trial: what a retry goes on from
     OUTBOX = "mlflow.outbox"  # trial, and sweep with its id and a dot before: queued writes
     REFUSED = "mlflow.refused"  # next to the one above: writes that MLflow has refused
     OUTPUT = "output.log"  # trial: what a worker and its libraries print
     REPORT = "report"  # sweep: folder of the report
     RESULTS = "optimization_results.yaml"  # sweep
+    UNREADABLE = ".unreadable"  # end of the name of a file that was torn and is set aside
 
 
 def version_problem(found: object) -> str | None:

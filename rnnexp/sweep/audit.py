@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rnnexp.storage.outbox import deliver_all
 from rnnexp.storage.refused_writes import refused_files
 from rnnexp.storage.schema import Artifacts, Files, Kind, Metrics, StudyAttrs, Tags, TrialAttrs
+from rnnexp.storage.trial_folder import folder_of
 from rnnexp.sweep.heartbeat import live_sweeps, stale_trials
 
 STATUS = {
@@ -99,7 +100,7 @@ def _of_trials(study: optuna.Study, client: MlflowClient) -> Iterator[Difference
                 f"trial {trial.number} is running, but its sweep is dead: a resume retries it"
             )
         elif trial.state.is_finished():
-            yield from _files(trial, folder / str(trial.number))
+            yield from _files(trial, folder_of(trial, folder))
             yield from _of_trial(trial, runs.get(trial.number, []), client)
 
 

@@ -5,7 +5,9 @@ Each step is guarded by itself: a step that fails is logged, and the others are 
 
 import logging
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
@@ -18,7 +20,6 @@ from rnnexp.errors import SweepError, one_line
 from rnnexp.execution.composer import Composer
 from rnnexp.execution.launching import Jobs
 from rnnexp.report.reporter import Reporter
-from rnnexp.storage.locks import locked
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.optuna_store import best_epoch, best_trial
@@ -80,8 +81,7 @@ class Finalizer:
         self._step("deliver", lambda: undelivered(folder))
         scores: dict[str, float] = {}
         published: list[tuple[str, str]] = []
-        with locked(folder):  # or a sweep with a better trial deletes the checkpoint
-            best = best_trial(self.study)
+        with _best_trial(self.study, self.heartbeat) as best:
             if best and not is_interrupted:
                 scores = self._step("evaluate", lambda: self._evaluate(best)) or {}
                 published = self._step("publish", lambda: self._publish(best)) or []
@@ -133,7 +133,12 @@ class Finalizer:
             return {}
         config = self.composer.compose(self.ledger.job_overrides(best.number))
         run_id = str(best.user_attrs[TrialAttrs.RUN_ID])
-        scores: dict[str, float] = self._call(function, config, run_id)
+        scores: dict[str, float]
+        try:
+            scores = self._call(function, config, run_id)
+        except BrokenExecutor:
+            log.warning("the worker that evaluated the best trial has died; retrying")
+            scores = self._call(function, config, run_id)
         metrics = {f"{Metrics.TEST}{name}": value for name, value in scores.items()}
         self.study_run.log_batch(metrics=metrics)
         return scores
@@ -175,3 +180,21 @@ class Finalizer:
             overrides=self.ledger.overrides(best),
             run_id=best.user_attrs.get(TrialAttrs.RUN_ID),
         )
+
+
+@contextmanager
+def _best_trial(study: optuna.Study, heartbeat: Heartbeat) -> Iterator[FrozenTrial | None]:
+    """Give the best trial, whose checkpoint no other sweep deletes while the block runs.
+
+    No lock is held meanwhile: the block waits for a worker, which takes locks of its own.
+    """
+    best, known = best_trial(study), None
+    while best and best.number != known:  # another sweep may have found a better trial
+        known = best.number
+        heartbeat.evaluates(known)
+        best = best_trial(study)
+    try:
+        yield best
+    finally:
+        if known is not None:
+            heartbeat.evaluates(None)

@@ -39,6 +39,7 @@ class Heartbeat:
     def __init__(self, study: optuna.Study) -> None:
         self.sweep_id = uuid.uuid4().hex[:12]
         self._study = study
+        self._evaluates: int | None = None
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._beat_on, daemon=True)
 
@@ -56,6 +57,15 @@ class Heartbeat:
         """Return whether no other sweep works on the study."""
         return live_sweeps(self._study) <= {self.sweep_id}
 
+    def evaluates(self, number: int | None) -> None:
+        """Let the other sweeps know that this sweep evaluates a trial, so its checkpoint stays.
+
+        Args:
+            number: The trial's number; None when the trial has been evaluated.
+        """
+        self._evaluates = number
+        retry_transient(self._write)(is_alive=True)
+
     def _beat_on(self) -> None:
         while not self._end.wait(INTERVAL):
             self._try_to_write(is_alive=True)
@@ -70,7 +80,8 @@ class Heartbeat:
             log.warning("a heartbeat was not written: %s", one_line(error.__cause__ or error))
 
     def _write(self, *, is_alive: bool) -> None:
-        beat = _this_process() | {"time": time.time()} if is_alive else None
+        own = {"time": time.time(), "evaluates": self._evaluates}
+        beat = _this_process() | own if is_alive else None
         self._study.set_user_attr(f"{StudyAttrs.HEARTBEAT}{self.sweep_id}", beat)
 
 
@@ -91,10 +102,20 @@ def is_alive(beat: dict[str, Any] | None, now: float) -> bool:
 
 def live_sweeps(study: optuna.Study) -> set[str]:
     """Return the ids of the sweeps that work on a study."""
+    return set(_live_beats(study))
+
+
+def evaluated_trials(study: optuna.Study) -> set[int]:
+    """Return the numbers of the trials that sweeps are evaluating."""
+    numbers = (beat.get("evaluates") for beat in _live_beats(study).values())
+    return {number for number in numbers if number is not None}
+
+
+def _live_beats(study: optuna.Study) -> dict[str, dict[str, Any]]:
     now = time.time()
     prefix = StudyAttrs.HEARTBEAT
     return {
-        key.removeprefix(prefix)
+        key.removeprefix(prefix): beat
         for key, beat in study.user_attrs.items()
         if key.startswith(prefix) and is_alive(beat, now)
     }

@@ -9,21 +9,24 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from signal import SIGINT, SIGTERM
 
 from hydra.core.utils import JobReturn
 
 from rnnexp.errors import SweepError
 from rnnexp.execution import interrupt
-from rnnexp.execution.job_result import DISK_FULL, WORKER_DIED, result_of
-from rnnexp.execution.launching import Jobs
+from rnnexp.execution.job_result import INTERRUPTED, Died, DiskFull, result_of
+from rnnexp.execution.launching import Jobs, stop
 from rnnexp.result import Result, State
-from rnnexp.storage.retry import retry_transient, wait_for_disk_space
+from rnnexp.storage.retry import is_disk_full, retry_transient, wait_for_disk_space
 from rnnexp.sweep.budget import Budget, too_many_failed
+from rnnexp.sweep.deadlines import Deadlines
+from rnnexp.sweep.disk_retries import DiskRetries
 from rnnexp.sweep.loop_callbacks import Callback
 from rnnexp.sweep.trial_ledger import TrialLedger
 
@@ -40,6 +43,7 @@ class Loop:
         budget: What the study may spend.
         max_failure_rate: The largest share of failed trials that is accepted.
         callbacks: Called as trials end, and while the loop waits.
+        trial_timeout: Seconds after which an attempt of a trial is killed; None for no limit.
         stopped: Why no further trial began.
     """
 
@@ -48,10 +52,15 @@ class Loop:
     budget: Budget
     max_failure_rate: float = 1.0
     callbacks: Sequence[Callback] = ()
+    trial_timeout: float | None = None
     stopped: str = ""
     _running: dict[Future[JobReturn], int] = field(default_factory=dict)
     _ended: list[State] = field(default_factory=list)
     _is_stopping: bool = False
+
+    def __post_init__(self) -> None:
+        self._disk_retries = DiskRetries(self.ledger.folder)
+        self._deadlines = Deadlines(self.jobs, self.trial_timeout)
 
     def run(self) -> None:
         """Run trials until there is a reason to stop, which is left in ``stopped``.
@@ -68,8 +77,7 @@ class Loop:
                 self._call(lambda callback: callback.on_start())
                 self._run()
             except BaseException:
-                self.jobs.interrupt(at_once=True)
-                wait(self._running)
+                stop(self.jobs, self._running)
                 raise
             finally:
                 for callback in reversed(self.callbacks):
@@ -79,23 +87,36 @@ class Loop:
 
     def _run(self) -> None:
         began = time.monotonic()
-        intervals = [c.interval for c in self.callbacks if c.interval is not None]
         while True:
+            for number in self._disk_retries.due(time.monotonic()):
+                self._submit(number)
             self._fill_slots(began)
             self._call(lambda callback: callback.on_idle())
-            if not self._running:
+            if self._is_stopping:
+                self._disk_retries.clear()  # a resume tries these trials again
+            if not (self._running or self._disk_retries):
                 return
-            timeout = min(intervals, default=None)
-            for future in wait(self._running, timeout, return_when=FIRST_COMPLETED).done:
+            for future in self._wait():
                 self._end(future)
-            self._stop_if_too_many_failed()
+            self._deadlines.kill_overdue()
+            if problem := too_many_failed(self._ended, self.max_failure_rate):
+                raise SweepError(problem)
+
+    def _wait(self) -> Collection[Future[JobReturn]]:
+        """Wait for one job to end, or until there is something else to do."""
+        if not self._running:
+            time.sleep(1.0)  # trials wait for room on a disk
+            return ()
+        intervals = [c.interval for c in self.callbacks if c.interval is not None]
+        intervals += [*self._deadlines.seconds_left(), *([1.0] if self._disk_retries else [])]
+        return wait(self._running, min(intervals, default=None), FIRST_COMPLETED).done
 
     def _fill_slots(self, began: float) -> None:
-        while len(self._running) < self.jobs.n_jobs and not self._is_stopping:
-            wait_for_disk_space(self.ledger.folder)
+        while self._n_free() > 0 and not self._is_stopping:
+            _wait_for_disk_space(self.ledger.folder)
             number, reason = self.ledger.next_trial(self.budget, time.monotonic() - began)
             if number is None:
-                self.stopped = reason
+                self.stopped = self.stopped or reason  # a signal's reason stays
                 break
             # A stale trial's job may have stored its result before its sweep died.
             if result := self.ledger.stored_result(number):
@@ -104,23 +125,45 @@ class Loop:
                 self._submit(number)
         self.jobs.flush()
 
+    def _n_free(self) -> int:
+        return self.jobs.n_jobs - len(self._running) - len(self._disk_retries)
+
     def _submit(self, number: int) -> None:
-        self._running[self.jobs.submit(self.ledger.job_overrides(number), number)] = number
+        """Submit a trial; a trial that comes too late for Ctrl-C is left to a resume."""
+        overrides = self.ledger.job_overrides(number)
+        if self._is_stopping:
+            return
+        future = self.jobs.submit(overrides, number)
+        self._running[future] = number
+        self._deadlines.begin(future)
+        if self._is_stopping:  # by a signal that came while the job was submitted
+            self.jobs.interrupt(at_once=False)
 
     def _end(self, future: Future[JobReturn]) -> None:
         number = self._running.pop(future)
-        result = result_of(future)
-        if result is None:  # interrupted: the trial stays as it is, for a resume
-            return
-        if result.reason in (WORKER_DIED, DISK_FULL):
+        result = self._deadlines.end(future, result_of(future))
+        if result is None and not self._is_stopping:  # an interruption that nobody has asked for
+            result = Died(State.FAIL, reason=INTERRUPTED)
+        if result is None or isinstance(result, Died | DiskFull):
             if stored := self.ledger.stored_result(number):
                 result = stored
             elif self._is_stopping:
-                return  # a resume retries the trial
-            elif self.ledger.retry(number, result.reason):
-                self._submit(number)
-                return
-        self._finish(number, result)
+                return  # the trial stays as it is, and a resume retries it
+        if isinstance(result, DiskFull):
+            self._retry_later(number, result)
+        elif isinstance(result, Died) and self.ledger.retry(number, result):
+            self._submit(number)
+        elif result:
+            self._finish(number, result)
+
+    def _retry_later(self, number: int, result: DiskFull) -> None:
+        epochs = self.ledger.n_reported(number)
+        pause = self._disk_retries.wait(number, result.path, epochs, time.monotonic())
+        if pause is None:
+            self._finish(number, Result(State.FAIL, reason=f"{result.reason}, and stayed full"))
+            return
+        log.warning("trial %s: %s; retrying in %g seconds", number, result.reason, pause)
+        self.ledger.retry(number, result)
 
     def _finish(self, number: int, result: Result) -> None:
         self.ledger.finish(number, result)
@@ -131,10 +174,6 @@ class Loop:
         for callback in self.callbacks:
             retry_transient(method)(callback)
 
-    def _stop_if_too_many_failed(self) -> None:
-        if problem := too_many_failed(self._ended, self.max_failure_rate):
-            raise SweepError(problem)
-
     def _on_signal(self, number: int, frame: object) -> None:  # noqa: ARG002
         if self._is_stopping:
             raise KeyboardInterrupt
@@ -144,6 +183,15 @@ class Loop:
             "stopping: running trials finish their current epoch (press Ctrl-C again to stop now)"
         )
         self.jobs.interrupt(at_once=False)
+
+
+def _wait_for_disk_space(folder: Path) -> None:
+    try:
+        wait_for_disk_space(folder)
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        raise SweepError(f"the disk of {folder} stays full") from error
 
 
 def _end_callback(callback: Callback) -> None:

@@ -9,7 +9,7 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
 from rnnexp.execution.application_hooks import Application
-from rnnexp.identity import Files, Identity
+from rnnexp.identity import Digests, Identity
 from rnnexp.objective import Objective
 from rnnexp.search.dimension import Params
 from rnnexp.search.space import Space
@@ -26,7 +26,7 @@ class SweepPlan:
         base: The composed config of a trial with nothing searched.
         objective: What the study optimizes.
         identity: What the trials' values are measured on and by.
-        sources: The fingerprints of the files that the trials read, by config key and path.
+        digests: The fingerprints of the files that the trials read, by config key and path.
         definition: What must stay the same when the study is resumed, as texts by key.
         sampler: Draws params.
         pruner: Stops weak trials.
@@ -40,7 +40,7 @@ class SweepPlan:
     base: DictConfig
     objective: Objective
     identity: Identity
-    sources: Files
+    digests: Digests
     definition: Mapping[str, str]
     sampler: BaseSampler
     pruner: BasePruner

@@ -5,6 +5,7 @@ The checks of the application's own configs are left to the function named in
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import optuna
@@ -16,9 +17,10 @@ from optuna.pruners import BasePruner
 from rnnexp.errors import ConfigError, one_line
 from rnnexp.execution.application_hooks import load_application
 from rnnexp.execution.composer import Composer
+from rnnexp.execution.hydra_job import subdir_of
 from rnnexp.execution.launching import Jobs
 from rnnexp.execution.probe_configs import Probes, base_config
-from rnnexp.identity import Files, Identity, measured
+from rnnexp.identity import Digests, Identity, measured
 from rnnexp.number_ranges import COUNT, NOT_NEGATIVE, POSITIVE, UNIT, WHOLE
 from rnnexp.objective import objective_in, objective_problems, settle_mode
 from rnnexp.passwords import concealed
@@ -37,6 +39,7 @@ from rnnexp.sweep.plan import SweepPlan
 from rnnexp.sweep.resume import resume_problems, run_problems, study_to_resume, taken_name
 from rnnexp.sweep.retention import keep_problems
 from rnnexp.sweep.settings import SweepSettings
+from rnnexp.sweep.trial_folders import folder_problems, subdir_problems
 
 _RANGES = {
     "n_trials": COUNT,
@@ -44,6 +47,7 @@ _RANGES = {
     "patience": COUNT,
     "retries": WHOLE,
     "timeout": POSITIVE,  # seconds
+    "trial_timeout": POSITIVE,  # seconds
     "min_delta": NOT_NEGATIVE,
     "max_failure_rate": UNIT,
 }
@@ -82,7 +86,7 @@ def preflight(
     sampler, pruner, unmade = _sampler_and_pruner(settings)
     application, missing = load_application(settings.check, settings.evaluate, settings.publish)
     problems += [*unread, *conditional, *_numbers(settings), *keep_problems(settings.keep)]
-    problems += [*unmade, *_storage(settings), *_subdir(settings)]
+    problems += [*unmade, *_storage(settings), *_jobs(settings, jobs)]
     untracked = settings.tracker().problems()
     problems += [*untracked, *_registered_model(settings), *missing]
     problems += sweeps_file_problems(base)
@@ -100,24 +104,26 @@ def preflight(
     problems += not_resumed
     if base:
         settle_mode(base)
+    if base and not not_resumed:
+        problems += folder_problems(settings, partial(subdir_of, base), study)
     unclear = objective_problems(base, settings.direction) if base else []
     objective = objective_in(base, settings.direction) if base and not unclear else None
     now = concealed(definition(base, space)) if base else {}
     problems += unclear
-    identity, sources = Identity(str(objective)), Files()
+    identity, digests = Identity(str(objective)), Digests()
     unchecked = application.check_problems(configs, jobs)
     problems += unchecked
     if application.check and configs and not unchecked:
         # What the values are measured on and by, and the files that are read.
-        identity, sources, incomparable = jobs.call(measured, configs, settings.direction).result()
+        identity, digests, incomparable = jobs.call(measured, configs, settings.direction).result()
         problems += incomparable
     if study and objective:
-        problems += resume_problems(settings, study, now, identity, sources)
+        problems += resume_problems(settings, study, now, identity, digests)
         problems += [] if untracked else run_problems(settings, study)
     if problems or not (base and sampler and pruner and objective):
         raise ConfigError(list(dict.fromkeys(problems)))
     return SweepPlan(
-        settings, space, base, objective, identity, sources, now, sampler, pruner, enqueued,
+        settings, space, base, objective, identity, digests, now, sampler, pruner, enqueued,
         application, study,
     )  # fmt: skip
 
@@ -181,12 +187,14 @@ def _storage(settings: SweepSettings) -> list[str]:
     return [taken_name(settings)] if is_taken and settings.resume is None else []
 
 
-def _subdir(settings: SweepSettings) -> list[str]:
-    if "${" in settings.subdir:
-        return []
+def _jobs(settings: SweepSettings, jobs: Jobs) -> list[str]:
+    problems = subdir_problems(settings.subdir)
+    if settings.trial_timeout is None or jobs.can_kill:
+        return problems
     return [
-        f"hydra.sweep.subdir={settings.subdir}: every trial needs a folder of its own, in which it "
-        "is backed up; give a name with ${hydra.job.num} in it"
+        *problems,
+        f"hydra.sweeper.trial_timeout={settings.trial_timeout}: this launcher can't end a trial "
+        "that hangs, which takes a process for each; give hydra/launcher=workers, or null",
     ]
 
 

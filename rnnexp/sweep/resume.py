@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import optuna
 
-from rnnexp.identity import Files, Identity, changed_files
+from rnnexp.identity import Digests, Identity, changed_files
 from rnnexp.objective import Objective
 from rnnexp.search.study_definition import differences
 from rnnexp.storage.optuna_store import open_storage, study_names, study_problem, unknown_study
@@ -38,7 +38,7 @@ def resume_problems(
     study: optuna.Study,
     definition: Mapping[str, str],
     identity: Identity,
-    sources: Files,
+    digests: Digests,
 ) -> list[str]:
     """Return why a study can't go on with these settings; empty if it can.
 
@@ -47,7 +47,7 @@ def resume_problems(
         study: The study to resume.
         definition: The definition that the study would have now.
         identity: What the values of further trials would be measured on and by.
-        sources: The fingerprints of the files that further trials would read.
+        digests: The fingerprints of the files that further trials would read.
     """
     where = f"hydra.sweeper.resume={study.study_name}"
     # A study without a definition has no trials either: its sweep died early.
@@ -55,7 +55,7 @@ def resume_problems(
     before, now = study.direction.name.lower(), Objective.parse(identity.objective).direction
     if before != now:
         found.append(f"direction was {before}, now it is {now}")
-    found += changed_files(study.user_attrs.get(StudyAttrs.SOURCES, {}), sources)
+    found += changed_files(study.user_attrs.get(StudyAttrs.DIGESTS, {}), digests)
     if not found and (stored := study.user_attrs.get(StudyAttrs.IDENTITY)):
         found = Identity.parse(stored).differences(identity, "its", "now it")
     if problem := _other_model_name(settings, study):

@@ -10,10 +10,11 @@ from rnnexp.number_ranges import COUNT
 from rnnexp.objective import Objective
 from rnnexp.result import Result
 from rnnexp.storage.checkpoint_deletion import checkpoint_files
-from rnnexp.storage.locks import locked
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.optuna_store import objective_of, ranked
 from rnnexp.storage.schema import TrialAttrs
+from rnnexp.storage.trial_folder import folder_of
+from rnnexp.sweep.heartbeat import evaluated_trials
 from rnnexp.sweep.loop_callbacks import LoopCallback
 
 ALL, NONE = "all", "none"
@@ -102,23 +103,26 @@ class Retention(LoopCallback):
             self.apply()
 
     def apply(self, *, is_over: bool = False) -> None:
-        """Delete the checkpoints that are not kept.
+        """Delete the checkpoints that are not kept, but for one that another sweep evaluates.
+
+        That sweep says so first, then looks whether the trial is still the best; here it is the
+        other way round. So a trial that was the best is seen to be evaluated.
 
         Args:
             is_over: Whether the study has ended, and its best trial was evaluated.
         """
         if not self._patterns or self._keep == ALL:
             return
-        with locked(self._folder):  # another sweep of the study may be evaluating its best trial
-            trials = self._study.get_trials(deepcopy=False)
-            objective = objective_of(self._study)
-            cleared = trials_to_clear(trials, self._keep, objective, is_over=is_over)
-            for number in sorted(set(cleared) - self._cleared):
-                run_id = trials[number].user_attrs.get(TrialAttrs.RUN_ID)
-                folder = self._of(trials[number])
-                self._run.delete_checkpoint(run_id, folder, self._patterns, cleared[number])
-                self._cleared.add(number)
-        self._is_due = False
+        trials = self._study.get_trials(deepcopy=False)
+        objective = objective_of(self._study)
+        cleared = trials_to_clear(trials, self._keep, objective, is_over=is_over)
+        in_use = evaluated_trials(self._study)
+        for number in sorted(set(cleared) - self._cleared - in_use):
+            run_id = trials[number].user_attrs.get(TrialAttrs.RUN_ID)
+            folder = self._of(trials[number])
+            self._run.delete_checkpoint(run_id, folder, self._patterns, cleared[number])
+            self._cleared.add(number)
+        self._is_due = bool(in_use)
 
     def _of(self, trial: FrozenTrial) -> Path:
-        return self._folder / str(trial.number)
+        return folder_of(trial, self._folder)

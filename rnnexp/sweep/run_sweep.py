@@ -89,7 +89,7 @@ def run_sweep(
 def _run_study(plan: SweepPlan, composer: Composer, jobs: Jobs) -> SweepOutcome:
     settings, tracker = plan.settings, plan.settings.tracker()
     git = git_of_application()
-    study = _open_study(plan, git)
+    study = _open_study(plan)
     folder = Path(study.user_attrs[StudyAttrs.FOLDER])
     objective = plan.objective
     log.info("study %s %ss %s", study.study_name, objective.direction, objective.monitor)
@@ -114,7 +114,9 @@ def _run_study(plan: SweepPlan, composer: Composer, jobs: Jobs) -> SweepOutcome:
         reporter = Reporter(study, folder, tracker, run, ledger.overrides)
         display = display_of(study, budget)
         callbacks: list[Callback] = [display, Progress(study, run), reporter, retention]
-        loop = Loop(jobs, ledger, budget, settings.max_failure_rate, callbacks)
+        loop = Loop(
+            jobs, ledger, budget, settings.max_failure_rate, callbacks, settings.trial_timeout
+        )
         error = _run_loop(loop)
         finalizer = Finalizer(
             plan, study, run, tracker, ledger, jobs, composer, retention, reporter, heartbeat
@@ -133,7 +135,7 @@ def _run_loop(loop: Loop) -> KeyboardInterrupt | SweepError | None:
     return None
 
 
-def _open_study(plan: SweepPlan, git: Git | None) -> optuna.Study:
+def _open_study(plan: SweepPlan) -> optuna.Study:
     """Return the study to resume, else a new study, with this sweep's enqueued params."""
     settings = plan.settings
     try:
@@ -151,12 +153,11 @@ def _open_study(plan: SweepPlan, git: Git | None) -> optuna.Study:
         study.set_user_attr(StudyAttrs.SCHEMA, VERSION)
         study.set_user_attr(StudyAttrs.OBJECTIVE, str(plan.objective))
         study.set_user_attr(StudyAttrs.IDENTITY, str(plan.identity))
-        study.set_user_attr(StudyAttrs.SOURCES, plan.sources)
+        study.set_user_attr(StudyAttrs.DIGESTS, plan.digests)
         study.set_user_attr(StudyAttrs.MODEL_NAME, settings.registered_model_name)
         study.set_user_attr(StudyAttrs.SCRIPT, sys.argv[0])
         study.set_user_attr(StudyAttrs.FOLDER, str(settings.sweep_dir))
         study.set_user_attr(StudyAttrs.DEFINITION, dict(plan.definition))
-    study.set_user_attr(StudyAttrs.GIT, git.state if git else None)
     for params in plan.enqueued:  # a resume's command has the same ones, and may have more
         study.enqueue_trial(params, skip_if_exists=True)
     return study
@@ -184,6 +185,8 @@ def _study_run(
         heartbeat,
     ):
         retry_transient(study.set_user_attr)(StudyAttrs.RUN_ID, run.id)
+        # Each sweep of a study has a commit of its own, which its jobs read.
+        retry_transient(study.set_user_attr)(f"{StudyAttrs.GIT}{heartbeat.sweep_id}", commit)
         tracker.save_view(run, study.study_name, plan.space.by_key, plan.objective)
         run.log_text(environment(commit), Artifacts.ENVIRONMENT)
         if git and git.dirty and tracker.uncommitted_diff:

@@ -42,6 +42,7 @@ class SweepSettings:
     direction: Any
     n_trials: int | None
     timeout: float | None
+    trial_timeout: float | None
     patience: int | None
     min_delta: float
     n_jobs: int | None

@@ -16,14 +16,15 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from rnnexp.execution.job_result import WORKER_DIED
+from rnnexp.execution.job_result import Died
 from rnnexp.result import Result, State
 from rnnexp.search.sampling import ask, complete, reason_to_stop
 from rnnexp.search.space import Space
 from rnnexp.storage.locks import locked
 from rnnexp.storage.optuna_store import open_trial, results, stored_result
-from rnnexp.storage.retry import retry_transient, wait_for_disk_space
+from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Files, Tags, TrialAttrs
+from rnnexp.storage.trial_folder import folder_of
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.heartbeat import stale_trials
 
@@ -110,34 +111,42 @@ class TrialLedger:
             return number
         return None
 
-    def retry(self, number: int, reason: str) -> bool:
-        """Try a trial again, if its worker may die once more.
+    def retry(self, number: int, result: Result) -> bool:
+        """Try a trial again, if its process may die once more.
+
+        Only the attempts whose process died use up ``retries``, not a resume or a full disk.
 
         Args:
             number: The trial's number.
-            reason: Why its attempt ended.
+            result: How its attempt ended.
 
         Returns:
             Whether the trial is tried again.
         """
         trial = retry_transient(open_trial)(self.study, self.storage, number)
-        if reason == WORKER_DIED and trial.user_attrs.get(TrialAttrs.ATTEMPT, 0) >= self.retries:
-            return False
-        log.warning("trial %s: %s; retrying", number, reason)
-        wait_for_disk_space(self.folder)
+        if isinstance(result, Died):
+            deaths = trial.user_attrs.get(TrialAttrs.DEATHS, 0)
+            if deaths >= self.retries:
+                return False
+            log.warning("trial %s: %s; retrying", number, result.reason)
+            retry_transient(trial.set_user_attr)(TrialAttrs.DEATHS, deaths + 1)
         retry_transient(_count_attempt)(trial)
         return True
 
     def finish(self, number: int, result: Result) -> None:
         """Store the result of a trial that has ended, and remove its backup."""
-        if result.reason == WORKER_DIED:
-            self._end_run(number)
-        self._tell(number, result)
-        (self.folder / str(number) / Files.BACKUP).unlink(missing_ok=True)
+        if isinstance(result, Died):
+            self._end_run(number, result)
+        _tell(self.study, self.storage, number, result)
+        (folder_of(self._trial(number), self.folder) / Files.BACKUP).unlink(missing_ok=True)
 
     def stored_result(self, number: int) -> Result | None:
         """Return the result that a trial's job has stored; None if it has not."""
         return stored_result(self._trial(number))
+
+    def n_reported(self, number: int) -> int:
+        """Return the number of epochs that a trial has reported."""
+        return len(self._trial(number).intermediate_values)
 
     def overrides(self, trial: FrozenTrial) -> list[str]:
         """Return the overrides that a trial is run with."""
@@ -145,13 +154,11 @@ class TrialLedger:
 
     def job_overrides(self, number: int) -> list[str]:
         """Return the overrides of a trial's job: the study and the folder have the time in them."""
-        name = QuotedString(self.study.study_name, Quote.single).with_quotes()
-        folder = QuotedString(str(self.folder), Quote.single).with_quotes()
-        return [
-            *self.overrides(self._trial(number)),
-            f"hydra.sweeper.study_name={name}",
-            f"hydra.sweep.dir={folder}",
-        ]
+        trial = self._trial(number)
+        fixed = {"sweeper.study_name": self.study.study_name, "sweep.dir": str(self.folder)}
+        if TrialAttrs.FOLDER in trial.user_attrs:  # of the first attempt, which has the backup
+            fixed["sweep.subdir"] = trial.user_attrs[TrialAttrs.FOLDER]
+        return [*self.overrides(trial), *(_quoted(key, text) for key, text in fixed.items())]
 
     @retry_transient
     def reason_to_stop(self, budget: Budget, seconds: float) -> str:
@@ -168,27 +175,32 @@ class TrialLedger:
     def _sign(self, trial: Trial) -> None:
         trial.set_user_attr(TrialAttrs.SWEEP, self.sweep_id)
 
-    def _end_run(self, number: int) -> None:
-        """End the run of a dead worker, before the trial is told: a resume would repeat both."""
+    def _end_run(self, number: int, result: Died) -> None:
+        """End the run of a dead process, before the trial is told: a resume would repeat both."""
         trial = self._trial(number)
         tags = {Tags.STUDY: self.study.study_name, Tags.TRIAL: number}
         run_id = trial.user_attrs.get(TrialAttrs.RUN_ID) or self.runs.find(tags, self.study_run)
         if run_id:
-            outbox = self.folder / str(number) / Files.OUTBOX
-            outcome = {Tags.STATE: State.FAIL, Tags.REASON: WORKER_DIED}
+            outbox = folder_of(trial, self.folder) / Files.OUTBOX
+            outcome = {Tags.STATE: State.FAIL, Tags.REASON: result.reason}
             self.runs.end_failed(run_id, outcome, outbox, len(trial.intermediate_values))
 
-    @retry_transient
-    def _tell(self, number: int, result: Result) -> None:
-        trial = self._trial(number)
-        if trial.state.is_finished():
-            return  # Optuna was told before, but its answer was lost with the connection
-        if TrialAttrs.RESULT not in trial.user_attrs:  # the job broke before it could store it
-            running = open_trial(self.study, self.storage, number)
-            running.set_user_attr(TrialAttrs.RESULT, result.to_json())
-        # Optuna itself takes a pruned trial's last reported value, and accepts no other.
-        value = result.value if result.state == State.COMPLETE else None
-        self.study.tell(number, value, state=TrialState[result.state])
+
+@retry_transient
+def _tell(study: optuna.Study, storage: BaseStorage, number: int, result: Result) -> None:
+    trial = study.get_trials(deepcopy=False)[number]
+    if trial.state.is_finished():
+        return  # Optuna was told before, but its answer was lost with the connection
+    if TrialAttrs.RESULT not in trial.user_attrs:  # the job broke before it could store it
+        running = open_trial(study, storage, number)
+        running.set_user_attr(TrialAttrs.RESULT, result.to_json())
+    # Optuna itself takes a pruned trial's last reported value, and accepts no other.
+    value = result.value if result.state == State.COMPLETE else None
+    study.tell(number, value, state=TrialState[result.state])
+
+
+def _quoted(key: str, text: str) -> str:
+    return f"hydra.{key}={QuotedString(text, Quote.single).with_quotes()}"
 
 
 def _count_attempt(trial: Trial) -> None:

@@ -3,25 +3,26 @@
 Keras's BackupAndRestore keeps weights and epoch in two files, which disagree if the process dies
 between writing one and the other. It also lets other callbacks start anew: EarlyStopping forgets
 its patience, and ModelCheckpoint overwrites the best model with the next. Here the whole state is
-in one file, which is replaced atomically.
+in one file, which is replaced atomically, and which runs no code when it is read
+(`rnnexp.training.backup_file`).
 """
 
-import pickle
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import FunctionType
 from typing import Any
 
 import keras
-import numpy as np
 
 from rnnexp.atomic import atomic_write
+from rnnexp.errors import one_line
 from rnnexp.storage.schema import Files
+from rnnexp.training import backup_file
 from rnnexp.training.callbacks import epoch_metrics
 from rnnexp.training.model import restore, variables
 
-PLAIN = (type(None), bool, int, float, str, np.ndarray, np.generic, np.ufunc)
+log = logging.getLogger(__name__)
 
 Epochs = dict[int, dict[str, float]]  # metrics by epoch, counted from 0
 
@@ -35,12 +36,14 @@ class Saved:
         weights: The model's weights, then the optimizer's variables, as arrays.
         callbacks: By the name of each callback in the config, the attributes that can be stored.
         stopped: Whether a callback had ended the training.
+        run_id: The training's run in MLflow.
     """
 
     metrics: Epochs
     weights: list[Any]
     callbacks: dict[str, dict[str, Any]]
     stopped: bool
+    run_id: str
 
     @property
     def epoch(self) -> int:
@@ -57,13 +60,17 @@ class Backup(keras.callbacks.Callback):
     Args:
         folder: The trial's folder.
         callbacks: The callbacks whose state is saved, by their names in the config.
+        run_id: The training's run in MLflow; a backup of another run is not restored.
 
     Attributes:
         metrics: The metrics of every epoch so far.
     """
 
-    def __init__(self, folder: Path, callbacks: Mapping[str, keras.callbacks.Callback]) -> None:
+    def __init__(
+        self, folder: Path, callbacks: Mapping[str, keras.callbacks.Callback], run_id: str
+    ) -> None:
         super().__init__()
+        self._run_id = run_id
         self._file = folder / Files.BACKUP
         self._callbacks = callbacks
         self._saved: Saved | None = None
@@ -76,22 +83,40 @@ class Backup(keras.callbacks.Callback):
             model: The model, built and compiled.
 
         Returns:
-            The saved state; None if there is none, and the model is as it was.
+            The saved state; None if there is none that can be used, and the model is as it was.
         """
-        if not self._file.exists():
+        saved = self._read()
+        if saved is None:
             return None
-        saved: Saved = pickle.loads(self._file.read_bytes())  # noqa: S301
         model.optimizer.build(model.trainable_variables)
         restore(model, saved.weights)
         self._saved = saved
         self.metrics = dict(saved.metrics)
         return saved
 
+    def _read(self) -> Saved | None:
+        """Read the file; one that is torn, or another run's, is reported and set aside."""
+        if not self._file.exists():
+            return None
+        content = self._file.read_bytes()
+        try:
+            saved = Saved(**backup_file.load(content))
+        except Exception as error:  # whatever NumPy and zipfile raise on a torn file
+            problem = f"can't be read: {type(error).__name__}: {one_line(error)}"
+        else:
+            if saved.run_id == self._run_id:
+                return saved
+            problem = f"is of another run, {saved.run_id}"
+        aside = self._file.with_name(self._file.name + Files.UNREADABLE)
+        self._file.replace(aside)
+        log.warning("the backup %s; it is kept as %s, the training starts anew", problem, aside)
+        return None
+
     def on_train_begin(self, logs: object = None) -> None:  # noqa: ARG002
         """Restore the state of the callbacks, which have just reset themselves."""
         if self._saved:
             for name, state in self._saved.callbacks.items():
-                vars(self._callbacks[name]).update(state)
+                _restore(self._callbacks[name], state)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Save the state."""
@@ -99,21 +124,22 @@ class Backup(keras.callbacks.Callback):
         saved = Saved(
             metrics=self.metrics,
             weights=[keras.ops.convert_to_numpy(v) for v in variables(self.model)],
-            callbacks={name: _state(callback) for name, callback in self._callbacks.items()},
+            callbacks={
+                name: backup_file.storable(vars(callback))
+                for name, callback in self._callbacks.items()
+            },
             stopped=self.model.stop_training,
+            run_id=self._run_id,
         )
-        atomic_write(self._file, pickle.dumps(saved))
+        atomic_write(self._file, backup_file.dump(vars(saved)))
 
 
-def _state(callback: keras.callbacks.Callback) -> dict[str, Any]:
-    return {name: value for name, value in vars(callback).items() if _is_plain(value)}
-
-
-def _is_plain(value: object) -> bool:
-    if isinstance(value, list | tuple):
-        return all(map(_is_plain, value))
-    if isinstance(value, dict):
-        return all(map(_is_plain, value.values()))
-    if isinstance(value, FunctionType):  # pickled by its name, which a lambda lacks
-        return "<" not in value.__qualname__
-    return isinstance(value, PLAIN)
+def _restore(callback: keras.callbacks.Callback, state: Mapping[str, Any]) -> None:
+    """Give a callback its attributes back; a dict of a special kind is filled, not replaced."""
+    for name, value in state.items():
+        own = vars(callback).get(name)
+        if isinstance(own, dict) and type(own) is not dict and isinstance(value, dict):
+            own.clear()
+            own.update(value)
+        else:
+            vars(callback)[name] = value

@@ -75,19 +75,21 @@ class LogEpoch(keras.callbacks.Callback):
         super().__init__()
         self._run = run
         self._monitor = monitor
+        self._logged: set[int] = set()  # by earlier attempts
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Log the metrics; the step is the epoch."""
-        self._log(epoch, epoch_metrics(self.model, logs))
+        """Log the metrics, each epoch once; the step is the epoch."""
+        if epoch not in self._logged:
+            self._log(epoch, epoch_metrics(self.model, logs))
 
     def catch_up(self, metrics: Mapping[int, Mapping[str, float]]) -> None:
         """Log the epochs that were saved, but not logged before the process died.
 
         Args:
-            metrics: The metrics of each saved epoch.
+            metrics: The metrics of each saved epoch; none if the backup was lost.
         """
-        logged = self._run.steps(Metrics.LEARNING_RATE)
-        for epoch in sorted(set(metrics) - logged):
+        self._logged = self._run.steps(Metrics.LEARNING_RATE)
+        for epoch in sorted(set(metrics) - self._logged):
             self._log(epoch, metrics[epoch])
 
     def _log(self, epoch: int, metrics: Mapping[str, float]) -> None:

@@ -1,7 +1,9 @@
 """The checkpoints of a run: storing them in MLflow, and loading one into a model."""
 
+import io
 import logging
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,11 +11,9 @@ from typing import TYPE_CHECKING
 
 from hydra.utils import to_absolute_path
 
-from rnnexp import keras_runtime
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.schema import Artifacts, Tags
-from rnnexp.training.model import restore, variables
 
 if TYPE_CHECKING:
     import keras
@@ -56,11 +56,62 @@ def load(model: "keras.Model", checkpoint: str, store: MlflowStore) -> None:
         ValueError: If there is no such checkpoint, or if it is of another model or optimizer.
     """
     with _checkpoint_file(checkpoint, store) as file:
-        model.optimizer.build(model.trainable_variables)
-        if file.name.endswith(WEIGHTS):
-            model.load_weights(file)
-        else:
-            restore(model, variables(keras_runtime.keras().models.load_model(file, safe_mode=True)))
+        load_file(model, file)
+
+
+def load_file(model: "keras.Model", file: Path) -> None:
+    """Load the weights and the optimizer state in a file into a model.
+
+    Of a ``.keras`` file, the description of the model is not read: classes and functions of one's
+    own need not be known to Keras.
+
+    Args:
+        model: The model, built and compiled.
+        file: A ``.keras`` or ``.weights.h5`` file.
+
+    Raises:
+        ValueError: If the file is of another model or optimizer.
+    """
+    model.optimizer.build(model.trainable_variables)
+    if differing := _differing(model, file):
+        raise ValueError(f"the file is of another model or optimizer: {differing}")
+    model.load_weights(file)
+
+
+def _differing(model: "keras.Model", file: Path) -> str:
+    """Return where a file differs from one that Keras would write of the model; empty if nowhere.
+
+    Keras itself ignores weights in a file that the model lacks, and the state of an optimizer with
+    another number of variables.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        own = Path(folder, f"own{WEIGHTS}")
+        model.save_weights(own)
+        here, there = _shapes(own), _shapes(file)
+    for name in sorted({*here, *there}):
+        if here.get(name) != there.get(name):
+            found, wanted = there.get(name, "missing"), here.get(name, "missing")
+            return f"{name} is {found} in the file, {wanted} in the model"
+    return ""
+
+
+def _shapes(file: Path) -> dict[str, str]:
+    """Return the shapes of all variables in a file, by their paths in it."""
+    import h5py
+
+    shapes: dict[str, str] = {}
+
+    def visit(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            shapes[name] = "x".join(map(str, item.shape)) or "a number"
+
+    content = file.read_bytes()
+    if file.suffix == ".keras":
+        with zipfile.ZipFile(file) as archive:
+            content = archive.read("model.weights.h5")
+    with h5py.File(io.BytesIO(content)) as weights:
+        weights.visititems(visit)
+    return shapes
 
 
 def no_checkpoint(run_id: str, store: MlflowStore) -> str | None:

@@ -43,7 +43,14 @@ def build(config: DictConfig, dataset: Dataset) -> "keras.Model":
     if config.model.get("embedding_file"):
         _embedding(model).set_weights([embeddings(config.model, dataset)])
     model.compile(**compile_arguments(config, output))
+    if not model.built:  # a subclass of keras.Model has no variables before its first call
+        model(dataset.train().x[:1])
     return model
+
+
+def module_of(config: DictConfig) -> str:
+    """Return the module of a model's own function; empty if the model has none."""
+    return str(config.model.get("function") or "").rpartition(".")[0]
 
 
 def stacked(layer: "Callable[..., keras.layers.Layer]", depth: int) -> "list[keras.layers.Layer]":

@@ -97,24 +97,34 @@ def output_of(config: DictConfig, dataset: Dataset) -> Output:
 def compile_arguments(config: DictConfig, output: Output) -> dict[str, Any]:
     """Return the arguments of ``model.compile``.
 
-    Keras's F scores are an array with a number for each output. With one output, the average of the
-    array is given in its place, since a metric has to be a number.
+    Two metrics of Keras are adapted to a model with one output. An F score is an array with a
+    number for each output; a metric has to be a number, so the average is taken. ``accuracy`` takes
+    an output above 0.5 for the second class; for a logit or the score of a hinge loss that is 0.
 
     Args:
         config: The whole config.
         output: The model's output.
     """
     arguments: dict[str, Any] = instantiate(config.compile, _convert_="all")
-    f_score = keras_runtime.keras().metrics.FBetaScore
     for key in METRIC_KEYS if output.units == 1 else ():
         if isinstance(metrics := arguments.get(key), list):
-            arguments[key] = [
-                type(metric).from_config(metric.get_config() | {"average": "micro"})
-                if isinstance(metric, f_score) and metric.average is None
-                else metric
-                for metric in metrics
-            ]
+            arguments[key] = [_for_one_output(metric, is_score(config)) for metric in metrics]
     return arguments
+
+
+def _for_one_output(metric: Any, has_score: bool) -> Any:
+    metrics = keras_runtime.keras().metrics
+    if isinstance(metric, metrics.FBetaScore) and metric.average is None:
+        return type(metric).from_config(metric.get_config() | {"average": "micro"})
+    if has_score and metric in ("accuracy", "acc"):
+        return metrics.BinaryAccuracy(name=metric, threshold=0.0)
+    return metric
+
+
+def is_score(config: DictConfig) -> bool:
+    """Return whether outputs are logits or scores of a hinge loss, in place of probabilities."""
+    from_logits = OmegaConf.select(config, "compile.loss.from_logits")
+    return bool(from_logits) or loss_of(config) in HINGES
 
 
 def given_loss(config: DictConfig) -> str:

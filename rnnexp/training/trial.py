@@ -20,7 +20,7 @@ from rnnexp import data, keras_runtime
 from rnnexp.errors import DataError, NotFoundError, message_alone
 from rnnexp.execution.current_trial import CurrentTrial, current_trial
 from rnnexp.execution.trial_task import RunOptions, log_result, recorded
-from rnnexp.identity import FILES, changed_files, files_of, identity_of
+from rnnexp.identity import FILES, changed_files, digests_of, identity_of
 from rnnexp.objective import objective_in, settle_mode
 from rnnexp.passwords import conceal
 from rnnexp.result import Result
@@ -95,7 +95,9 @@ def evaluate(config: DictConfig, run_id: str) -> dict[str, float]:
         return {}
     dataset = data.load(config.data)
     if problem := data_problem(config, dataset, store.client().get_run(run_id).data.tags):
-        raise NotFoundError(f"run {run_id} can't be evaluated: {problem}")
+        raise NotFoundError(
+            f"the data of run {run_id} {problem}; without the original data it can't be evaluated"
+        )
     model = build(config, dataset)
     load(model, run_id, store)
     test = dataset.test()
@@ -127,14 +129,14 @@ def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
     """Train a model: data -> model, compiled -> callbacks -> fit."""
     _begin_session(config)
     dataset = data.load(config.data)
-    sources = files_of(config)
-    if changed := changed_files(trial.sources, sources):
+    digests = digests_of(config)
+    if changed := changed_files(trial.digests, digests):
         raise DataError([f"{text}, so its values would be of other data" for text in changed])
     mlflow_run.tag_later(
         {
             Tags.DATA: dataset.folder.name,
             Tags.IDENTITY: identity_of(config),
-            Tags.SOURCES: json.dumps(sources),
+            Tags.DIGESTS: json.dumps(digests),
         }
     )
     model = build(config, dataset)
@@ -144,7 +146,9 @@ def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
     if saved := callbacks.backup.load(model):
         is_over = callbacks.catch_up(saved)
         arguments["initial_epoch"] = saved.epoch + 1
-    elif config.checkpoint:
+    elif trial.reported:  # the backup was lost, and the epochs are trained again
+        callbacks.log_epoch.catch_up({})
+    if not saved and config.checkpoint:
         load(model, config.checkpoint, MlflowStore(config.tracking.uri))
         mlflow_run.log_batch(tags={Tags.CONTINUED_FROM: config.checkpoint})
     try:
@@ -216,7 +220,7 @@ def _make_callbacks(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) ->
     chosen = instantiate(config.get("callbacks") or {}, _convert_="all")
     return _Callbacks(
         chosen=chosen,
-        backup=Backup(Path(HydraConfig.get().runtime.output_dir), chosen),
+        backup=Backup(Path(HydraConfig.get().runtime.output_dir), chosen, mlflow_run.id),
         log_epoch=LogEpoch(mlflow_run, config.objective.monitor),
         report=ReportToStudy(trial, objective_in(config)),
     )

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from rnnexp.data import Dataset, cache
 from rnnexp.data.encoding import FIRST_WORD, PAD
 from rnnexp.errors import DataError
+from rnnexp.identity import digest
 
 log = logging.getLogger(__name__)
 
@@ -42,13 +43,12 @@ def embeddings(model: DictConfig, dataset: Dataset) -> npt.NDArray[np.float32]:
     where = f"model.embedding_file={model.embedding_file}"
     if not path.is_file():
         raise DataError([f"{where}: there is no such file"])
-    stat = path.stat()
-    key = {
-        "vectors": [str(path), stat.st_size, stat.st_mtime_ns],
-        "words": dataset.words,
-        "size": model.embedding_size,
-    }
     try:
+        key = {
+            "vectors": digest(path),
+            "words": dataset.words,
+            "size": model.embedding_size,
+        }
         folder = cache.get(key, lambda folder: _write(path, model.embedding_size, dataset, folder))
     except (OSError, ValueError) as error:
         raise DataError([f"{where} can't be used: {error}"]) from error

@@ -42,7 +42,7 @@ def test_differences_are_printed_and_repaired(swept: Ended) -> None:
     client.create_run(experiment, tags=of_study)
     client.set_terminated(parent.info.run_id, "RUNNING")
     folder = Path(swept.study("s").user_attrs["folder"]) / "2"
-    (folder / "backup.pkl").touch()
+    (folder / "backup.npz").touch()
     result = check(swept, "s")
     assert result.exit_code == 1
     for text in (

@@ -66,7 +66,7 @@ def softmax(logits: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def trained(command: Command) -> Ended:
-    return command("callbacks.model_checkpoint.save_best_only=false")
+    return command()
 
 
 def exported(ended: Ended, folder: Path) -> mlflow.pyfunc.PyFuncModel:

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from rnnexp.compare.rows import Row
@@ -5,10 +7,35 @@ from rnnexp.compare.where import where
 from rnnexp.errors import NotFoundError, QueryError
 
 ROWS: list[Row] = [
-    {"trial": 0, "lr": 0.1, "units": 32, "model": "gru", "fit.epochs": 3, "mask": True},
-    {"trial": 1, "lr": 0.01, "units": 64, "model": "lstm", "fit.epochs": 5, "mask": False},
-    {"trial": 2, "lr": 0.001, "units": None, "model": "gru", "fit.epochs": 5, "mask": True},
+    {
+        "trial": 0,
+        "lr": 0.1,
+        "units": 32,
+        "model": "gru",
+        "fit.epochs": 3,
+        "mask": True,
+        "note": None,
+    },
+    {
+        "trial": 1,
+        "lr": 0.01,
+        "units": 64,
+        "model": "lstm",
+        "fit.epochs": 5,
+        "mask": False,
+        "note": None,
+    },
+    {
+        "trial": 2,
+        "lr": 0.001,
+        "units": None,
+        "model": "gru",
+        "fit.epochs": 5,
+        "mask": True,
+        "note": None,
+    },
 ]
+ROWS = [row | {"note": None} for row in ROWS]
 
 
 @pytest.mark.parametrize(
@@ -27,6 +54,14 @@ ROWS: list[Row] = [
         ("abs(trial - 1) = 1", [0, 2]),
         ("1 = 2", []),
         ("1 = 1 -- a comment", [0, 1, 2]),
+        ("units = 64;", [1]),
+        ("units = '64'", [1]),  # as MLflow's filters have it
+        ("lr < '0.05'", [1, 2]),
+        ('"LR" < 0.05', [1, 2]),
+        ("`fit.epochs` > 4 and [units] = 64", [1]),
+        ("model = 'lr' or model = 'say \"units\"'", []),
+        ("model /* \"unit\" */ = 'gru'", [0, 2]),
+        ("note is null", [0, 1, 2]),
     ],
 )
 def test_what_is_kept(condition: str, trials: list[int]) -> None:
@@ -38,6 +73,13 @@ def test_what_is_kept(condition: str, trials: list[int]) -> None:
     [
         "units = ",
         "",
+        " ; ",
+        "unitz('x') = 1",
+        "'fit.epochs' > 4",
+        "'fit.epoch' > 4",
+        "4 < 'fit.epochs'",
+        "'lr' > -1",
+        "'lr' = 'gru'",
         "1); DROP TABLE trials; --",
         "trial in (SELECT 1 UNION SELECT sql FROM sqlite_master)",
         "load_extension('x')",
@@ -54,10 +96,27 @@ def test_what_can_not_be_read(condition: str) -> None:
     [
         ("unit = 64", r"no column unit; columns are trial, lr.*; did you mean units\?"),
         ("params.units = 64", r"no column params.units"),
+        ('"fit.epoch" > 4', r"no column fit.epoch; .*; did you mean fit.epochs\?"),
+        ('model = "gru"', r"no column gru; columns are trial"),
+        ("`fit.epoch` > 4", r"no column fit.epoch; .*; did you mean fit.epochs\?"),
+        ("[unit] > 4", r"no column unit; .*; did you mean units\?"),
     ],
 )
 def test_an_unknown_column(condition: str, message: str) -> None:
     with pytest.raises(NotFoundError, match=message):
+        where(ROWS, condition)
+
+
+@pytest.mark.parametrize(
+    ("condition", "hint"),
+    [
+        ("lowr(model) = 'gru'", "no such function: lowr; did you mean lower?"),
+        ("'fit.epochs' > 4", "is a text, which is compared with no column; the column is "),
+        ("'fit.epoch' > 4", "compared with no column; did you mean fit.epochs?"),
+    ],
+)
+def test_a_near_name(condition: str, hint: str) -> None:
+    with pytest.raises(QueryError, match=re.escape(hint)):
         where(ROWS, condition)
 
 

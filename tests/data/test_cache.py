@@ -1,8 +1,10 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rnnexp.data import cache
+from rnnexp.data.dataset import Part
 
 
 def test_an_encoding_that_fails_leaves_nothing_behind(
@@ -27,3 +29,9 @@ def test_of_two_processes_that_encode_at_once_one_wins() -> None:
     folder = cache.get({"b": 1}, encode)
     assert cache.read_meta(folder) == {"by": "the faster"}
     assert not list(folder.parent.glob("draft-*"))
+
+
+def test_an_array_that_could_run_code_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "x_train.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match="Python objects"):
+        Part.open(tmp_path, "train")

@@ -18,8 +18,8 @@ def counted(train: list[str], labels: list[str], trained: int, test: list[str]) 
 def test_rows_by_file_part_and_class() -> None:
     counts = counted(["one", "two", "three", "four"], ["a", "b", "a", "b"], 3, ["five"])
     assert counts.lines(["a", "b"]) == [
-        "read 4 rows of data.train (5 lines), 1 rows of data.test",
-        "3 training, 1 validation, 1 test rows; by class a: 2/0/1, b: 1/1/0",
+        "data: read 4 rows of data.train (5 lines), 1 rows of data.test",
+        "data: 3 training, 1 validation, 1 test rows; by class a: 2/0/1, b: 1/1/0",
     ]
     assert counts.warnings(["a", "b"]) == []
 
@@ -44,7 +44,8 @@ REPEATED = "so the {} score is too good for new texts; remove the duplicates bef
 def test_warnings(
     train: list[str], labels: str, trained: int, test: list[str], warnings: list[str]
 ) -> None:
-    assert counted(train, [*labels], trained, test).warnings(sorted(set(labels))) == warnings
+    found = counted(train, [*labels], trained, test).warnings(sorted(set(labels)))
+    assert found == [f"check the data: {text}" for text in warnings]
 
 
 def test_the_counts_come_back_from_the_cache() -> None:

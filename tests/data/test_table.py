@@ -120,8 +120,10 @@ STRAY = "text\tlabel\n" + '"a good one\tpos\na bad one\tneg\n' * 9
         ("A.CSV", b"text,label\ngood,1\nbad,0\n", ["good", "bad"], [1, 0]),
         ("a.csv", b"\xef\xbb\xbftext,label\ngood,1\nbad,0\n", ["good", "bad"], [1, 0]),
         ("a.csv", "text,label\n좋다,1\n나쁘다,0\n".encode("utf-16"), ["좋다", "나쁘다"], [1, 0]),
+        ("a.csv", b"\n\ntext,label\ngood,1\nbad,0\n", ["good", "bad"], [1, 0]),
         ("a.csv", b"text,label\r\ngood,1\r\n\r\nbad,0", ["good", "bad"], [1, 0]),
         ("a.csv", b" text , label\ngood, 1\nbad,0 \n", ["good", "bad"], [1, 0]),
+        ("a.csv", b'text, label\n"good", "1"\nbad, "0"\n', ["good", "bad"], [1, 0]),
         ("a.csv", b"text,label,x\ngood,1\nbad,0,,\n", ["good", "bad"], [1, 0]),
         ("a.csv", b'text,label\n"two\nlines, really",1\nbad,0\n', ["two\nlines, really", "bad"],
          [1, 0]),
@@ -196,10 +198,14 @@ def test_parquet_files_that_cant_be_used(tmp_path: Path, frame: pd.DataFrame, pr
                                            "mean Text?"),
         ("a.csv", "text,lable\ngood,1\n", "has no column 'label'; it has: text, lable; did you "
                                            "mean lable?"),
-        ("a.csv", "text;label\ngood;1\n", "has no column 'text'; it has: text;label. Its columns "
-         "are separated by ';'; save it with commas as .csv, or with tabs as .tsv"),
-        ("a.csv", "text\tlabel\ngood, so\t1\n", "Its columns are separated by '\\t'"),
-        ("a.tsv", "text,label\ngood,1\n", "Its columns are separated by ','"),
+        ("a.csv", "text;label\ngood, so;1\n", "its columns are separated by ';', not by ',': "
+         "text;label; save it with commas as .csv, or with tabs as .tsv"),
+        ("a.csv", '"text";"label"\n"good";"1"\n', "its columns are separated by ';'"),
+        ("a.csv", "good;1\nbad;0\n", "its columns are separated by ';'"),
+        ("a.csv", "sep=;\ntext;label\ngood;1\n", "its columns are separated by ';'"),
+        ("a.csv", "text\tlabel\ngood, so\t1\n", "its columns are separated by '\\t'"),
+        ("a.tsv", "text,label\ngood,1\n", "its columns are separated by ','"),
+        ("a.csv", "t\0e\0x\0t\0,\0", "is not UTF-8: it has bytes of zero; save it as UTF-8"),
         ("a.csv", "good,pos\nbad,neg\nfine,pos\n", "has no column 'text'; it has: good, pos. Its "
          "first row looks like data; add a row of names above it: text,label"),
         ("a.csv", "good,0.5\nbad,0.7\n", "Its first row looks like data"),
@@ -232,6 +238,15 @@ def test_shares_that_cant_be(tmp_path: Path, share: object) -> None:
     assert problems(table(file, test=share)) == (
         f"data.test={share}: must be a number between 0 and 1, both excluded, as a share of "
         "data.train, or a file",
+    )
+
+
+def test_a_share_of_too_few_texts(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", "text,label\n" + "good,1\nbad,0\n" * 10)
+    assert problems(table(file, test=0.2)) == (
+        "data.test=0.2 leaves no row to train on, or none to test on: data.train has 20 rows with "
+        "2 different texts, and the rows of one text stay together; give another share, more rows, "
+        "or a file",
     )
 
 

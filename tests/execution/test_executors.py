@@ -1,17 +1,19 @@
 """Worker processes for real: begun, shared out, killed and ended."""
 
+import ctypes
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import BrokenExecutor
+from concurrent.futures import BrokenExecutor, Future
 from pathlib import Path
 
 import pytest
 
 from rnnexp.cores import available_cores
+from rnnexp.execution import interrupt
 from rnnexp.execution.executors import InProcessExecutor, WorkerExecutor
 
 
@@ -94,6 +96,82 @@ def test_a_call_can_be_interrupted_and_an_idle_worker_lives_on(workers: WorkerEx
         assert isinstance(future.exception(timeout=30), KeyboardInterrupt)
     workers.interrupt(at_once=True)  # nobody is busy
     assert pid in {workers.submit(os.getpid).result(timeout=30) for _ in range(4)}
+
+
+def wait_for_the_end(flag: str) -> bool:
+    """A call that ends when it is asked to, as `report` does; it leaves a file when it begins."""
+    Path(flag).touch()
+    while not interrupt.is_requested():
+        time.sleep(0.02)
+    return True
+
+
+def begun(executor: WorkerExecutor, flag: Path) -> Future[bool]:
+    future = executor.submit(wait_for_the_end, str(flag))
+    while not flag.exists():
+        time.sleep(0.02)
+    return future
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_worker_dies_of_a_signal_that_the_sweep_has_not_announced(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with WorkerExecutor(1) as executor:
+        pid = executor.submit(os.getpid).result()
+        future = begun(executor, tmp_path / "a")
+        os.kill(pid, number)
+        with pytest.raises(BrokenExecutor):
+            future.result(timeout=30)
+        assert executor.submit(os.getpid).result() != pid
+        future = begun(executor, tmp_path / "b")  # the new worker is not interrupted
+        time.sleep(0.2)
+        assert not future.done()
+        executor.interrupt(at_once=False)
+        assert future.result(timeout=30)
+
+
+def test_a_signal_to_all_processes_of_a_sweep_lets_a_call_end_as_it_is_asked_to(
+    tmp_path: Path,
+) -> None:
+    with WorkerExecutor(1) as executor:
+        pid = executor.submit(os.getpid).result()
+        future = begun(executor, tmp_path / "a")
+        os.kill(pid, signal.SIGTERM)  # the worker gets it first
+        time.sleep(0.3)
+        executor.interrupt(at_once=False)
+        assert future.result(timeout=30)
+        assert executor.submit(os.getpid).result() == pid
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_call_that_was_submitted_before_the_request_does_not_begin(at_once: bool) -> None:
+    with WorkerExecutor(1) as executor:
+        first = executor.submit(time.sleep, 60 if at_once else 1)  # its worker has yet to start
+        second = executor.submit(os.getpid)
+        executor.interrupt(at_once=at_once)
+        for future in (first, second):
+            assert isinstance(future.exception(timeout=30), KeyboardInterrupt)
+        assert executor.submit(os.getpid).result(timeout=30) != os.getpid()
+
+
+def hang() -> None:
+    """Hang in C, where no signal is handled."""
+    ctypes.PyDLL(None).sleep(600)
+
+
+def test_a_call_that_hangs_is_killed(tmp_path: Path) -> None:
+    with WorkerExecutor(2) as executor:
+        pid = executor.submit(os.getpid).result()
+        hanging, other = executor.submit(hang), begun(executor, tmp_path / "a")
+        executor.kill(hanging)
+        with pytest.raises(BrokenExecutor):
+            hanging.result(timeout=30)
+        assert not other.done()
+        executor.kill(hanging)  # no longer there
+        executor.interrupt(at_once=False)
+        assert other.result(timeout=30)
+        assert not _lives(pid)
 
 
 def test_a_worker_is_replaced_after_its_share_of_calls() -> None:

@@ -36,6 +36,8 @@ def failed(error: BaseException) -> Future[JobReturn]:
         (job(OSError("disk"), JobStatus.FAILED), State.FAIL, None, "OSError: disk"),
         (failed(BrokenProcessPool("gone")), State.FAIL, None, "its worker process died"),
         (failed(OSError(errno.ENOSPC, "full")), State.FAIL, None, "the disk was full"),
+        (failed(OSError(errno.EDQUOT, "over", "/a")), State.FAIL, None, "the disk was full: /a"),
+        (failed(RuntimeError("No space left on device")), State.FAIL, None, "the disk was full"),
     ],
 )
 def test_the_result_of_a_job(

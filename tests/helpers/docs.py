@@ -13,7 +13,9 @@ from pathlib import Path
 from tests.helpers.commands import EAGER, ROOT
 
 DOCS = ROOT / "docs"
-REVIEWS = "review,sentiment\n" + "a good film,positive\na bad film,negative\n" * 10
+REVIEWS = "review,sentiment\n" + "".join(
+    f"a good film {n},positive\na bad film {n},negative\n" for n in range(10)
+)
 SWEEP = re.compile(r"(?:PYTHONPATH=docs/examples )?python sweep\.py\b")
 PROGRAMS = ("python", "rnnexp", "optuna", "mlflow")
 # As zsh does, bash ends with an error where a pattern matches no file: `callbacks=[a,b]` is one.

@@ -130,6 +130,25 @@ def test_what_a_snapshot_shows(snapshot: Snapshot) -> None:
     assert snapshot.command == "python sweep.py lr=0.003 'x='\"'\"'a b'\"'\"''"
 
 
+def test_the_time_between_attempts_is_not_counted() -> None:
+    weekend = 216_000.0
+    pruned = trial(0.8, state=TrialState.PRUNED, values=(0.9, 0.8), seconds=weekend)
+    result = Result(State.PRUNED, 0.8, 1, "behind", seconds=20.0)
+    pruned.user_attrs[TrialAttrs.RESULT] = result.to_json()
+    # A later attempt of these two began a second before the end of the first one.
+    clock = {TrialAttrs.CLOCK: {"seconds": 7.0, "since": at(weekend - 1).isoformat()}}
+    died = trial(state=TrialState.FAIL, seconds=weekend, reason="its worker process died")
+    running = trial(state=TrialState.RUNNING, values=(0.4,))
+    for made in (died, running):
+        made.user_attrs.update(clock)
+    complete = trial(0.5, values=(0.9, 0.6, 0.5, 0.5))
+    found = snapshot_of(study_of(complete, pruned, died, running))
+    assert found.spent[TrialState.PRUNED].seconds == 20
+    assert found.spent[TrialState.FAIL].seconds == 8
+    assert found.spent[TrialState.RUNNING].seconds == 8
+    assert found.saved == (2, 20)  # two epochs of ten seconds
+
+
 def test_the_best_may_be_the_most() -> None:
     study = study_of(trial(1.0), trial(2.0, values=(2.0, 3.0)), direction="maximize")
     snapshot = snapshot_of(study)

@@ -15,7 +15,8 @@ from rnnexp.objective import Objective
 from rnnexp.reproduce.confirm import Confirmation
 from rnnexp.reproduce.leaders import other_seeds
 from rnnexp.storage.run_reader import RunReader
-from tests.helpers.commands import Command, Ended
+from rnnexp.storage.schema import Kind, Tags
+from tests.helpers.commands import Command, Ended, metrics
 
 HERE = OmegaConf.create({"_target_": "rnnexp.execution.executors.InProcessExecutor"})
 
@@ -196,3 +197,51 @@ def test_the_command_trains_on_workers(command: Command, monkeypatch: pytest.Mon
     assert "4 of 4: trial " in invoked.stderr
     leaders = json.loads(invoked.stdout)["leaders"]
     assert [len(leader["values"]) for leader in leaders] == [2, 2]
+
+
+@pytest.mark.usefixtures("confirmed")
+def test_a_seed_that_diverged_earlier_counts_as_lost(reader: RunReader) -> None:
+    study = reader.study("s")
+    first, second = Confirmation(reader, study, top=2, seeds=2).leaders
+    tags = {"study": "s", "seed": "4", "mlflow.parentRunId": study.info.run_id, "state": "FAIL"}
+    for leader, value in ((first, math.nan), (second, 0.5)):  # the second one's worker died
+        tags |= {Tags.CONFIRMS: leader.run.info.run_id, Tags.KIND: Kind.CONFIRMATION}
+        run = reader.client.create_run(study.info.experiment_id, tags=tags)
+        reader.client.log_metric(run.info.run_id, "loss", value)
+        reader.client.set_terminated(run.info.run_id, "FAILED")
+    found = Confirmation(reader, study, top=2, seeds=3)
+    assert found.seeds == [2, 3, 4]
+    assert [(leader.trial, seed) for leader, seed in found.pending] == [(second.trial, 4)]
+    assert [leader.diverged for leader in found.leaders] == [{4}, set()]
+    found.leaders[1].values[4] = 0.6
+    assert found.survives is False
+    assert f"Trial {first.trial} diverged with 1 of its 3 seeds" in found.verdict()
+
+
+@pytest.mark.slow
+def test_a_training_whose_worker_dies_is_retried_and_then_fails(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = Path.cwd() / "times"
+    swept = command(
+        "-m",
+        "hydra.sweeper.study_name=s",
+        "hydra.sweeper.n_trials=1",
+        f"+callbacks.kill={{_target_:tests.helpers.failing.KillAsOftenAs,epoch:1,file:'{file}'}}",
+    )
+    assert swept.code == 0, swept.err
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    reader = RunReader(f"sqlite:///{swept.path}/mlflow.db")
+    file.write_text("3")
+    invoked = invoke(reader, "s", "--seeds=2", "--n-jobs=1")
+    assert invoked.exit_code == 0, invoked.output
+    assert file.read_text() == "0"
+    runs = reader.confirmations(reader.study("s"))
+    outcomes = {run.data.tags["seed"]: run for run in runs}
+    first, second = (outcomes[seed] for seed in sorted(outcomes))
+    assert len(runs) == 2
+    assert (first.info.status, first.data.tags["state"]) == ("FAILED", "FAIL")
+    assert first.data.tags["reason"] == "its worker process died"
+    assert first.data.metrics["epochs"] == 1
+    assert (second.info.status, second.data.tags["state"]) == ("FINISHED", "COMPLETE")
+    assert [step for step, _ in metrics(swept, second, "val_loss")] == [0, 1]

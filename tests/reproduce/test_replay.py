@@ -223,6 +223,10 @@ def test_files_are_found_from_another_folder(
     assert {config.data.train, config.data.validation, config.fit.validation_data} == {str(table)}
     monkeypatch.chdir(tmp_path / "there")
     assert replay(reader, run, HERE).epochs == (1, 1)
+    table.write_text(table.read_text() + "a new film,1\n")
+    changed = f"its data have changed since it was trained: .*; data.train={table} had 2"
+    with pytest.raises(ConfigError, match=changed):
+        replay(reader, run, HERE)
     table.unlink()
     with pytest.raises(ConfigError, match=f"data.train={table} does not exist"):
         replay(reader, run, HERE)

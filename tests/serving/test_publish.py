@@ -65,7 +65,8 @@ def test_it_is_registered_and_the_champion(swept: Ended, reader: RunReader) -> N
     assert float(version.tags["best_value"]) == parent.data.metrics["best_value"]
     assert version.tags["objective"] == "min val_loss"
     assert "there was no champion" in version.description
-    assert "same data and by the same objective" in version.description
+    assert "on the same rows and by the same objective and loss or metric" in version.description
+    assert version.tags["identity"] == swept.runs()[1].data.tags["identity"]
     line = "mlflow models predict -m models:/s@champion --env-manager local -i sentences.csv -t csv"
     assert f"\n  {line}\n" in swept.out
 
@@ -152,9 +153,9 @@ def test_a_worse_one_does_not(published: Published) -> None:
 def test_another_objective_is_not_compared(published: Published) -> None:
     published("other", 1)
     client = published.reader.client
-    client.set_model_version_tag("other", "1", "objective", "max val_accuracy")
+    client.set_model_version_tag("other", "1", "identity", '{"objective": "max val_accuracy"}')
     text, _ = published("other", 0)[0]
-    assert "by another objective (max val_accuracy, this one min val_loss)" in text
+    assert "objective is max val_accuracy, this one's is min val_loss" in text
     assert published.champion("other") == "1"
 
 
@@ -220,11 +221,16 @@ def test_an_application_has_none(app: Command) -> None:
     assert publish(OmegaConf.create({"tracking": tracking}), run.info.run_id, "unused", None) == []
 
 
+def can_not_publish(config: object, run_id: str, study_run: str, name: str | None) -> object:  # noqa: ARG001
+    raise OSError("no room")
+
+
 def test_a_model_that_can_not_be_logged_costs_no_summary(app: Command) -> None:
-    arguments = ("-m", "hydra.sweeper.n_trials=1", "hydra.sweeper.publish=builtins.hex")
+    publish = "hydra.sweeper.publish=tests.serving.test_publish.can_not_publish"
+    arguments = ("-m", "hydra.sweeper.n_trials=1", publish)
     ended = app(*arguments, "hydra.sweeper.study_name=it s")
     assert ended.code == 0, ended.err
-    assert "The best model could not be logged: " in ended.out
+    assert "The best model could not be logged: no room. To do it later:" in ended.out
     assert (
         f"  rnnexp publish 'it s' --name 'it s' --tracking-uri sqlite:///{ended.path}" in ended.out
     )
@@ -232,3 +238,25 @@ def test_a_model_that_can_not_be_logged_costs_no_summary(app: Command) -> None:
         *arguments, "hydra.sweeper.registered_model_name=null", "hydra.sweeper.study_name=t"
     )
     assert "  rnnexp export t/0 t-model --tracking-uri" in ended.out
+
+
+def test_a_value_of_another_loss_is_not_compared(command: Command, swept: Ended) -> None:
+    ended = command(
+        *SWEEP[:-1], "hydra.sweeper.study_name=squares", "hydra.sweeper.registered_model_name=s",
+        "compile.loss._target_=keras.losses.MeanSquaredError", "fit.epochs=1", path=swept.path,
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    parents = [run for run in ended.runs() if "trial" not in run.data.tags]
+    values = {run.data.tags["study"]: run.data.metrics["best_value"] for run in parents}
+    assert values["squares"] < values["s"]  # and yet not better
+    reason = (
+        "not its champion: the two can't be compared: the champion's loss is binary_crossentropy, "
+        "this one's is mean_squared_error"
+    )
+    assert reason in " ".join(ended.out.split())
+    assert str(swept.client.get_model_version_by_alias("s", "champion").version) == "1"
+    uri = f"--tracking-uri=sqlite:///{swept.path}/mlflow.db"
+    compared = CliRunner().invoke(main, ["compare", "s", "squares", uri])
+    assert compared.output.startswith(
+        "Not ranked: their losses differ (a: binary_crossentropy, b: mean_squared_error)."
+    )

@@ -340,3 +340,36 @@ def test_the_reason_of_a_failed_attempt_is_deleted_though_it_was_queued(
         pass
     assert Tags.REASON not in MlflowClient(uri).get_run(run_id).data.tags
     assert not file.exists()
+
+
+@pytest.mark.parametrize("torn", ["", "{", '{"uri": "sqlite:///x"}', "[]", "\0" * 40, "null"])
+def test_a_torn_file_is_set_aside_and_the_others_are_delivered(
+    store: Path, run_id: str, tmp_path: Path, torn: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = Flaky(f"sqlite:///{store}")
+    client.away = MlflowException("the server is gone")
+    folders = [tmp_path / name for name in ("0", "1")]
+    for folder in folders:
+        folder.mkdir()
+    Outbox(client, run_id, folders[1] / Files.OUTBOX).send(metric(3))
+    (folders[0] / Files.OUTBOX).write_text(torn)
+    assert deliver_all(tmp_path) == (1, 0)
+    assert steps(store, run_id) == [3]
+    assert "0/mlflow.outbox is torn; it is kept as mlflow.outbox.unreadable" in caplog.text
+    assert (folders[0] / "mlflow.outbox.unreadable").read_text() == torn
+    (folders[0] / Files.OUTBOX).write_text(torn)  # a trial that is resumed in this folder
+    outbox = Outbox(MlflowClient(f"sqlite:///{store}"), run_id, folders[0] / Files.OUTBOX)
+    outbox.send(metric(4))
+    assert steps(store, run_id) == [3, 4]
+
+
+def test_the_writes_of_another_run_are_not_sent_to_this_one(
+    store: Path, run_id: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    client, file = Flaky(f"sqlite:///{store}"), tmp_path / Files.OUTBOX
+    client.away = MlflowException("the server is gone")
+    Outbox(client, "another", file).send(metric(3))
+    outbox = Outbox(MlflowClient(f"sqlite:///{store}"), run_id, file)
+    outbox.send(metric(4))
+    assert steps(store, run_id) == [4]
+    assert "holds the writes of another run, another; it is kept as" in caplog.text

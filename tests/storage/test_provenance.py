@@ -133,3 +133,18 @@ def test_a_sweep_says_what_it_was_made_with(
         assert "uncommitted.diff" not in {
             item.path for item in ended.client.list_artifacts(run.info.run_id)
         }
+    git(repository, "commit", "-qam", "second")
+    more = command(
+        "-m", "hydra.sweeper.resume=latest", "hydra.sweeper.n_trials=3",
+        "hydra.sweep.dir=multirun/s", tiny=False, path=repository, script=repository / "app.py",
+    )  # fmt: skip
+    assert more.code == 0, more.err
+    # Each sweep has its own commit, also while another sweep works on the study.
+    found = more.study()
+    commits = {
+        trial.user_attrs["sweep"]: run.data.tags["mlflow.source.git.commit"]
+        for trial, run in zip(found.trials, more.runs("app")[1:], strict=True)
+    }
+    assert list(commits.values()) == [commit, git(repository, "rev-parse", "HEAD")]
+    for sweep, expected in commits.items():
+        assert found.user_attrs[f"git:{sweep}"]["commit"] == expected

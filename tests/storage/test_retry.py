@@ -20,6 +20,9 @@ NO_SPACE = OSError(errno.ENOSPC, "No space left on device")
         (OSError("[Errno 28] Can't write data (No space left on device)"), True),
         (StorageInternalError("database or disk is full"), True),
         (ValueError("disk is full"), False),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), True),
+        (RuntimeError("write failed: Disk quota exceeded"), True),
+        (OSError(errno.EFBIG, "File too large"), False),
     ],
 )
 def test_which_errors_are_of_a_full_disk(error: Exception, full: bool) -> None:

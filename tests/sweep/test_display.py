@@ -59,6 +59,15 @@ def test_the_table(study: optuna.Study) -> None:
     ]
 
 
+def test_params_with_brackets() -> None:
+    study = optuna.create_study()
+    choices = optuna.distributions.CategoricalDistribution(["[red]", "[a,b]"])
+    study.add_trial(create_trial(value=1.0, params={"c": "[red]"}, distributions={"c": choices}))
+    console = Console(file=io.StringIO(), width=120)
+    console.print(draw(study.trials, study.best_trial, BUDGET, seconds=1.0))
+    assert "c=[red]" in text_of(console)
+
+
 def test_before_anything_has_ended() -> None:
     console = Console(file=io.StringIO(), width=120)
     budget = Budget(OBJECTIVE, timeout=60.0)

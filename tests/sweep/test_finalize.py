@@ -103,13 +103,16 @@ def test_keep_none_keeps_a_checkpoint_that_was_not_evaluated(
     assert len(list(ended.path.rglob("multirun/**/*.fake"))) == int(is_kept)
 
 
-def test_the_direction_of_the_study_decides_what_is_best(app: Command) -> None:
-    ended = app(
-        *STUDY, "x=choice(1,3)", "hydra.sweeper.direction=maximize",
-        "+objective={monitor: value, mode: min}",
-    )  # fmt: skip
+def test_the_direction_follows_from_the_objective(app: Command) -> None:
+    both = ("x=choice(1,3)", "+objective={monitor: value, mode: max}")
+    refused = app(*STUDY, *both, "hydra.sweeper.direction=minimize")
+    assert refused.code == 1
+    assert "1. hydra.sweeper.direction=minimize, but more value is better by " in refused.err
+    assert refused.files() == set()
+    ended = app(*STUDY, *both)
     assert ended.code == 0, ended.err
     study = ended.study("s")
+    assert study.direction.name == "MAXIMIZE"
     assert f"Best trial: {study.best_trial.number}" in ended.out
     assert study.user_attrs["objective"] == "max value"
 

@@ -8,7 +8,13 @@ import optuna
 import pytest
 
 from rnnexp.storage.schema import StudyAttrs, TrialAttrs
-from rnnexp.sweep.heartbeat import Heartbeat, is_alive, live_sweeps, stale_trials
+from rnnexp.sweep.heartbeat import (
+    Heartbeat,
+    evaluated_trials,
+    is_alive,
+    live_sweeps,
+    stale_trials,
+)
 
 BEATING = """
 import sys
@@ -78,3 +84,19 @@ def test_a_sweep_that_has_ended_is_dead_though_its_process_is_not(tmp_path: Path
 
 def test_without_a_heartbeat_a_sweep_is_dead() -> None:
     assert not is_alive(None, time.time())
+
+
+def test_a_sweep_says_which_trial_it_evaluates_as_long_as_it_lives(tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path}/optuna.db"
+    study = optuna.create_study(study_name="s", storage=storage)
+    with Heartbeat(study) as one, Heartbeat(study) as other:
+        assert evaluated_trials(study) == set()
+        one.evaluates(3)
+        other.evaluates(4)
+        assert evaluated_trials(study) == {3, 4}
+        other.evaluates(None)
+        assert evaluated_trials(study) == {3}
+        dead = last_beat(study, one.sweep_id) | {"started": 1.0, "evaluates": 5}
+        study.set_user_attr(f"{StudyAttrs.HEARTBEAT}dead", dead)
+        assert evaluated_trials(study) == {3}
+    assert evaluated_trials(study) == set()

@@ -3,19 +3,23 @@
 import errno
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
+from hydra.core.utils import JobReturn
 
 from rnnexp.errors import SweepError
 from rnnexp.objective import Objective
 from rnnexp.result import Result, State
+from rnnexp.storage.optuna_store import stored_result
 from rnnexp.storage.schema import TrialAttrs
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.loop import Loop
 from rnnexp.sweep.loop_callbacks import LoopCallback
+from rnnexp.sweep.trial_ledger import TrialLedger
 from tests.helpers.loop_parts import FunctionJobs, ledger_in
 
 DIED = BrokenProcessPool("gone")
@@ -48,7 +52,10 @@ def script(*outcomes: object) -> Callable[[int], object]:
         ([None, 0.4], ["FAIL", "COMPLETE"], [0, 1]),
         ([DIED, 0.5, 0.4], ["COMPLETE", "COMPLETE"], [0, 0, 1]),  # lost, retried
         ([DIED, DIED, 0.4], ["FAIL", "COMPLETE"], [0, 0, 1]),  # lost twice: fails alone
-        ([FULL, FULL, FULL, 0.5, 0.4], ["COMPLETE", "COMPLETE"], [0, 0, 0, 0, 1]),
+        ([FULL, FULL, 0.5, 0.4], ["COMPLETE", "COMPLETE"], [0, 0, 0, 1]),
+        ([KeyboardInterrupt(), 0.5, 0.4], ["COMPLETE", "COMPLETE"], [0, 0, 1]),  # not asked for
+        ([KeyboardInterrupt(), DIED, 0.4], ["FAIL", "COMPLETE"], [0, 0, 1]),
+        ([FULL, DIED, 0.5, 0.4], ["COMPLETE", "COMPLETE"], [0, 0, 0, 1]),
     ],
 )
 def test_what_becomes_of_a_trial(
@@ -66,6 +73,92 @@ def test_what_becomes_of_a_trial(
             assert attempts == jobs.count(trial.number) - 1
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("moment", "submitted", "interrupted"),
+    [
+        ("overrides", [], [False]),  # never submitted
+        ("submit", [0], [False, False]),  # submitted, and interrupted as well
+        ("ask", [], [False]),
+    ],
+)
+def test_a_signal_that_comes_while_a_slot_is_filled_is_heeded(
+    tmp_path: Path,
+    number: signal.Signals,
+    moment: str,
+    submitted: list[int],
+    interrupted: list[bool],
+) -> None:
+    class Jobs(FunctionJobs):
+        def submit(self, overrides: Sequence[str], number_of_job: int) -> Future[JobReturn]:
+            self.submitted.append((number_of_job, tuple(overrides)))
+            if moment == "submit":
+                os.kill(os.getpid(), number)  # while the job is not yet among the running ones
+            future: Future[JobReturn] = Future()
+            future.set_exception(KeyboardInterrupt())
+            return future
+
+    class Ledger(TrialLedger):
+        def ask(self) -> int:
+            asked = super().ask()
+            if moment == "ask":
+                os.kill(os.getpid(), number)
+            return asked
+
+        def job_overrides(self, number_of_job: int) -> list[str]:
+            if moment == "overrides":
+                os.kill(os.getpid(), number)
+            return super().job_overrides(number_of_job)
+
+    with ledger_in(tmp_path) as plain:
+        ledger = Ledger(**vars(plain))
+        jobs = Jobs(script(), n_jobs=2)
+        with pytest.raises(KeyboardInterrupt):
+            Loop(jobs, ledger, budget(5)).run()
+        assert [job for job, _ in jobs.submitted] == submitted
+        assert jobs.interrupted == interrupted
+        assert [trial.state.name for trial in ledger.study.trials] == ["RUNNING"]
+
+
+def test_a_retry_that_comes_too_late_for_a_signal_is_left_to_a_resume(tmp_path: Path) -> None:
+    class Ledger(TrialLedger):
+        def retry(self, number: int, result: Result) -> bool:
+            os.kill(os.getpid(), signal.SIGINT)
+            return super().retry(number, result)
+
+    with ledger_in(tmp_path) as plain:
+        jobs = FunctionJobs(script(DIED))
+        with pytest.raises(KeyboardInterrupt):
+            Loop(jobs, Ledger(**vars(plain)), budget(5)).run()
+        assert [number for number, _ in jobs.submitted] == [0]
+
+
+def test_a_trial_that_takes_too_long_is_killed_and_retried_then_fails(tmp_path: Path) -> None:
+    killed: list[int] = []
+
+    class Jobs(FunctionJobs):
+        def submit(self, overrides: Sequence[str], number: int) -> Future[JobReturn]:
+            if number == 1:
+                return super().submit(overrides, number)
+            self.submitted.append((number, ()))
+            return Future()
+
+        def kill(self, future: Future[object]) -> None:
+            killed.append(len(self.submitted))
+            future.set_exception(DIED)
+
+    with ledger_in(tmp_path) as ledger:
+        jobs = Jobs(script(0.5))
+        Loop(jobs, ledger, budget(2), trial_timeout=0.3).run()
+        hung, complete = ledger.study.trials
+    assert killed == [1, 2]
+    assert [number for number, _ in jobs.submitted] == [0, 0, 1]
+    assert (hung.state.name, complete.state.name) == ("FAIL", "COMPLETE")
+    result = stored_result(hung)
+    assert result
+    assert result.reason == "it ran for more than 0.3 seconds (trial_timeout)"
+
+
 def test_an_interrupted_trial_stays_as_it_is_for_a_resume(tmp_path: Path) -> None:
     def interrupted(_number: int) -> object:
         os.kill(os.getpid(), signal.SIGINT)  # as Ctrl-C in the terminal
@@ -77,7 +170,7 @@ def test_an_interrupted_trial_stays_as_it_is_for_a_resume(tmp_path: Path) -> Non
         with pytest.raises(KeyboardInterrupt):
             loop.run()
         assert loop.stopped == "received SIGINT"
-        assert runner.interrupted == [False]
+        assert runner.interrupted == [False, False]  # once more after the job was submitted
         study = ledger.study
         assert [trial.state.name for trial in study.trials] == ["RUNNING"]
     with ledger_in(tmp_path, study) as ledger:  # a resume

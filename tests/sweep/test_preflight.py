@@ -34,3 +34,32 @@ def test_every_choice_and_both_ends_of_every_range_come_up_once(
     ended = app("-m", "hydra.sweeper.n_trials=1", "steps=4", check, *searched)
     assert ended.code == 0, ended.err
     assert [tuple(config.values()) for config in checked] == seen
+
+
+def no_arguments() -> list[str]:
+    return []
+
+
+def breaks(configs: Sequence[DictConfig]) -> list[str]:
+    raise KeyError("x" if configs else "")
+
+
+@pytest.mark.parametrize(
+    ("function", "path", "problem"),
+    [
+        ("check", "no_arguments", "too many positional arguments; give the import path of a "
+         "function of (configs), or null"),
+        ("evaluate", "no_arguments", "give the import path of a function of (config, run_id)"),
+        ("publish", "take_note", "function of (config, run_id, study_run, name), or null"),
+        ("evaluate", "evaluatte", "evaluatte"),
+        ("check", "breaks", "hydra.sweeper.check: the check itself failed: KeyError: 'x'"),
+    ],
+)  # fmt: skip
+def test_functions_that_can_not_be_called_are_refused(
+    app: Command, function: str, path: str, problem: str
+) -> None:
+    ended = app("-m", "x=choice(1)", f"hydra.sweeper.{function}=tests.sweep.test_preflight.{path}")
+    assert ended.code == 1
+    assert problem in ended.err
+    assert "Traceback" not in ended.err
+    assert ended.files() == set()

@@ -10,8 +10,10 @@ from mlflow.entities import Run
 from optuna.trial import TrialState
 
 from rnnexp.objective import Objective
+from rnnexp.storage.in_memory_tracker import MemoryRun
 from rnnexp.sweep.audit import audit
-from rnnexp.sweep.retention import Keep, keep_problems, trials_to_clear
+from rnnexp.sweep.heartbeat import Heartbeat
+from rnnexp.sweep.retention import Keep, Retention, keep_problems, trials_to_clear
 from tests.helpers.commands import ROOT, Command, Ended
 
 COMPLETE, PRUNED, FAIL, RUNNING, WAITING = (
@@ -178,6 +180,33 @@ def test_what_is_missing_is_found(saving: Sweep) -> None:
     assert found.repair
     found.repair()
     assert audit(study, client) == []
+
+
+def test_a_checkpoint_that_another_sweep_evaluates_stays_until_it_is_evaluated(
+    tmp_path: Path,
+) -> None:
+    study = optuna.create_study(direction="minimize")
+    study.add_trials(optuna.trial.create_trial(value=value) for value in (2.0, 1.0, 3.0))
+    folders = [tmp_path / str(number) for number in range(3)]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "best.fake").touch()
+    deleted: list[str] = []
+
+    class Deleting(MemoryRun):
+        def delete_checkpoint(self, _id: str | None, folder: Path, *_: object) -> None:
+            deleted.append(folder.name)
+
+    retention = Retention(study, 1, ["*.fake"], Deleting(), tmp_path)
+    with Heartbeat(study) as other:
+        other.evaluates(0)  # the best when the other sweep looked
+        retention.apply()
+        assert deleted == ["2"]
+        retention.on_idle()  # nothing has changed
+        assert deleted == ["2"]
+        other.evaluates(None)
+        retention.on_idle()
+        assert deleted == ["2", "0"]
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from rnnexp.execution.job_result import DISK_FULL, WORKER_DIED
+from rnnexp.execution.job_result import DISK_FULL, WORKER_DIED, Died, DiskFull
 from rnnexp.objective import Objective
 from rnnexp.result import Result, State
 from rnnexp.storage.in_memory_tracker import MemoryRun, MemoryTracker
@@ -20,6 +20,7 @@ from tests.helpers.loop_parts import ledger_in
 RUNNING, COMPLETE, PRUNED, FAIL = (
     TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL,
 )  # fmt: skip
+DIED, FULL = Died(State.FAIL, reason=WORKER_DIED), DiskFull(State.FAIL, reason=DISK_FULL)
 UNLIMITED = Budget(Objective("value", "min"))
 
 
@@ -47,7 +48,12 @@ def reported(ledger: TrialLedger) -> None:
 
 def retried(ledger: TrialLedger) -> None:
     reported(ledger)
-    assert ledger.retry(0, WORKER_DIED)
+    assert ledger.retry(0, DIED)
+
+
+def resumed(ledger: TrialLedger) -> None:
+    stale(ledger)
+    claim(ledger)
 
 
 def stale(ledger: TrialLedger) -> None:
@@ -83,16 +89,16 @@ def claim(ledger: TrialLedger) -> None:
 
 
 def retry(ledger: TrialLedger) -> None:
-    assert ledger.retry(0, WORKER_DIED)
+    assert ledger.retry(0, DIED)
 
 
 def retry_on_full_disk(ledger: TrialLedger) -> None:
-    assert ledger.retry(0, DISK_FULL)
+    assert ledger.retry(0, FULL)
 
 
 def no_retry(ledger: TrialLedger) -> None:
-    assert not ledger.retry(0, WORKER_DIED)
-    ledger.finish(0, Result(State.FAIL, reason=WORKER_DIED))
+    assert not ledger.retry(0, DIED)
+    ledger.finish(0, DIED)
 
 
 def claim_stored(ledger: TrialLedger) -> None:
@@ -113,6 +119,7 @@ def claim_stored(ledger: TrialLedger) -> None:
         (retried, no_retry, FAIL, None, 1),  # lost twice
         (retried, retry_on_full_disk, RUNNING, None, 2),  # a full disk uses up no retry
         (retried, finish(State.COMPLETE, 0.5), COMPLETE, 0.5, 1),
+        (resumed, retry, RUNNING, None, 2),  # a resume uses up no retry
         (stale, claim, RUNNING, None, 1),  # resumed
         (stale_half_drawn, claim, RUNNING, None, 1),
         (stale_with_result, claim_stored, COMPLETE, 0.25, 1),  # resumed, told
@@ -139,7 +146,7 @@ def test_a_transition(
         assert result
         assert result.state == state.name
         assert not (ledger.folder / "0" / Files.BACKUP).exists()
-    elif before in (reported, retried, stale):
+    elif before in (reported, retried, resumed, stale):
         assert (ledger.folder / "0" / Files.BACKUP).exists()
 
 
@@ -163,7 +170,7 @@ def test_the_run_of_a_dead_worker_is_ended(ledger: TrialLedger, is_stored: bool)
     if is_stored:
         trial = open_trial(ledger.study, ledger.storage, 0)
         trial.set_user_attr(TrialAttrs.RUN_ID, run.id)
-    ledger.finish(0, Result(State.FAIL, reason=WORKER_DIED))
+    ledger.finish(0, DIED)
     assert run.status == "FAILED"
     assert (run.tags[Tags.STATE], run.tags[Tags.REASON]) == ("FAIL", WORKER_DIED)
     assert run.metrics[Metrics.EPOCHS] == {0: 1.0}
@@ -180,6 +187,15 @@ def test_a_job_knows_its_study_and_folder(tmp_path: Path) -> None:
             r"hydra.sweeper.study_name='it\'s a study'",
             f"hydra.sweep.dir='{tmp_path}'",
         ]
+        # The first attempt has stored its folder, which may have the time in it.
+        trial = open_trial(study, ledger.storage, 0)
+        trial.set_user_attr(TrialAttrs.FOLDER, "x=1,a b/22-10")
+        assert ledger.job_overrides(0)[-1] == "hydra.sweep.subdir='x=1,a b/22-10'"
+        backup = tmp_path / "x=1,a b" / "22-10" / Files.BACKUP
+        backup.parent.mkdir(parents=True)
+        backup.touch()
+        ledger.finish(0, Result(State.COMPLETE, 0.5, 0))
+        assert not backup.exists()
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,19 @@ def test_an_epoch_is_logged_at_its_step_with_the_learning_rate(tmp_path: Path) -
     assert math.isnan(loss[1][1])
 
 
+def test_epochs_of_an_attempt_whose_backup_was_lost_are_logged_once(tmp_path: Path) -> None:
+    tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db", "test")
+    with tracker.run("a", tags={}, params={}) as run:
+        feed(LogEpoch(run, "loss"), [{"loss": 2.0}, {"loss": 1.0}])
+        callback = LogEpoch(run, "loss")
+        callback.catch_up({})
+        feed(callback, [{"loss": 2.5}, {"loss": 1.5}, {"loss": 0.5}])
+    from mlflow.tracking import MlflowClient
+
+    history = MlflowClient(tracker.uri).get_metric_history(run.id, "loss")
+    assert [(m.step, m.value) for m in history] == [(0, 2.0), (1, 1.0), (2, 0.5)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "values", "files"),
     [

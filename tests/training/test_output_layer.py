@@ -76,7 +76,8 @@ OUTPUTS = {
         ("binary_crossentropy", "binary", {"_target_": "keras.metrics.Precision"}, 0.5),
         ("binary_crossentropy", "binary", {"_target_": "keras.metrics.Recall"}, 0.5),
         ("binary_crossentropy", "binary", "accuracy", 0.5),
-        ("hinge", "binary", {"_target_": "keras.metrics.Precision"}, 0.5),
+        ("hinge", "binary", {"_target_": "keras.metrics.Precision", "thresholds": 0.0}, 0.5),
+        ("hinge", "binary", "accuracy", 0.5),  # every output is above 0
         ("mse", "binary", {"_target_": "keras.metrics.Recall"}, 0.5),
         ("categorical_crossentropy", "classes",
          {"_target_": F1, "average": "macro"}, 5 / 9),
@@ -99,3 +100,19 @@ def test_metrics_on_labels(loss: str, task: str, metric: Any, expected: float) -
     assert np.shape(score) == ()
     assert score == pytest.approx(expected, abs=1e-4)
     assert output_problems(config, dataset(task)) == []
+
+
+@pytest.mark.parametrize(
+    "loss",
+    ["hinge", {"_target_": "keras.losses.BinaryCrossentropy", "from_logits": True}],
+)
+def test_accuracy_of_scores_has_its_border_at_0(loss: Any) -> None:
+    config = OmegaConf.create(
+        {"compile": {"loss": loss, "optimizer": "sgd", "metrics": ["accuracy"]}}
+    )
+    output = output_of(config, dataset("binary"))
+    model = keras.Sequential([keras.Input((1,))])
+    model.compile(**compile_arguments(config, output))
+    scores = np.array([[-0.2], [0.3], [0.4], [-0.9]])
+    y = output.labels(np.array([0, 1, 1, 1]))
+    assert model.evaluate(scores, y, verbose=0, return_dict=True)["accuracy"] == 0.75

@@ -1,6 +1,7 @@
 """Checks of callbacks: their arguments, what they monitor, and the files that they write."""
 
 import math
+import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import keras_runtime
 from rnnexp.errors import one_line
 from rnnexp.number_ranges import NOT_NEGATIVE, SHARE, WHOLE, Range
-from rnnexp.objective import known_mode, objective_in
+from rnnexp.objective import MODES, known_mode, objective_in
 from rnnexp.storage.uris import write_problem
+from rnnexp.training.checks.checkpoint_files import checkpoint_file_problems
 from rnnexp.training.checks.choices import choice_problems
 from rnnexp.training.checks.learning_rates import scheduler_problems
 
@@ -36,7 +38,7 @@ RANGES = {
     "factor": SHARE,
 }
 CHOICES: dict[str, tuple[object, ...]] = {
-    "mode": ("auto", "min", "max"),
+    "mode": MODES,
     "restore_best_weights": (True, False),
     "save_best_only": (True, False),
     "save_weights_only": (True, False),
@@ -68,6 +70,7 @@ def callback_problems(config: DictConfig, model: "keras.Model", names: Sequence[
     return [
         *_monitor_problems(config, callbacks, names),
         *_file_problems(callbacks),
+        *checkpoint_file_problems(config, callbacks),
         *_pattern_problems(config, callbacks, names),
         *_mode_problems(config, callbacks),
         *_checkpoint_problems(config, callbacks),
@@ -95,11 +98,10 @@ def _is_number_or_none(value: object) -> bool:
 
 def _instantiate(config: DictConfig) -> Mapping[str, object]:
     # Any folder will do in place of the job's, since no callback writes yet.
-    text = OmegaConf.to_yaml(OmegaConf.create(config.get("callbacks") or {}))
-    checked = config.copy()
-    with open_dict(checked):
-        checked.callbacks = OmegaConf.create(text.replace(OUTPUT_DIR, tempfile.gettempdir()))
-    made: Mapping[str, object] = instantiate(checked.callbacks, _convert_="all")
+    plain = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    text = OmegaConf.to_yaml(plain).replace(OUTPUT_DIR, tempfile.gettempdir())
+    checked: Any = OmegaConf.create(re.sub(r"\$\{hydra:[^}]*\}", "0", text))
+    made: Mapping[str, object] = instantiate(checked.get("callbacks") or {}, _convert_="all")
     return made
 
 
@@ -154,15 +156,18 @@ def _pattern_problems(
 
 
 def _mode_problems(config: DictConfig, callbacks: Mapping[str, object]) -> Iterator[str]:
-    """Find callbacks that would stop a training since Keras can't tell what ``auto`` means."""
+    """Find callbacks to which the worst epoch is the best, or that can't tell which one is."""
     for name, callback in callbacks.items():
-        monitor = getattr(callback, "monitor", None)
-        is_auto = getattr(callback, "mode", None) == "auto"
-        if monitor and is_auto and known_mode(config, monitor) is None:
-            yield (
-                f"callbacks.{name}.mode=auto: it is unknown whether less or more {monitor} is "
-                "better; give min or max, or ${objective.mode}"
-            )
+        monitor, mode = getattr(callback, "monitor", None), getattr(callback, "mode", None)
+        if not isinstance(monitor, str) or mode not in MODES:
+            continue
+        known = known_mode(config, monitor)
+        where = f"callbacks.{name}.mode={mode}"
+        if mode == "auto" and known is None:
+            yield f"{where}: whether less or more {monitor} is better is unknown; give min or max"
+        elif known and mode not in ("auto", known):
+            more = "more" if known == "max" else "less"
+            yield f"{where}, but {more} {monitor} is better; give callbacks.{name}.mode={known}"
 
 
 def _checkpoint_problems(config: DictConfig, callbacks: Mapping[str, object]) -> Iterator[str]:

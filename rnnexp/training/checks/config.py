@@ -25,6 +25,11 @@ from rnnexp.training.checks.fit import fit_data_problems, fit_problems
 from rnnexp.training.checks.import_paths import import_path_problems
 from rnnexp.training.checks.learning_rates import learning_rate_problems
 from rnnexp.training.checks.output_layer import output_problems
+from rnnexp.training.checks.smallest_training import (
+    number_problems,
+    structure_of,
+    training_problems,
+)
 from rnnexp.training.model import build
 from rnnexp.training.output_layer import output_of
 
@@ -57,6 +62,7 @@ def check(configs: Sequence[DictConfig]) -> list[str]:
     """
     problems = _deterministic_problems(configs)
     built: set[str] = set()
+    trained: set[str] = set()
     for config in configs:
         settle_mode(config)
         if missing := _missing_keys(config):
@@ -70,7 +76,7 @@ def check(configs: Sequence[DictConfig]) -> list[str]:
         key = OmegaConf.to_yaml(built_from)
         if key not in built:
             built.add(key)
-            problems += _data_and_model_problems(config)
+            problems += _data_and_model_problems(config, trained)
     if not problems:
         log_counts(configs)
     return list(dict.fromkeys(problems))
@@ -117,7 +123,7 @@ def _value_problems(config: DictConfig) -> list[str]:
     return problems
 
 
-def _data_and_model_problems(config: DictConfig) -> list[str]:
+def _data_and_model_problems(config: DictConfig, trained: set[str]) -> list[str]:
     if problems := import_path_problems(config):
         return problems
     try:
@@ -128,10 +134,10 @@ def _data_and_model_problems(config: DictConfig) -> list[str]:
         return [f"data: {error}"]
     if problems := [*fit_data_problems(config, dataset), *output_problems(config, dataset)]:
         return problems
-    return _model_problems(config, dataset)
+    return _model_problems(config, dataset, trained)
 
 
-def _model_problems(config: DictConfig, dataset: Dataset) -> list[str]:
+def _model_problems(config: DictConfig, dataset: Dataset, trained: set[str]) -> list[str]:
     keras = keras_runtime.keras()
     output, train = output_of(config, dataset), dataset.train()
     try:
@@ -139,11 +145,11 @@ def _model_problems(config: DictConfig, dataset: Dataset) -> list[str]:
         keras.utils.clear_session(free_memory=False)
         model = build(config.copy(), dataset)
         model.run_eagerly = True  # a graph costs more than two rows
-        if (width := model.output_shape[-1]) != output.units:
+        if (width := model(train.x[:1]).shape[-1]) != output.units:
             wanted = f"for {output.units} classes" if output.units > 1 else "where one is needed"
             return [f"the model has {width} outputs {wanted}; give its last layer model.output_dim"]
-        names = list(
-            model.evaluate(train.x[:2], output.labels(train.y[:2]), verbose=0, return_dict=True)
+        values = model.evaluate(
+            train.x[:2], output.labels(train.y[:2]), verbose=0, return_dict=True
         )
     except DataError as error:
         return list(error.problems)
@@ -151,11 +157,16 @@ def _model_problems(config: DictConfig, dataset: Dataset) -> list[str]:
         return [
             f"the model can't be built and evaluated: {type(error).__name__}: {one_line(error)}"
         ]
-    return [
+    problems = [
+        *number_problems(values),
         *_checkpoint_problems(config, model),
         *learning_rate_problems(config, model, len(train.x)),
-        *callback_problems(config, model, names),
+        *callback_problems(config, model, list(values)),
     ]
+    if problems or (structure := structure_of(config)) in trained:
+        return problems
+    trained.add(structure)
+    return training_problems(config, dataset, model)
 
 
 def _checkpoint_problems(config: DictConfig, model: "keras.Model") -> list[str]:

@@ -13,12 +13,20 @@ from rnnexp.training.output_layer import (
     given_loss,
     is_for_classes,
     is_for_two_classes,
+    is_score,
     loss_of,
     output_of,
 )
 
 OF_SEVERAL_OUTPUTS = ("categorical", "sparse", "topk", "onehot")  # metrics, by their beginning
 F_SCORES = ("f1score", "fbetascore")
+# What metrics of probabilities need for logits and for the scores of a hinge loss.
+OF_PROBABILITIES = {
+    "auc": ("from_logits", "true"),
+    "binaryaccuracy": ("threshold", "0.0"),
+    "precision": ("thresholds", "0.0"),
+    "recall": ("thresholds", "0.0"),
+}
 
 
 def output_problems(config: DictConfig, dataset: Dataset) -> list[str]:
@@ -66,6 +74,18 @@ def _metric_problems(config: DictConfig, dataset: Dataset) -> Iterator[str]:
                 f"{where} without a threshold counts every row as positive, since the model has "
                 "one output; give threshold: 0.5"
             )
+        elif output.units == 1 and dataset.classes and is_score(config):
+            argument, value = OF_PROBABILITIES.get(name, ("", ""))
+            if name in F_SCORES or (argument and not _is_given(arguments.get(argument))):
+                remedy = f"give {argument}: {value}" if argument else "use Precision and Recall"
+                yield (
+                    f"{where} is for probabilities, but with compile.loss={loss} the output is a "
+                    f"score from below 0; {remedy}"
+                )
+
+
+def _is_given(argument: object) -> bool:
+    return argument is not None and argument is not False
 
 
 def _metrics(config: DictConfig) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -50,8 +50,13 @@ SECOND = (
         ([SECOND % "save_best_only:true", f"{CHECKPOINT}.filepath=there/second.keras"],
          "callbacks.second.filepath=second.keras: another callback saves to a file of this name"),
         (["callbacks.early_stopping.mode=auto"], None),
+        (["callbacks.early_stopping.monitor=val_accuracy", "callbacks.early_stopping.mode=max"],
+         None),
+        (["callbacks.early_stopping.monitor=val_accuracy"],  # with the mode of val_loss
+         "callbacks.early_stopping.mode=min, but more val_accuracy is better; give callbacks"),
+        ([f"{CHECKPOINT}.mode=max"], "model_checkpoint.mode=max, but less val_loss is better"),
         (["callbacks.early_stopping.mode=auto", "callbacks.early_stopping.monitor=val_quality"],
-         "callbacks.early_stopping.mode=auto: it is unknown whether less or more val_quality is"),
+         "callbacks.early_stopping.mode=auto: whether less or more val_quality is better is"),
     ],
 )  # fmt: skip
 def test_the_best_epochs_model_is_kept(

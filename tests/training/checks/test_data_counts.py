@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from rnnexp.execution.application_hooks import call_check
 from rnnexp.training.checks.data_counts import log_counts
 
-LINE = "96 training, 24 validation, 40 test rows; by class 0: "
+LINE = "data: 96 training, 24 validation, 40 test rows; by class 0: "
 
 
 def test_each_line_is_logged_once(

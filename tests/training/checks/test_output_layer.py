@@ -52,6 +52,15 @@ SPARSE = "sparse_categorical_crossentropy"
         ("binary_crossentropy", "binary", {"_target_": "keras.metrics.F1Score", "threshold": 0.5},
          None),
         ("mse", "regression", "top_k_categorical_accuracy", "compares one output a class"),
+        ("hinge", "binary", {"_target_": "keras.metrics.AUC"},
+         "is for probabilities, but with compile.loss=hinge the output is a score from below 0; "
+         "give from_logits: true"),
+        ("hinge", "binary", {"_target_": "keras.metrics.AUC", "from_logits": True}, None),
+        ("hinge", "binary", "precision", "give thresholds: 0.0"),
+        ("hinge", "binary", {"_target_": "keras.metrics.Recall", "thresholds": 0.0}, None),
+        ("hinge", "binary", {"_target_": "keras.metrics.F1Score", "threshold": 0.5},
+         "use Precision and Recall"),
+        ("hinge", "binary", "accuracy", None),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("key", ["metrics", "weighted_metrics"])

@@ -1,0 +1,140 @@
+"""The smallest real training, before trial 0: one step of `fit`, saved, and read back.
+
+What would break at the end of an epoch, or of a study, breaks here.
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+
+from rnnexp.data import Dataset
+from rnnexp.errors import one_line
+from rnnexp.training.checkpoint import WEIGHTS, load_file
+from rnnexp.training.model import build, module_of
+from rnnexp.training.output_layer import output_of
+from rnnexp.training.saved_model import load_saved, own_objects
+
+if TYPE_CHECKING:
+    import keras
+
+ROWS, COLUMNS = 2, 8
+# In a config without numbers: models that differ in their sizes alone are saved alike.
+PARTS = ("data", "model", "compile", "callbacks")
+PUBLISH = "hydra.sweeper.publish"
+
+
+def structure_of(config: DictConfig) -> str:
+    """Return a config without its numbers: what has the same text is trained and saved alike.
+
+    Args:
+        config: The whole config.
+    """
+    plain: Any = OmegaConf.to_container(OmegaConf.masked_copy(config, list(PARTS)), resolve=False)
+    publish = OmegaConf.select(config, PUBLISH)
+    return OmegaConf.to_yaml({"config": _without_numbers(plain), "publish": publish})
+
+
+def number_problems(values: Mapping[str, Any]) -> list[str]:
+    """Return which metrics are no numbers.
+
+    Args:
+        values: The values of loss and metrics by name, as of ``model.evaluate``.
+    """
+    problems = []
+    for name, value in values.items():
+        shape = None if value is None else np.shape(value)
+        if shape == () and isinstance(value, int | float | np.number | np.ndarray):
+            continue
+        found = f"an array of shape {shape}" if shape else f"{value!r}"
+        hint = "; give average=macro" if "f1" in name or "fbeta" in name else ""
+        problems.append(
+            f"compile.metrics: {name} is {found}; a metric must be one number an epoch{hint}"
+        )
+    return problems
+
+
+def training_problems(config: DictConfig, dataset: Dataset, model: "keras.Model") -> list[str]:
+    """Return why a model can't be trained, saved, or read back.
+
+    Args:
+        config: The whole config.
+        dataset: The data of the config.
+        model: The model of the config, built and compiled. It is trained.
+    """
+    try:
+        _train(config, dataset, model)
+    except Exception as error:  # whatever Keras, or a class of the user's, raises
+        return [_problem("trained", error)]
+    with tempfile.TemporaryDirectory() as folder:
+        for ending in sorted(set(_endings(config))):
+            if problem := _file_problem(config, dataset, model, Path(folder, f"model{ending}")):
+                return [problem]
+        if OmegaConf.select(config, PUBLISH):
+            return _publish_problems(config, model, Path(folder, "model.keras"))
+    return []
+
+
+def _train(config: DictConfig, dataset: Dataset, model: "keras.Model") -> None:
+    """Train one step, on a few columns if the model takes them: each costs time in an RNN."""
+    train = dataset.train()
+    x, y = train.x[:ROWS], output_of(config, dataset).labels(train.y[:ROWS])
+    try:
+        model.train_on_batch(x[:, x.any(axis=0)][:, :COLUMNS], y)
+    except Exception:  # a model may need texts of their full length
+        model.train_on_batch(x, y)
+
+
+def _file_problem(
+    config: DictConfig, dataset: Dataset, model: "keras.Model", file: Path
+) -> str | None:
+    """Save a model, and restore another one of the same config from the file."""
+    is_saved = False
+    try:
+        if file.name.endswith(WEIGHTS):
+            model.save_weights(file)
+        else:
+            model.save(file)
+        is_saved = True
+        load_file(build(config.copy(), dataset), file)
+    except Exception as error:  # whatever Keras, or a class of the user's, raises
+        ending = file.name.removeprefix("model")
+        return _problem(f"{'restored from' if is_saved else 'saved in'} a {ending} file", error)
+    return None
+
+
+def _publish_problems(config: DictConfig, model: "keras.Model", file: Path) -> list[str]:
+    try:
+        if not file.exists():
+            model.save(file)
+        load_saved(file, own_objects(file, module_of(config)))
+    except Exception as error:  # whatever Keras, or a class of the user's, raises
+        step = "loaded from its file, as a published model is: give hydra.sweeper.publish=null, or"
+        step += " mend its parts (see docs/howto/serve.md)"
+        return [_problem(step, error)]
+    return []
+
+
+def _problem(step: str, error: Exception) -> str:
+    text = one_line(error).partition(" Full object config:")[0]
+    return f"the model can't be {step}: {type(error).__name__}: {text[:500]}"
+
+
+def _endings(config: DictConfig) -> Iterator[str]:
+    """Yield the endings of the config's checkpoint files."""
+    plain: Any = OmegaConf.to_container(config, resolve=False)
+    for callback in (plain.get("callbacks") or {}).values():
+        if isinstance(callback, dict) and (filepath := callback.get("filepath")):
+            yield WEIGHTS if str(filepath).endswith(WEIGHTS) else ".keras"
+
+
+def _without_numbers(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _without_numbers(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_without_numbers(value) for value in node]
+    is_number = isinstance(node, int | float) and not isinstance(node, bool)
+    return 0 if is_number else node
