@@ -1,6 +1,5 @@
 """An MLflow store: its client, single runs of it, and the commands that show it."""
 
-import json
 import shlex
 import shutil
 import time
@@ -17,6 +16,7 @@ from mlflow.tracking import MlflowClient, get_tracking_uri
 from rnnexp.passwords import for_mlflow, to_type
 from rnnexp.storage.locks import locked
 from rnnexp.storage.mlflow_run import Run, now_ms, stored_names
+from rnnexp.storage.outbox import read
 from rnnexp.storage.retry import FIRST_PAUSE, LONGEST_PAUSE, retry_transient
 from rnnexp.storage.schema import Files, Tags
 from rnnexp.storage.store_problems import new_store_problem, opening_problem, read_problem
@@ -178,9 +178,8 @@ def _start_folder() -> AbstractContextManager[None]:
 def _queued_file(job: Path, path: str) -> Path | None:
     """Return the file that waits in a job's folder to be stored as an artifact."""
     for name in (Files.OUTBOX, Files.REFUSED):
-        if not (job / name).exists():
-            continue
-        for entry in json.loads((job / name).read_text())["entries"]:
+        saved = read(job / name) if (job / name).exists() else None
+        for entry in saved["entries"] if saved else ():
             if entry["kind"] == "file":
                 file = Path(entry["path"])
                 if (Path(entry["folder"] or "") / file.name) == Path(path) and file.exists():
