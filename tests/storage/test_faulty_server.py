@@ -18,6 +18,7 @@ from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.outbox import deliver_all
 from rnnexp.storage.refused_writes import deliver_refused
+from rnnexp.storage.registry import Registry
 from rnnexp.storage.run_reader import RunReader
 from rnnexp.storage.schema import Files
 from tests.helpers.commands import ROOT, Command
@@ -168,6 +169,21 @@ def test_a_run_whose_answer_is_lost_is_made_once(server: FaultyServer, times: in
     found = client.search_runs([experiment.experiment_id])
     assert [one.info.run_id for one in found] == [run.id]
     assert tracker.find({"study": "s"}) == run.id
+
+
+def test_a_version_whose_answer_is_lost_is_made_once(server: FaultyServer, tmp_path: Path) -> None:
+    client = MlflowClient(server.uri)
+    run = client.create_run("0").info.run_id
+    model = client.create_logged_model("0", source_run_id=run)
+    (tmp_path / "MLmodel").write_text("flavors: {}")
+    client.log_model_artifacts(model.model_id, str(tmp_path))
+    server.fail(
+        {"path": "registered-models/create", "answer": "lost", "times": 1},
+        {"path": "model-versions/create", "answer": "lost", "times": 1},
+    )
+    version = Registry(client, "lost").add(model.model_id, run, {})
+    found = client.search_model_versions("name = 'lost'")
+    assert [one.version for one in found] == [version.version]
 
 
 def evaluated(config: DictConfig, run_id: str) -> dict[str, float]:
