@@ -158,7 +158,7 @@ def test_a_sweep_its_resume_and_every_command(
         storage, tracking = given(word)
         done = subprocess.run(
             [sys.executable, str(ROOT / "sweep.py"), "-m", *TINY, EAGER, "fit.epochs=1",
-             "+who=${oc.env:HIDDEN}",
+             "+who=${oc.env:HIDDEN}", f"+db.password={SECRET}",
              "hydra.sweeper.n_jobs=1", f"hydra.sweeper.storage={storage}",
              f"tracking.uri={tracking}", *overrides],
             cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False, text=True,

@@ -5,6 +5,7 @@ first, and a hint is added where it has refused a command line.
 """
 
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,18 +18,48 @@ from omegaconf.errors import OmegaConfBaseException
 from rnnexp.formatting import did_you_mean
 from rnnexp.search.quoting import can_be_read, for_shell, in_quotes
 
+# Hydra's flags that print something in place of running.
+PRINTS = {
+    "-sc",
+    "--shell-completion",
+    "-c",
+    "--cfg",
+    "-i",
+    "--info",
+    "-h",
+    "--help",
+    "--hydra-help",
+}
 CLASS_WEIGHT = "fit.class_weight"
 
 
 @contextmanager
 def hints_on_refusals() -> Iterator[None]:
-    """Print a hint below Hydra's message if Hydra ends the process by an error that has one."""
+    """Print a hint below Hydra's message if Hydra ends the process by an error that has one.
+
+    Where Hydra only prints, as with ``--cfg`` or ``-sc``, a reader that has enough, such as `head`,
+    ends the process without a traceback, as it ends other programs.
+    """
     try:
-        yield
+        with _ended_by_its_reader():
+            yield
     except SystemExit as end:
         if hint := hint_on(end.__context__):  # the error on which Hydra called `sys.exit`
             sys.stderr.write(f"Hint: {hint}\n")
         raise
+
+
+@contextmanager
+def _ended_by_its_reader() -> Iterator[None]:
+    if not PRINTS & set(sys.argv) or not hasattr(signal, "SIGPIPE"):
+        yield
+        return
+    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        yield
+        sys.stdout.flush()
+    finally:
+        signal.signal(signal.SIGPIPE, before)
 
 
 def hint_on(error: BaseException | None) -> str | None:
@@ -81,7 +112,7 @@ def _on_syntax(override: str) -> str | None:
     is_dict = value.startswith("{")
     if is_dict or not can_be_read(f"{key}=1"):
         where = "the keys of a dict" if is_dict else "a key"
-        hint = f"Hydra takes neither quotes nor letters but ASCII in {where}"
+        hint = f"in {where}, Hydra takes ASCII letters only, and no quotes"
         if key.lstrip("+").startswith(CLASS_WEIGHT):
             weights = for_shell(f"{CLASS_WEIGHT}=[1.0,2.0]")
             hint += f"; weights can also be a list, in the order of the classes: {weights}"

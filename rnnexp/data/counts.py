@@ -22,8 +22,8 @@ class Counts:
             None for a file that is not a text.
         rows: The number of rows by part: ``train``, ``validation`` and ``test``.
         classes: The number of rows of each class, by part; empty for a regression.
-        repeated: The number of rows whose text is in the training part too, by part. A validation
-            row counts if its text is trained on.
+        repeated: The number of validation rows whose text is trained on, and of test rows whose
+            text is trained on or validated on.
     """
 
     files: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
@@ -55,7 +55,10 @@ class Counts:
             "validation": corpora.get("validation") or train.rows(rows[trained:]),
             "test": corpora["test"],
         }
-        known = {"validation": set(parts["train"].texts), "test": set(train.texts)}
+        known = {
+            "validation": set(parts["train"].texts),
+            "test": {*train.texts, *parts["validation"].texts},
+        }
         return cls(
             files={name: corpus.file for name, corpus in corpora.items() if corpus.file},
             rows={name: len(part.texts) for name, part in parts.items()},
@@ -94,7 +97,7 @@ class Counts:
         Args:
             classes: The labels; empty for a regression.
         """
-        where = {"validation": "trained on", "test": "in the training part"}
+        where = {"validation": "trained on", "test": "trained on or validated on"}
         warnings = [
             f"{'all' if count == self.rows[name] else f'{count} of the'} {self.rows[name]} "
             f"{PARTS[name]} rows have a text that is {where[name]} too, so the {PARTS[name]} score "

@@ -74,7 +74,7 @@ class Table(Source):
                 f"data.text={self.text} and data.label={self.label} are one column, so the label "
                 "would be read off the text; give the names of two columns"
             )
-        if "test" in files and files["test"] == files.get("validation"):
+        if {"test", "validation"} <= set(files) and _is_same(files["test"], files["validation"]):
             problems.append(
                 f"fit.validation_data={files['test']} is the file of data.test too, so the search "
                 "would choose by the test part; give another file, or null to validate on "
@@ -158,6 +158,10 @@ class Table(Source):
         if problems:
             raise DataError(problems)
         return Corpus(texts, labels, weights, (len(texts), columns.lines))
+
+
+def _is_same(file: Path, other: Path) -> bool:
+    return file.resolve() == other.resolve()
 
 
 def _column(name: object) -> str:

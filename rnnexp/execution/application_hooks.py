@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 
 from rnnexp.errors import one_line
 from rnnexp.execution.launching import Jobs
+from rnnexp.identity import Digests, Identity, measured
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +85,25 @@ class Application:
     check: Check | None = None
     evaluate: Evaluate | None = None
     publish: Publish | None = None
+
+    def checked(
+        self, configs: Sequence[DictConfig], direction: str | None, jobs: Jobs
+    ) -> tuple[list[str], Identity | None, Digests]:
+        """Check configs, then find what their values are measured on and by, where jobs run.
+
+        Args:
+            configs: Composed configs of trials, at the ends of the searched ranges.
+            direction: The study's direction, for configs without an objective.
+            jobs: Runs the check.
+
+        Returns:
+            The problems; the identity, None if it is not known; and the digests of the files.
+        """
+        problems = self.check_problems(configs, jobs)
+        if problems or not (self.check and configs):
+            return problems, None, Digests()
+        identity, digests, incomparable = jobs.call(measured, configs, direction).result()
+        return incomparable, identity, digests
 
     def check_problems(self, configs: Sequence[DictConfig], jobs: Jobs) -> list[str]:
         """Ask the application's own check, where jobs run.

@@ -1,21 +1,18 @@
 """The tracker: opens runs in one experiment of an MLflow store, and finds them again."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from rnnexp.objective import Objective
 from rnnexp.storage import schema
-from rnnexp.storage.mlflow_run import Run, now_ms, seconds_so_far, stored_name
+from rnnexp.storage.mlflow_run import Run, seconds_so_far
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.run_creation import continue_run, create_run, experiment_id, is_gone
 from rnnexp.storage.schema import Kind, Metrics, Tags
 from rnnexp.storage.store_problems import experiment_problem
-from rnnexp.storage.ui_view import TAG as VIEW
-from rnnexp.storage.ui_view import view
 
 
 class Tracker(MlflowStore):
@@ -150,17 +147,3 @@ class Tracker(MlflowStore):
         run.log_batch(metrics=spent, tags=tags)
         run.end_failed("")
         run.terminate()
-
-    @retry_transient
-    def save_view(self, run: Run, study: str, keys: Iterable[str], objective: Objective) -> None:
-        """Save a view of a study in MLflow's UI, and make the view the run's page.
-
-        Args:
-            run: The study's run.
-            study: The study's name.
-            keys: The searched config keys.
-            objective: By which the view is ordered.
-        """
-        if text := view(study, [stored_name(key) for key in keys], objective, now_ms()):
-            self.client().set_experiment_tag(run.experiment_id, f"{VIEW}{run.id}", text)
-            run.page += f"?viewStateShareKey={run.id}"

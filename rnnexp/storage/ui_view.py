@@ -7,9 +7,13 @@ saved in the UI is a tag of the experiment, which holds the page's state as JSON
 import base64
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+from mlflow.tracking import MlflowClient
 
 from rnnexp.objective import Objective
+from rnnexp.storage.mlflow_run import Run, now_ms, stored_name
+from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Metrics, Tags
 
 TAG = "mlflow.sharedViewState."  # MLflow's prefix, before the view's id
@@ -49,6 +53,24 @@ def view(study: str, params: Sequence[str], objective: Objective, now: int) -> s
     named = {"name": study, "createdAt": now, "updatedAt": now, "state": f"deflate;{packed}"}
     text = json.dumps(named)
     return text if len(text) <= MAX_LENGTH else None
+
+
+@retry_transient
+def save_view(
+    client: MlflowClient, run: Run, study: str, keys: Iterable[str], objective: Objective
+) -> None:
+    """Save a view of a study in MLflow's UI, and make the view the run's page.
+
+    Args:
+        client: MLflow's client of the store.
+        run: The study's run.
+        study: The study's name.
+        keys: The searched config keys.
+        objective: By which the view is ordered.
+    """
+    if text := view(study, [stored_name(key) for key in keys], objective, now_ms()):
+        client.set_experiment_tag(run.experiment_id, f"{TAG}{run.id}", text)
+        run.page += f"?viewStateShareKey={run.id}"
 
 
 def _filter(study: str) -> str:

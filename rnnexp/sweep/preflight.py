@@ -1,16 +1,21 @@
 """The checks before trial 0: every problem of a sweep at once, or its plan.
 
+    the search -> the settings -> sampler and pruner -> the functions of the application
+      -> the objective -> the application's own check -> the study to resume -> SweepPlan
+
 The checks of the application's own configs are left to the function named in
 ``hydra.sweeper.check``; this module knows Hydra, Optuna and the stores only.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import optuna
 from hydra.errors import HydraException
 from hydra.utils import instantiate
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from optuna.pruners import BasePruner
 
@@ -20,9 +25,9 @@ from rnnexp.execution.composer import Composer
 from rnnexp.execution.hydra_job import subdir_of
 from rnnexp.execution.launching import Jobs
 from rnnexp.execution.probe_configs import Probes, base_config
-from rnnexp.identity import Digests, Identity, measured
-from rnnexp.number_ranges import COUNT, NOT_NEGATIVE, POSITIVE, UNIT, WHOLE
-from rnnexp.objective import objective_in, objective_problems, settle_mode
+from rnnexp.identity import Identity
+from rnnexp.number_ranges import COUNT
+from rnnexp.objective import Objective, objective_in, objective_problems, settle_mode
 from rnnexp.passwords import concealed
 from rnnexp.search.conditions import as_overrides, with_conditions
 from rnnexp.search.dimension import Params
@@ -32,25 +37,30 @@ from rnnexp.search.seeded_sampler import SeededSampler
 from rnnexp.search.space import Space, parse
 from rnnexp.search.study_definition import definition
 from rnnexp.search.sweeps_file import sweeps_file_problems
-from rnnexp.storage.optuna_store import study_names
-from rnnexp.storage.registry import name_problem
-from rnnexp.storage.uris import is_in_memory, sqlite_file, write_problem
 from rnnexp.sweep.plan import SweepPlan
-from rnnexp.sweep.resume import resume_problems, run_problems, study_to_resume, taken_name
-from rnnexp.sweep.retention import keep_problems
+from rnnexp.sweep.resume import resume_problems, run_problems, study_to_resume
 from rnnexp.sweep.settings import SweepSettings
-from rnnexp.sweep.trial_folders import folder_problems, subdir_problems
+from rnnexp.sweep.settings_checks import settings_problems
+from rnnexp.sweep.trial_folders import folder_problems
 
-_RANGES = {
-    "n_trials": COUNT,
-    "n_jobs": COUNT,
-    "patience": COUNT,
-    "retries": WHOLE,
-    "timeout": POSITIVE,  # seconds
-    "trial_timeout": POSITIVE,  # seconds
-    "min_delta": NOT_NEGATIVE,
-    "max_failure_rate": UNIT,
-}
+
+@dataclass(frozen=True)
+class _Search:
+    """What is searched.
+
+    Attributes:
+        space: The search space.
+        fixed: The overrides that are the same for all trials and can be composed.
+        base: The composed config of a trial with nothing searched; None if it can't be composed.
+        enqueued: The params to try first.
+        is_readable: Whether the whole search could be read.
+    """
+
+    space: Space
+    fixed: Sequence[str]
+    base: DictConfig | None
+    enqueued: Sequence[Params]
+    is_readable: bool
 
 
 def preflight(
@@ -71,8 +81,40 @@ def preflight(
     Raises:
         ConfigError: If the sweep can't work; lists every problem.
     """
-    params, problems = as_overrides("hydra.sweeper.params", settings.params)
-    space, unread = parse([*params, *arguments], composer)
+    problems: list[str] = []
+    search = _search(settings, composer, arguments, problems)
+    untracked = settings.tracker().problems()
+    problems += [*settings_problems(settings, jobs), *untracked]
+    sampler, pruner = _sampler_and_pruner(settings, search, problems)
+    application, missing = load_application(settings.check, settings.evaluate, settings.publish)
+    problems += missing
+    configs = Probes(composer, search.space, search.fixed).configs(problems)
+    study, not_resumed = study_to_resume(settings)
+    problems += not_resumed
+    base = search.base
+    if base and not not_resumed:
+        problems += folder_problems(settings, partial(subdir_of, base), study)
+    objective = _objective(settings, search, problems)
+    unchecked, identity, digests = application.checked(configs, settings.direction, jobs)
+    problems += unchecked
+    identity = identity or Identity(str(objective))
+    now = concealed(definition(base, search.space)) if base else {}
+    if study and objective:
+        problems += resume_problems(settings, study, now, identity, digests)
+        problems += [] if untracked else run_problems(settings, study)
+    if problems or not (base and sampler and pruner and objective):
+        raise ConfigError(list(dict.fromkeys(problems)))
+    return SweepPlan(
+        settings, search.space, base, objective, identity, digests, now,
+        sampler, pruner, search.enqueued, application, study,
+    )  # fmt: skip
+
+
+def _search(
+    settings: SweepSettings, composer: Composer, arguments: Sequence[str], problems: list[str]
+) -> _Search:
+    params, unread = as_overrides("hydra.sweeper.params", settings.params)
+    space, unparsed = parse([*params, *arguments], composer)
     uncomposed: list[str] = []
     fixed, base = base_config(composer, space.fixed, uncomposed)
     space, conditional = with_conditions(
@@ -83,68 +125,37 @@ def preflight(
         base=base,
         groups=composer,
     )
-    sampler, pruner, unmade = _sampler_and_pruner(settings)
-    application, missing = load_application(settings.check, settings.evaluate, settings.publish)
-    problems += [*unread, *conditional, *_numbers(settings), *keep_problems(settings.keep)]
-    problems += [*unmade, *_storage(settings), *_jobs(settings, jobs)]
-    untracked = settings.tracker().problems()
-    problems += [*untracked, *_registered_model(settings), *missing]
-    problems += sweeps_file_problems(base)
+    enqueued, not_enqueued = enqueued_params(settings.enqueue, settings.storage, space)
+    problems += [*unread, *unparsed, *conditional, *sweeps_file_problems(base)]
     if not (space.dimensions or problems):
         problems.append(
             "nothing to search: give ranges in hydra.sweeper.params or on the command line, "
             "such as 'model.units=choice(32,64)', or leave out -m to train once"
         )
-    configs = Probes(composer, space, fixed).configs(uncomposed)
-    enqueued, not_enqueued = enqueued_params(settings.enqueue, settings.storage, space)
-    if sampler and pruner and not (unread or conditional or not_enqueued):
-        problems += _draw_problems(settings, pruner, space, enqueued)
     problems += [*uncomposed, *not_enqueued]
-    study, not_resumed = study_to_resume(settings)
-    problems += not_resumed
-    if base:
-        settle_mode(base)
-    if base and not not_resumed:
-        problems += folder_problems(settings, partial(subdir_of, base), study)
-    unclear = objective_problems(base, settings.direction) if base else []
-    objective = objective_in(base, settings.direction) if base and not unclear else None
-    now = concealed(definition(base, space)) if base else {}
-    problems += unclear
-    identity, digests = Identity(str(objective)), Digests()
-    unchecked = application.check_problems(configs, jobs)
-    problems += unchecked
-    if application.check and configs and not unchecked:
-        # What the values are measured on and by, and the files that are read.
-        identity, digests, incomparable = jobs.call(measured, configs, settings.direction).result()
-        problems += incomparable
-    if study and objective:
-        problems += resume_problems(settings, study, now, identity, digests)
-        problems += [] if untracked else run_problems(settings, study)
-    if problems or not (base and sampler and pruner and objective):
-        raise ConfigError(list(dict.fromkeys(problems)))
-    return SweepPlan(
-        settings, space, base, objective, identity, digests, now, sampler, pruner, enqueued,
-        application, study,
-    )  # fmt: skip
+    is_readable = not (unparsed or conditional or not_enqueued)
+    return _Search(space, fixed, base, enqueued, is_readable)
 
 
-def _numbers(settings: SweepSettings) -> list[str]:
-    problems = [
-        problem
-        for name, allowed in _RANGES.items()
-        if (value := getattr(settings, name)) is not None
-        for problem in allowed.problems(f"hydra.sweeper.{name}", value)
-    ]
-    if settings.n_trials is None and settings.timeout is None and settings.patience is None:
-        problems.append("hydra.sweeper.n_trials=null: needs a timeout or a patience, to end at all")
-    return problems
-
-
-def _sampler_and_pruner(settings: SweepSettings) -> tuple[Any, Any, list[str]]:
-    problems: list[str] = []
-    sampler = _made("sampler", settings.sampler, optuna.samplers.BaseSampler, problems)
+def _sampler_and_pruner(
+    settings: SweepSettings, search: _Search, problems: list[str]
+) -> tuple[Any, Any]:
+    """Make the sampler and the pruner, and let the sampler draw; None if one can't be made."""
+    made = _made("sampler", settings.sampler, optuna.samplers.BaseSampler, problems)
     pruner = _made("pruner", settings.pruner, optuna.pruners.BasePruner, problems)
-    return sampler and SeededSampler(settings.sampler), pruner, problems
+    if made and pruner and search.is_readable:
+        problems += _draw_problems(settings, pruner, search.space, search.enqueued)
+    return made and SeededSampler(settings.sampler), pruner
+
+
+def _objective(settings: SweepSettings, search: _Search, problems: list[str]) -> Objective | None:
+    base = search.base
+    if base is None:
+        return None
+    settle_mode(base)
+    unclear = objective_problems(base, settings.direction)
+    problems += unclear
+    return None if unclear else objective_in(base, settings.direction)
 
 
 def _draw_problems(
@@ -167,42 +178,3 @@ def _made(name: str, config: Mapping[str, Any], base: type, problems: list[str])
         problems.append(f"hydra.sweeper.{name}: {made!r} is not an Optuna {name}")
         return None
     return made
-
-
-def _storage(settings: SweepSettings) -> list[str]:
-    url = settings.storage
-    if (file := sqlite_file(url)) and file == sqlite_file(settings.tracker().uri):
-        return [f"hydra.sweeper.storage and tracking.uri are one file, {file}: give each its own"]
-    if is_in_memory(url):
-        return [
-            f"hydra.sweeper.storage={settings.given_storage}: each process would have a study of "
-            "its own; give a file, such as sqlite:///optuna.db"
-        ]
-    if problem := write_problem(url):
-        return [f"hydra.sweeper.storage: {problem}"]
-    try:
-        is_taken = settings.study_name in study_names(url)
-    except Exception as error:  # whatever the database's driver raises
-        return [f"hydra.sweeper.storage: {url} can't be opened: {one_line(error)}"]
-    return [taken_name(settings)] if is_taken and settings.resume is None else []
-
-
-def _jobs(settings: SweepSettings, jobs: Jobs) -> list[str]:
-    problems = subdir_problems(settings.subdir)
-    if settings.trial_timeout is None or jobs.can_kill:
-        return problems
-    return [
-        *problems,
-        f"hydra.sweeper.trial_timeout={settings.trial_timeout}: this launcher can't end a trial "
-        "that hangs, which takes a process for each; give hydra/launcher=workers, or null",
-    ]
-
-
-def _registered_model(settings: SweepSettings) -> list[str]:
-    name = settings.registered_model_name
-    if not settings.publish or name is None or not (problem := name_problem(name)):
-        return []
-    return [
-        f"hydra.sweeper.registered_model_name={name}: {problem}; give another name, or null to "
-        "register nothing. By default the name is the study's"
-    ]

@@ -6,6 +6,7 @@ import optuna
 
 from rnnexp.identity import Digests, Identity, changed_files
 from rnnexp.objective import Objective
+from rnnexp.search.quoting import as_value, for_shell
 from rnnexp.search.study_definition import differences
 from rnnexp.storage.optuna_store import open_storage, study_names, study_problem, unknown_study
 from rnnexp.storage.schema import StudyAttrs
@@ -81,8 +82,9 @@ def _other_model_name(settings: SweepSettings, study: optuna.Study) -> str:
 
 def taken_name(settings: SweepSettings) -> str:
     """Return the message on a new study whose name is taken."""
+    resume = for_shell(f"hydra.sweeper.resume={as_value(settings.study_name)}")
     return (
         f"hydra.sweeper.study_name={settings.study_name}: there is such a study in "
-        f"{settings.storage} already; resume it with hydra.sweeper.resume={settings.study_name}, "
-        "give another name, or leave the name out for a name with the time in it"
+        f"{settings.storage} already; resume it with {resume}, give another name, "
+        "or leave the name out for a name with the time in it"
     )

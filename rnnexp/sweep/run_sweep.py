@@ -36,6 +36,7 @@ from rnnexp.storage.outbox import deliver_all
 from rnnexp.storage.provenance import Git, environment, git_of_application, provenance_tags
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import VERSION, Artifacts, Files, Kind, Params, StudyAttrs, Tags
+from rnnexp.storage.ui_view import save_view
 from rnnexp.sweep.audit import audit
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.display import display_of
@@ -187,7 +188,7 @@ def _study_run(
         retry_transient(study.set_user_attr)(StudyAttrs.RUN_ID, run.id)
         # Each sweep of a study has a commit of its own, which its jobs read.
         retry_transient(study.set_user_attr)(f"{StudyAttrs.GIT}{heartbeat.sweep_id}", commit)
-        tracker.save_view(run, study.study_name, plan.space.by_key, plan.objective)
+        save_view(tracker.client(), run, study.study_name, plan.space.by_key, plan.objective)
         run.log_text(environment(commit), Artifacts.ENVIRONMENT)
         if git and git.dirty and tracker.uncommitted_diff:
             run.log_text(conceal(git.diff), Artifacts.DIFF)

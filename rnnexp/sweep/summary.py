@@ -41,6 +41,9 @@ def print_summary(outcome: SweepOutcome) -> None:
         block("The best trial was not evaluated. To do it later:", _resume_command(outcome.study))
     for title, line in outcome.published:
         block(title, line)
+    if outcome.failed_steps and not outcome.is_interrupted:
+        steps = ", ".join(f"{step} ({error})" for step, error in outcome.failed_steps.items())
+        block(f"Not done: {steps}. To do it later:", _resume_command(outcome.study))
     if outcome.is_finished and outcome.n_trials:
         more = 2 * outcome.n_trials
         block(f"Go on with this study, up to {more} trials:", _resume_command(outcome.study, more))

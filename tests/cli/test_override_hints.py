@@ -1,5 +1,8 @@
 """What Hydra takes is never refused, and what it refuses is explained."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,7 +83,7 @@ def test_what_hydra_takes(own: Path, arguments: list[str], printed: str) -> None
         ("+fit.class_weight.긍정=2.0", "in the order of the classes: 'fit.class_weight=[1.0,2.0]'"),
         (
             "+own={'리뷰':1}",
-            "neither quotes nor letters but ASCII in the keys of a dict",
+            "in the keys of a dict, Hydra takes ASCII letters only, and no quotes",
         ),
     ],
 )
@@ -93,6 +96,21 @@ def test_a_hint(command: Command, mode: list[str], argument: str, hint: str) -> 
     assert ended.files() == set()
 
 
+@pytest.mark.parametrize(
+    "folder", [["--config-dir=conf2"], ["hydra.searchpath=[file://conf2]"], ["-cd", "conf2"]]
+)
+def test_a_search_over_a_group_of_ones_own(own: Path, tmp_path: Path, folder: list[str]) -> None:
+    shutil.copytree(own / "conf2", tmp_path / "conf2")
+    (tmp_path / "conf2" / "extra" / "small.yaml").write_text("size: 1\n")
+    script = ROOT / "docs" / "examples" / "app.py"
+    arguments = ["-m", *folder, "hydra.sweeper.params=null", "+extra=glob(*)", "extra.size=2,3"]
+    few = ["hydra.sweeper.n_trials=9", "hydra/launcher=in_process"]
+    ended = run_here(script, [*arguments, *few], tmp_path)
+    assert ended.code == 0, ended.err
+    params = [(t.params["extra"], t.params["extra.size"]) for t in ended.study().trials]
+    assert sorted(params) == [("big", 2), ("big", 3), ("small", 2), ("small", 3)]
+
+
 def test_no_callbacks(command: Command) -> None:
     ended = command("callbacks=null", tiny=False)  # ends with a traceback of Hydra's
     assert ended.err.endswith("'callbacks=[]' chooses no callbacks\n")
@@ -103,3 +121,14 @@ def test_a_file_of_sweeps_without_its_first_line(command: Command, own: Path) ->
     assert ended.code == 1
     assert "sweeps/bare.yaml: its first line must be '# @package hydra.sweeper'" in ended.err
     assert ended.files() == {"conf2"}
+
+
+def test_a_reader_that_has_enough(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        ["bash", "-c", f"{sys.executable} {ROOT / 'sweep.py'} -sc install=bash | read line"],  # noqa: S607
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stderr == ""

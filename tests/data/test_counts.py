@@ -31,7 +31,7 @@ REPEATED = "so the {} score is too good for new texts; remove the duplicates bef
     ("train", "labels", "trained", "test", "warnings"),
     [
         (["x", "y", "z"], "aba", 2, ["z", "w"],
-         ["1 of the 2 test rows have a text that is in the training part too, "
+         ["1 of the 2 test rows have a text that is trained on or validated on too, "
           + REPEATED.format("test")]),
         (["x", "y", "x"], "aba", 2, ["w"],
          ["all 1 validation rows have a text that is trained on too, "
@@ -56,3 +56,12 @@ def test_the_counts_come_back_from_the_cache() -> None:
     assert first.counts == again.counts
     assert len(source.reads) == 1
     assert isinstance(first.folder, Path)
+
+
+def test_texts_of_a_validation_part_of_its_own() -> None:
+    parts = {"train": ["x", "y"], "validation": ["z", "x"], "test": ["z", "w"]}
+    corpora = {name: Corpus(texts, ["a"] * 2) for name, texts in parts.items()}
+    counts = Counts.of(corpora, 2, ["a"], repeated=True)
+    assert counts.repeated == {"validation": 1, "test": 1}
+    assert counts.rows == {"train": 2, "validation": 2, "test": 2}
+    assert Counts.of(corpora, 2, ["a"], repeated=False).repeated == {}

@@ -258,6 +258,10 @@ def test_text_and_label_are_two_columns(tmp_path: Path) -> None:
 
 def test_the_test_file_is_not_validated_on(tmp_path: Path) -> None:
     train, test = write(tmp_path / "a.csv", ONE), write(tmp_path / "b.csv", ONE)
+    other = tmp_path / "link.csv"
+    other.symlink_to(test)
+    (found,) = problems(table(train, test, validation=str(other)))
+    assert "is the file of data.test too" in found
     (found,) = problems(table(train, test, validation=str(test)))
     assert found.startswith(f"fit.validation_data={test} is the file of data.test too")
 

@@ -2,6 +2,7 @@ import math
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from html import unescape
 from pathlib import Path
@@ -294,6 +295,12 @@ def test_the_note_is_a_few_lines(snapshot: Snapshot) -> None:
     assert 5 <= len(lines) <= 6
     assert "2 complete, 1 pruned, 1 failed, 1 running" in lines[0]
     assert "trial 1 with value 0.3 at epoch 1: `lr=0.003 units=64`; test loss 0.3333" in lines[2]
+
+
+def test_the_note_shows_texts_as_they_are(snapshot: Snapshot) -> None:
+    searched = {LR: "choice([a](b),*c*)", UNITS: "choice('`')"}
+    note = pages.note(replace(snapshot, searched=searched))
+    assert "value: `lr` `choice([a](b),*c*)`, `units` `` choice('`') ``." in note
 
 
 @pytest.mark.parametrize(("seconds", "wait"), [(0, 30), (1, 30), (2, 40), (15, 300)])

@@ -50,6 +50,16 @@ def test_an_evaluation_that_fails_leaves_the_rest(app: Command) -> None:
         "the study is stored, but the end of the sweep failed: evaluate: RuntimeError: no test part"
     )
     assert list(ended.path.glob("multirun/*/*/optimization_results.yaml"))
+    how = "Not done: evaluate (RuntimeError: no test part). To do it later:\n  python "
+    assert how in ended.out
+    command = ended.out.partition(how)[2].partition("\n")[0]
+    assert command.endswith("hydra.sweeper.resume=s")
+    # The same command without a new trial, once the function is mended.
+    later = app(*STUDY, "hydra.sweeper.resume=s", hook("evaluate", "scores"), path=ended.path)
+    assert later.code == 0, later.err
+    assert len(later.study("s").trials) == 2
+    assert "test x" in later.out
+    assert "Not done" not in later.out
 
 
 def test_a_model_that_can_not_be_published_is_left_for_later(app: Command) -> None:
