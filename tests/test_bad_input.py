@@ -108,6 +108,10 @@ def test_all_problems_are_in_one_message(command: Command) -> None:
         (["~fit.validation_split"], "fit.validation_split=None: must be a number between"),
         (["+fit.foo=1"], "fit.foo: model.fit has no such argument"),
         (["tracking.uri=foo://bar"], "tracking.uri: foo://bar can't be used"),
+        (
+            ["tracking.uri=sqlite:///one.db", "hydra.sweeper.storage=sqlite:///one.db"],
+            "hydra.sweeper.storage and tracking.uri are one file, ",
+        ),
         (["tracking.uri=mlruns"], "is a store of files, which MLflow no longer takes"),
         (["callbacks.early_stopping.monitor=val_acc"],
          "callbacks.early_stopping.monitor=val_acc: no metric has this name"),
