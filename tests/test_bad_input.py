@@ -207,7 +207,7 @@ def test_a_bad_value(command: Command, arguments: list[str], problem: str) -> No
                 "{val_loss:.2f}.keras: there is no val_loss to fill in; with fit.validation_freq",
                 "callbacks.tensorboard.log_dir=/proc/none: ",
                 "callbacks.tensorboard.log_dir=/proc/none: every trial would write it; begin it",
-                "callbacks.model_checkpoint.filepath={val_loss:.2f}.keras: every trial would write",
+                "val_loss:.2f}.keras: every trial would write it; begin it with ",
             ],
         ),
         (
