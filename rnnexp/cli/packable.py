@@ -7,6 +7,7 @@ from rnnexp.errors import NotFoundError
 from rnnexp.reproduce.job_config import trusted_config
 from rnnexp.storage.run_reader import RunReader, is_study
 from rnnexp.storage.schema import Tags
+from rnnexp.training.checkpoint import WEIGHTS
 
 
 def packable_config(reader: RunReader, run: Run) -> DictConfig:
@@ -29,4 +30,6 @@ def packable_config(reader: RunReader, run: Run) -> DictConfig:
         raise NotFoundError(f"run {run_id} has no checkpoint: {reason}")
     if Tags.DATA not in tags:
         raise NotFoundError(f"run {run_id} has not stored which data it was trained on")
-    return trusted_config(reader, run, config)
+    # A file with the whole model is copied; weights alone need the model to be built.
+    made = None if tags[Tags.CHECKPOINT].endswith(WEIGHTS) else ("data",)
+    return trusted_config(reader, run, config, made)

@@ -11,7 +11,7 @@ sweep the config is the user's own. The config of a run that ``rnnexp export``, 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -78,11 +78,13 @@ def is_trusted(target: object) -> bool:
     return target in OWN or (is_public and name not in REFUSED)
 
 
-def untrusted(config: DictConfig) -> list[str]:
+def untrusted(config: DictConfig, made: Collection[str] | None = None) -> list[str]:
     """Return what in an archived config is against the rule of this module.
 
     Args:
         config: The config; ``${hydra:runtime.output_dir}`` is the folder of the new job.
+        made: The keys at the top of which something is made, so that targets below them count; None
+            for all keys.
 
     Returns:
         Texts with the key, such as ``data._target_=pandas.read_pickle``; empty if the config may be
@@ -90,12 +92,16 @@ def untrusted(config: DictConfig) -> list[str]:
     """
     plain = _with_folder(OmegaConf.to_container(config, resolve=False))
     if resolving := list(_resolving(plain)):  # so nothing is resolved
-        return [*resolving, *_foreign(plain)]
+        return [*resolving, *_foreign(_part(plain, made))]
     try:
         resolved = OmegaConf.to_container(OmegaConf.create(plain), resolve=True)
     except (OmegaConfBaseException, RecursionError) as error:
-        return [*_foreign(plain), f"interpolations that can't be resolved: {error}"]
-    return list(_foreign(resolved))
+        return [*_foreign(_part(plain, made)), f"interpolations that can't be resolved: {error}"]
+    return list(_foreign(_part(resolved, made)))
+
+
+def _part(whole: Any, keys: Collection[str] | None) -> Any:
+    return whole if keys is None else {key: whole[key] for key in keys if key in whole}
 
 
 def _with_folder(node: Any) -> Any:

@@ -6,6 +6,7 @@ is made of it.
 
 import re
 import shlex
+from collections.abc import Collection
 from typing import Any
 
 from mlflow.entities import Run
@@ -63,13 +64,16 @@ def job_config(reader: RunReader, run: Run) -> DictConfig:
     return moved
 
 
-def trusted_config(reader: RunReader, run: Run, config: DictConfig) -> DictConfig:
+def trusted_config(
+    reader: RunReader, run: Run, config: DictConfig, made: Collection[str] | None = None
+) -> DictConfig:
     """Return the config of a run, for the job or the process that makes something of it.
 
     Args:
         reader: The store of the run, which becomes the config's, and whether it is trusted.
         run: The run.
         config: The config that the run has stored.
+        made: The keys at the top of which something is made; None for all keys.
 
     Raises:
         UntrustedError: If the config is against the rule, and the reader is not told to trust it.
@@ -84,7 +88,7 @@ def trusted_config(reader: RunReader, run: Run, config: DictConfig) -> DictConfi
     moved = DictConfig(plain)
     if not run.info.run_id.isalnum():  # the name of a file; MLflow's ids are hexadecimal
         raise UntrustedError(run.info.run_id, ["an id that is not one of MLflow's"])
-    if not reader.trust and (found := untrusted(moved)):
+    if not reader.trust and (found := untrusted(moved, made)):
         raise UntrustedError(run.info.run_id, found)
     return moved
 

@@ -14,7 +14,9 @@ With ``from_logits`` the activation is linear. Hinge losses take labels of 0 and
 a 0 into -1.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -97,9 +99,10 @@ def output_of(config: DictConfig, dataset: Dataset) -> Output:
 def compile_arguments(config: DictConfig, output: Output) -> dict[str, Any]:
     """Return the arguments of ``model.compile``.
 
-    Two metrics of Keras are adapted to a model with one output. An F score is an array with a
-    number for each output; a metric has to be a number, so the average is taken. ``accuracy`` takes
-    an output above 0.5 for the second class; for a logit or the score of a hinge loss that is 0.
+    Metrics are adapted to a model with one output. An F score is an array with a number for each
+    output; a metric has to be a number, so the average is taken. ``accuracy`` takes an output above
+    0.5 for the second class; for a logit or the score of a hinge loss that is 0. A function gets
+    labels ``(n,)``, as the data have them: ``(n, 1)`` and ``y_pred[:, 0]`` would give n x n values.
 
     Args:
         config: The whole config.
@@ -118,6 +121,16 @@ def _for_one_output(metric: Any, has_score: bool) -> Any:
         return type(metric).from_config(metric.get_config() | {"average": "micro"})
     if has_score and metric in ("accuracy", "acc"):
         return metrics.BinaryAccuracy(name=metric, threshold=0.0)
+    if callable(metric) and not isinstance(metric, metrics.Metric):
+        return _with_flat_labels(metric)
+    return metric
+
+
+def _with_flat_labels(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    @wraps(function)
+    def metric(y_true: Any, y_pred: Any) -> Any:
+        return function(keras_runtime.keras().ops.reshape(y_true, (-1,)), y_pred)
+
     return metric
 
 

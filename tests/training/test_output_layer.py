@@ -68,6 +68,11 @@ OUTPUTS = {
 }
 
 
+def share_of_hits(y_true: Any, y_pred: Any) -> Any:
+    """Take labels ``(n,)``: with ``(n, 1)`` the product would have n x n values, and sum 4."""
+    return keras.ops.sum(y_true * keras.ops.round(y_pred[:, 0])) / 4
+
+
 @pytest.mark.parametrize(
     ("loss", "task", "metric", "expected"),
     [
@@ -76,6 +81,8 @@ OUTPUTS = {
         ("binary_crossentropy", "binary", {"_target_": "keras.metrics.Precision"}, 0.5),
         ("binary_crossentropy", "binary", {"_target_": "keras.metrics.Recall"}, 0.5),
         ("binary_crossentropy", "binary", "accuracy", 0.5),
+        ("binary_crossentropy", "binary",
+         {"_target_": "hydra.utils.get_method", "path": f"{__name__}.share_of_hits"}, 0.25),
         ("hinge", "binary", {"_target_": "keras.metrics.Precision", "thresholds": 0.0}, 0.5),
         ("hinge", "binary", "accuracy", 0.5),  # every output is above 0
         ("mse", "binary", {"_target_": "keras.metrics.Recall"}, 0.5),
