@@ -108,6 +108,10 @@ def test_all_problems_are_in_one_message(command: Command) -> None:
         (["~fit.validation_split"], "fit.validation_split=None: must be a number between"),
         (["+fit.foo=1"], "fit.foo: model.fit has no such argument"),
         (["tracking.uri=foo://bar"], "tracking.uri: foo://bar can't be used"),
+        (
+            ["tracking.uri=sqlite:///one.db", "hydra.sweeper.storage=sqlite:///one.db"],
+            "hydra.sweeper.storage and tracking.uri are one file, ",
+        ),
         (["tracking.uri=mlruns"], "is a store of files, which MLflow no longer takes"),
         (["callbacks.early_stopping.monitor=val_acc"],
          "callbacks.early_stopping.monitor=val_acc: no metric has this name"),
@@ -168,6 +172,8 @@ def test_a_bad_value(command: Command, arguments: list[str], problem: str) -> No
             [
                 "callbacks.model_checkpoint.filepath=/proc/none/best.keras: ",
                 "callbacks.csv_logger.filename=/proc/none/a.csv: ",
+                "callbacks.model_checkpoint.filepath=/proc/none/best.keras: every trial would",
+                "callbacks.csv_logger.filename=/proc/none/a.csv: every trial would write it; begin",
                 "callbacks.learning_rate_scheduler.schedule: gives nan at epoch 1",
                 "checkpoint=nothing: neither a .keras file nor a run",
             ],
@@ -200,6 +206,8 @@ def test_a_bad_value(command: Command, arguments: list[str], problem: str) -> No
             [
                 "{val_loss:.2f}.keras: there is no val_loss to fill in; with fit.validation_freq",
                 "callbacks.tensorboard.log_dir=/proc/none: ",
+                "callbacks.tensorboard.log_dir=/proc/none: every trial would write it; begin it",
+                "callbacks.model_checkpoint.filepath={val_loss:.2f}.keras: every trial would write",
             ],
         ),
         (
@@ -207,6 +215,7 @@ def test_a_bad_value(command: Command, arguments: list[str], problem: str) -> No
             [
                 "callbacks.model_checkpoint.filepath={epohc}.keras: there is no epohc to fill in; "
                 "there are epoch, accuracy, loss, val_accuracy, val_loss",
+                "callbacks.model_checkpoint.filepath={epohc}.keras: every trial would write it",
             ],
         ),
         (

@@ -265,7 +265,7 @@ def test_a_sweep_ends_on_a_signal_and_is_resumed(
     assert parent.info.status == "KILLED"
     assert {runs[trial.number].data.tags["state"] for trial in running} == {"INTERRUPTED"}
     assert {runs[trial.number].info.status for trial in running} == {"KILLED"}
-    out, _ = start("hydra.sweeper.resume=s", command=command).communicate(timeout=120)
+    out, _ = start("hydra.sweeper.resume=s", command=command).communicate(timeout=300)
     assert_all_accounted_for(tmp_path)
 
 
@@ -286,7 +286,7 @@ def test_two_sweeps_share_a_study(start: Start, tmp_path: Path) -> None:
     wait_for_a_trial(tmp_path, first)
     second = start("hydra.sweeper.resume=s", "hydra.sweeper.n_jobs=1", command=APP)
     for sweep in (first, second):
-        out, _ = sweep.communicate(timeout=120)
+        out, _ = sweep.communicate(timeout=300)
         assert sweep.returncode == 0, out
     assert_all_accounted_for(tmp_path)
 

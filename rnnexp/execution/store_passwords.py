@@ -86,7 +86,7 @@ def _raw(config: DictConfig, key: str) -> Any:
     for part in key.split("."):
         if not isinstance(node, DictConfig) or node._is_interpolation() or node._is_none():
             return None
-        node = node._get_node(part)
+        node = node._get_node(part, validate_access=False)
     return None if node is None else node._value()
 
 

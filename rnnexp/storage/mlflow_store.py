@@ -1,8 +1,8 @@
 """An MLflow store: its client, single runs of it, and the commands that show it."""
 
-import json
 import shlex
 import shutil
+import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, chdir, nullcontext
 from pathlib import Path
@@ -16,7 +16,8 @@ from mlflow.tracking import MlflowClient, get_tracking_uri
 from rnnexp.passwords import for_mlflow, to_type
 from rnnexp.storage.locks import locked
 from rnnexp.storage.mlflow_run import Run, now_ms, stored_names
-from rnnexp.storage.retry import retry_transient
+from rnnexp.storage.outbox import read
+from rnnexp.storage.retry import FIRST_PAUSE, LONGEST_PAUSE, retry_transient
 from rnnexp.storage.schema import Files, Tags
 from rnnexp.storage.store_problems import new_store_problem, opening_problem, read_problem
 from rnnexp.storage.uris import absolute_uri, sqlite_file, write_problem
@@ -60,6 +61,20 @@ class MlflowStore:
             self.client()
         except Exception as error:  # whatever MLflow, SQLAlchemy, Alembic or a driver raises
             return opening_problem(self.uri, error)
+        return None
+
+    def unreachable(self, patience: float = 60.0) -> str | None:
+        """Return why the store can't be read, after waiting for it; None if it can be.
+
+        Args:
+            patience: Seconds to wait for it.
+        """
+        end, pause = time.monotonic() + patience, FIRST_PAUSE
+        while problem := self.read_problem():
+            if time.monotonic() + pause > end:
+                return problem
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
         return None
 
     def run_problem(self, run_id: str) -> str | None:
@@ -163,9 +178,8 @@ def _start_folder() -> AbstractContextManager[None]:
 def _queued_file(job: Path, path: str) -> Path | None:
     """Return the file that waits in a job's folder to be stored as an artifact."""
     for name in (Files.OUTBOX, Files.REFUSED):
-        if not (job / name).exists():
-            continue
-        for entry in json.loads((job / name).read_text())["entries"]:
+        saved = read(job / name) if (job / name).exists() else None
+        for entry in saved["entries"] if saved else ():
             if entry["kind"] == "file":
                 file = Path(entry["path"])
                 if (Path(entry["folder"] or "") / file.name) == Path(path) and file.exists():

@@ -10,7 +10,7 @@ from rnnexp.storage import schema
 from rnnexp.storage.mlflow_run import Run, seconds_so_far
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.retry import retry_transient
-from rnnexp.storage.run_creation import create_run, experiment_id, is_gone
+from rnnexp.storage.run_creation import continue_run, create_run, experiment_id, is_gone
 from rnnexp.storage.schema import Kind, Metrics, Tags
 from rnnexp.storage.store_problems import experiment_problem
 
@@ -115,19 +115,8 @@ class Tracker(MlflowStore):
         client = self.client()
         experiment = experiment_id(client, self._experiment, parent or continued)
         if continued and not is_gone(client, continued):
-            return self._continue(continued, experiment, tags, outbox)
+            return continue_run(client, continued, experiment, tags, outbox)
         return Run(client, create_run(client, experiment, name, tags), experiment, outbox)
-
-    @retry_transient
-    def _continue(
-        self, run_id: str, experiment: str, tags: dict[str, str], outbox: Path | None
-    ) -> Run:
-        client = self.client()
-        client.update_run(run_id, status="RUNNING")
-        run = Run(client, run_id, experiment, outbox)
-        run.log_batch(tags=tags)
-        run.delete_tag(Tags.REASON)  # of an attempt that failed
-        return run
 
     @retry_transient
     def find(self, tags: Mapping[str, object], parent: str | None = None) -> str | None:

@@ -100,6 +100,11 @@ class Outbox:
         if self._refused:
             retry_on_disk(self._write_refused)()
 
+    @property
+    def is_unreachable(self) -> bool:
+        """Whether MLflow could not be reached at the last attempt."""
+        return Store.RUNS in self._pauses
+
     def _deliver(self, unreachable: set[Store]) -> bool:
         position = 0
         while position < len(self._queue):
@@ -278,6 +283,7 @@ def deliver_all(folder: Path) -> tuple[int, int]:
         The number of runs that are complete now, and of those that are not.
     """
     delivered = queued = 0
+    unreachable: set[str] = set()  # stores, each of which is waited for once
     for file in sorted(folder.rglob("*" + Files.OUTBOX)):
         with locked(lock_of(file.parent), wait=False) as is_free:
             if not (is_free and file.exists()):  # the trial is running, and delivers by itself
@@ -285,9 +291,13 @@ def deliver_all(folder: Path) -> tuple[int, int]:
             saved = read(file)
             if not saved:
                 continue
+            if saved["uri"] in unreachable:
+                queued += 1
+                continue
             outbox = Outbox(MlflowClient(for_mlflow(saved["uri"])), saved["run_id"], file)
             if outbox.deliver():
                 delivered += 1
             else:
                 queued += 1
+                unreachable |= {saved["uri"]} if outbox.is_unreachable else set()
     return delivered, queued

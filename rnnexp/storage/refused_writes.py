@@ -6,6 +6,7 @@ and stays.
 """
 
 import json
+import shlex
 from pathlib import Path
 
 from mlflow.tracking import MlflowClient
@@ -15,7 +16,7 @@ from rnnexp.errors import one_line
 from rnnexp.passwords import for_mlflow
 from rnnexp.storage.error_kinds import ErrorKind, kind_of
 from rnnexp.storage.locks import locked
-from rnnexp.storage.outbox import Entry, described, read, write
+from rnnexp.storage.outbox import Entry, deliver_all, described, read, write
 from rnnexp.storage.schema import Files
 from rnnexp.storage.trial_folder import lock_of
 
@@ -23,6 +24,22 @@ from rnnexp.storage.trial_folder import lock_of
 def refused_files(folder: Path) -> list[Path]:
     """Return the files of refused writes anywhere below a folder."""
     return sorted(folder.rglob("*" + Files.REFUSED))
+
+
+def undelivered(folder: Path) -> list[tuple[str, str]]:
+    """Deliver the queued writes anywhere below a folder.
+
+    Returns:
+        What MLflow still lacks, each line with the command for it.
+    """
+    queued, refused = deliver_all(folder)[1], len(refused_files(folder))
+    command = shlex.join(["rnnexp", "deliver", str(folder)])
+    lines = []
+    if queued:
+        lines.append((f"MLflow is unreachable, writes of {queued} runs are queued:", command))
+    if refused:
+        lines.append((f"MLflow has refused writes of {refused} runs. To retry them:", command))
+    return lines
 
 
 def deliver_refused(folder: Path) -> list[str]:

@@ -84,9 +84,12 @@ class Registry:
 
     def version_of(self, model_id: str, study_run: str) -> ModelVersion | None:
         """Return the version of a study's logged model under this name; None if it has none."""
+        return next(iter(self._versions_of(model_id, study_run)), None)
+
+    def _versions_of(self, model_id: str, study_run: str) -> list[ModelVersion]:
         found: list[ModelVersion] = self._client.search_model_versions(f"run_id = '{study_run}'")
         source = _source(model_id)
-        return next((v for v in found if (v.name, v.source) == (self._name, source)), None)
+        return [v for v in found if (v.name, v.source) == (self._name, source)]
 
     def add(self, model_id: str, study_run: str, tags: Mapping[str, str]) -> ModelVersion:
         """Add a version.
@@ -108,6 +111,10 @@ class Registry:
                 model_id=model_id,
                 await_creation_for=0,  # or MLflow logs that it waits
             )
+        # MLflow repeats a request whose answer was lost, which makes a second version.
+        for other in self._versions_of(model_id, study_run):
+            if str(other.version) != str(version.version):
+                self._client.delete_model_version(self._name, other.version)
         return version
 
     def champion(self) -> ModelVersion | None:

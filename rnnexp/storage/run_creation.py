@@ -13,6 +13,7 @@ from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Tags
 from rnnexp.storage.store_problems import DEFAULT_ARTIFACTS
@@ -65,6 +66,22 @@ def is_gone(client: MlflowClient, run_id: str) -> bool:
             raise
         return True
     return bool(stage == LifecycleStage.DELETED)
+
+
+@retry_transient
+def continue_run(
+    client: MlflowClient,
+    run_id: str,
+    experiment: str,
+    tags: Mapping[str, str],
+    outbox: Path | None,
+) -> Run:
+    """Open a run again, with new tags, after the writes that an earlier attempt has queued."""
+    client.update_run(run_id, status="RUNNING")
+    run = Run(client, run_id, experiment, outbox)
+    run.log_batch(tags=tags)
+    run.delete_tag(Tags.REASON)  # of an attempt that failed
+    return run
 
 
 def create_run(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeVar
 
 import optuna
@@ -22,8 +23,7 @@ from rnnexp.report.reporter import Reporter
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.optuna_store import best_epoch, best_trial
-from rnnexp.storage.outbox import deliver_all
-from rnnexp.storage.refused_writes import refused_files
+from rnnexp.storage.refused_writes import undelivered
 from rnnexp.storage.schema import Files, Metrics, TrialAttrs
 from rnnexp.sweep.heartbeat import Heartbeat
 from rnnexp.sweep.outcome import BestTrial, SweepOutcome
@@ -76,8 +76,9 @@ class Finalizer:
         Returns:
             The outcome of the sweep.
         """
-        is_interrupted = isinstance(error, KeyboardInterrupt)
-        self._step("deliver", self._deliver)  # MLflow may be back: the checkpoint may be queued
+        folder, is_interrupted = self.ledger.folder, isinstance(error, KeyboardInterrupt)
+        # MLflow may be back only now, and the checkpoint be queued.
+        self._step("deliver", lambda: undelivered(folder))
         scores: dict[str, float] = {}
         published: list[tuple[str, str]] = []
         with _best_trial(self.study, self.heartbeat) as best:
@@ -91,7 +92,7 @@ class Finalizer:
             self._step("results", lambda: self._write_results(best))
         ended = stopped or "too many trials failed"
         has_report = self.reporter.write(scores=scores, ended=ended)
-        undelivered = self._step("deliver", self._deliver) or []
+        lacking = self._step("deliver", lambda: undelivered(folder)) or []
         return SweepOutcome(
             study=self.study.study_name,
             counts=trial_counts(self.study),
@@ -100,7 +101,7 @@ class Finalizer:
             browse=self.tracker.how_to_browse(self.study_run),
             storage=self.plan.settings.storage,
             scores=scores,
-            published=[*published, *undelivered],
+            published=[*published, *lacking],
             error=error,
             failed_steps=self.failed_steps,
             report=self.reporter.page if has_report else None,
@@ -115,17 +116,29 @@ class Finalizer:
             self.failed_steps[name] = f"{type(error).__name__}: {one_line(error)}"
             return None
 
+    def _call(self, function: Callable[..., T], *arguments: object) -> T:
+        """Call one of the application's functions with the best trial."""
+        if self._unreachable:
+            raise SweepError(self._unreachable)
+        result: T = self.jobs.call(function, *arguments).result()
+        return result
+
+    @cached_property
+    def _unreachable(self) -> str | None:
+        return self.tracker.unreachable()
+
     def _evaluate(self, best: FrozenTrial) -> dict[str, float]:
         function = self.plan.application.evaluate
         if not function:
             return {}
         config = self.composer.compose(self.ledger.job_overrides(best.number))
         run_id = str(best.user_attrs[TrialAttrs.RUN_ID])
+        scores: dict[str, float]
         try:
-            scores: dict[str, float] = self.jobs.call(function, config, run_id).result()
+            scores = self._call(function, config, run_id)
         except BrokenExecutor:
             log.warning("the worker that evaluated the best trial has died; retrying")
-            scores = self.jobs.call(function, config, run_id).result()
+            scores = self._call(function, config, run_id)
         metrics = {f"{Metrics.TEST}{name}": value for name, value in scores.items()}
         self.study_run.log_batch(metrics=metrics)
         return scores
@@ -138,9 +151,9 @@ class Finalizer:
         name = config.hydra.sweeper.registered_model_name  # may depend on the trial's params
         run_id = str(best.user_attrs[TrialAttrs.RUN_ID])
         try:
-            published: list[tuple[str, str]] = self.jobs.call(
+            published: list[tuple[str, str]] = self._call(
                 function, config, run_id, self.study_run.id, name
-            ).result()
+            )
         except Exception as error:  # a sweep has its result without a published model
             study = settings.study_name
             if name is None:
@@ -157,22 +170,6 @@ class Finalizer:
         found = {"name": "optuna", "best_params": params, Metrics.BEST_VALUE: best.value}
         self.ledger.folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(OmegaConf.create(found), self.ledger.folder / Files.RESULTS)
-
-    def _deliver(self) -> list[tuple[str, str]]:
-        """Deliver the queued writes of trials that ended while MLflow was unreachable.
-
-        Returns:
-            What MLflow still lacks, with the command for it.
-        """
-        folder = self.ledger.folder
-        queued = deliver_all(folder)[1]
-        command = shlex.join(["rnnexp", "deliver", str(folder)])
-        lines = []
-        if queued:
-            lines.append((f"MLflow is unreachable, writes of {queued} runs are queued:", command))
-        if refused := len(refused_files(folder)):
-            lines.append((f"MLflow has refused writes of {refused} runs. To retry them:", command))
-        return lines
 
     def _summarized(self, best: FrozenTrial) -> BestTrial:
         return BestTrial(

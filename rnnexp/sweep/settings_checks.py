@@ -5,7 +5,7 @@ from rnnexp.execution.launching import Jobs
 from rnnexp.number_ranges import COUNT, NOT_NEGATIVE, POSITIVE, UNIT, WHOLE
 from rnnexp.storage.optuna_store import study_names
 from rnnexp.storage.registry import name_problem
-from rnnexp.storage.uris import is_in_memory, write_problem
+from rnnexp.storage.uris import is_in_memory, sqlite_file, write_problem
 from rnnexp.sweep.resume import taken_name
 from rnnexp.sweep.retention import keep_problems
 from rnnexp.sweep.settings import SweepSettings
@@ -53,6 +53,8 @@ def _numbers(settings: SweepSettings) -> list[str]:
 
 def _storage(settings: SweepSettings) -> list[str]:
     url = settings.storage
+    if (file := sqlite_file(url)) and file == sqlite_file(settings.tracker().uri):
+        return [f"hydra.sweeper.storage and tracking.uri are one file, {file}: give each its own"]
     if is_in_memory(url):
         return [
             f"hydra.sweeper.storage={settings.given_storage}: each process would have a study of "

@@ -37,6 +37,8 @@ def print_summary(outcome: SweepOutcome) -> None:
         block("\nTrain with the best params again:", _train_command(best))
     if outcome.report:
         block("Report with plots and all trials:", os.path.relpath(outcome.report))
+    if "evaluate" in outcome.failed_steps:
+        block("The best trial was not evaluated. To do it later:", _resume_command(outcome.study))
     for title, line in outcome.published:
         block(title, line)
     if outcome.failed_steps and not outcome.is_interrupted:

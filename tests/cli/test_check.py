@@ -62,6 +62,28 @@ def test_differences_are_printed_and_repaired(swept: Ended) -> None:
     assert check(swept, "s").output == "0 differences\n"
 
 
+def test_runs_that_were_deleted_in_mlflow(swept: Ended, app: Command) -> None:
+    """Every command says which run was deleted, and how to restore it."""
+    parent, *runs = (run.info.run_id for run in swept.runs("app"))
+    client, tracking = swept.client, f"--tracking-uri=sqlite:///{swept.path}/mlflow.db"
+    client.delete_run(runs[1])
+    restore = f"was deleted in MLflow; to restore it: mlflow runs restore --run-id {runs[1]}"
+    assert f"trial 1 is COMPLETE, but its run {restore}" in check(swept, "s").output
+    client.delete_run(parent)
+    for arguments in (["check", "s"], ["compare", "s"], ["export", "s/1", "x"], ["confirm", "s"]):
+        storage = [f"--storage=sqlite:///{swept.path}/optuna.db"] if "check" in arguments else []
+        result = CliRunner().invoke(main, [*arguments, *storage, tracking])
+        assert result.exit_code == 1
+        assert f"mlflow runs restore --run-id {parent}" in result.output
+        assert result.output.count("\n") == 1
+    resumed = app("-m", "hydra.sweeper.resume=s", "hydra.sweeper.n_trials=4", path=swept.path)
+    assert resumed.code == 1
+    assert f"hydra.sweeper.resume=s: its run {parent} was deleted in MLflow" in resumed.err
+    for run_id in (parent, runs[1]):
+        client.restore_run(run_id)
+    assert check(swept, "s").output == "0 differences\n"
+
+
 def test_a_sweep_that_died_before_it_stored_its_run(app: Command, tmp_path: Path) -> None:
     """The study is made, then its run in MLflow, and only then does Optuna know of the run."""
     storage, folder = f"sqlite:///{tmp_path}/optuna.db", tmp_path / "multirun" / "s"

@@ -22,8 +22,9 @@ from rnnexp import data
 from rnnexp.cli import main
 from rnnexp.data.encoding import Vocabulary, tokenize
 from rnnexp.storage.run_reader import RunReader
+from rnnexp.training.checkpoint import load_file
 from rnnexp.training.model import build
-from tests.helpers.commands import Command, Ended
+from tests.helpers.commands import ROOT, Command, Ended
 
 KOREAN = "리뷰,별점\n" + '"정말, ""최고""의 영화",5\n별로예요,1\n그냥 그래요,3\n' * 8
 SENTENCES = [
@@ -82,6 +83,30 @@ def test_weights_alone(command: Command, tmp_path: Path) -> None:
     model = exported(ended, tmp_path / "new" / "model")
     predicted = model.predict(pd.DataFrame({"text": SENTENCES}))
     expected = outputs(ended, SENTENCES, tmp_path)[:, 0]
+    assert predicted["probability"].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
+
+
+def test_a_layer_of_ones_own(command: Command, tmp_path: Path) -> None:
+    own = "tests.helpers.own_models"
+    metrics = f"compile.metrics=[accuracy,{{_target_:hydra.utils.get_method,path:{own}.f1}}]"
+    ended = command("model=own", f"model.function={own}.twice", metrics)
+    assert ended.code == 0, ended.err
+    assert ", f1 " in ended.out  # evaluated with the function
+    (run,) = ended.runs()
+    result = export(ended, run.info.run_id, str(tmp_path / "model"), "--trust")
+    assert result.exit_code == 0, result.output
+    assert f"(it needs {own}.Twice, which must be importable there)" in result.output
+    assert f'PYTHONPATH={ROOT}:"$PYTHONPATH" mlflow models predict -m ' in result.output
+    model = mlflow.pyfunc.load_model(str(tmp_path / "model"))
+    predicted = model.predict(pd.DataFrame({"text": SENTENCES}))
+    reader = RunReader(f"sqlite:///{ended.path}/mlflow.db", trust=True)
+    config = reader.config(run)
+    dataset = data.load(config.data)
+    network = build(config, dataset)
+    load_file(network, reader.download(run, run.data.tags["checkpoint"], tmp_path))
+    tokens = [tokenize(text, config.data.split) for text in SENTENCES]
+    ids = Vocabulary(dataset.words).encode(tokens, dataset.train().x.shape[1])
+    expected = network.predict(ids, verbose=0)[:, 0]
     assert predicted["probability"].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
 
 

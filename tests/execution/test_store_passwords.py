@@ -1,5 +1,6 @@
 """Passwords of stores, taken out of Hydra's config before a job or a file has them."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,18 @@ def test_a_job_has_none(
         assert with_password(each.tracking.uri) == "http://me:s3cret@host:5000"
         assert with_password(each.hydra.sweeper.storage) == "postgresql://me:s3cret@host/db"
     assert job.x == 2
-    import sys
-
     assert "s3cret" not in str(sys.argv)
+
+
+@pytest.mark.parametrize("tracking", ["null", "{uri: null}", "x", "${nothing}", "[1]"])
+def test_a_config_without_stores_stays_as_it_is(
+    tmp_path: Path, tracking: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["app.py"])
+    (tmp_path / "config.yaml").write_text(f"tracking: {tracking}\n")
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(tmp_path), "app", version_base="1.3"):
+        config = compose("config", return_hydra_config=True)  # with Hydra's own sweeper
+    before = OmegaConf.to_yaml(config)
+    hide_store_passwords(config)
+    assert OmegaConf.to_yaml(config) == before

@@ -18,6 +18,7 @@ from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.outbox import deliver_all
 from rnnexp.storage.refused_writes import deliver_refused
+from rnnexp.storage.registry import Registry
 from rnnexp.storage.run_reader import RunReader
 from rnnexp.storage.schema import Files
 from tests.helpers.commands import ROOT, Command
@@ -61,6 +62,13 @@ def test_a_server_that_refuses(server: FaultyServer, answer: int | str, problem:
     assert found.startswith(f"tracking.uri: {server.uri} {problem}")
     assert time.monotonic() - began < 15
     assert MlflowStore(server.uri).read_problem() == found.removeprefix("tracking.uri: ")
+
+
+def test_a_server_is_waited_for(server: FaultyServer) -> None:
+    server.fail({"path": "/api/", "answer": 503, "times": 1})
+    assert MlflowStore(server.uri).unreachable(10) is None
+    server.fail({"path": "/api/", "answer": 503})
+    assert "answers 503" in str(MlflowStore(server.uri).unreachable(3))
 
 
 def test_nobody_listens() -> None:
@@ -133,6 +141,21 @@ def test_an_artifact_that_is_missing_or_refused(
     assert time.monotonic() - began < 15
 
 
+def test_a_silent_server_is_waited_for_once(server: FaultyServer, tmp_path: Path) -> None:
+    tracker = Tracker(server.uri, "e")
+    for number in range(3):
+        (tmp_path / str(number)).mkdir()
+        with tracker.run("a", tags={}, params={}, outbox=tmp_path / f"{number}/{Files.OUTBOX}"):
+            server.fail({"path": "/api/", "answer": 503})
+        server.fail()
+    server.fail({"path": "/api/", "answer": "silent"})
+    began = time.monotonic()
+    assert deliver_all(tmp_path) == (0, 3)
+    assert time.monotonic() - began < 40  # and not three times as long
+    server.fail()
+    assert deliver_all(tmp_path) == (3, 0)
+
+
 @pytest.mark.parametrize("times", [1, 3])
 def test_a_run_whose_answer_is_lost_is_made_once(server: FaultyServer, times: int) -> None:
     tracker, client = Tracker(server.uri, f"lost {times}"), MlflowClient(server.uri)
@@ -146,6 +169,21 @@ def test_a_run_whose_answer_is_lost_is_made_once(server: FaultyServer, times: in
     found = client.search_runs([experiment.experiment_id])
     assert [one.info.run_id for one in found] == [run.id]
     assert tracker.find({"study": "s"}) == run.id
+
+
+def test_a_version_whose_answer_is_lost_is_made_once(server: FaultyServer, tmp_path: Path) -> None:
+    client = MlflowClient(server.uri)
+    run = client.create_run("0").info.run_id
+    model = client.create_logged_model("0", source_run_id=run)
+    (tmp_path / "MLmodel").write_text("flavors: {}")
+    client.log_model_artifacts(model.model_id, str(tmp_path))
+    server.fail(
+        {"path": "registered-models/create", "answer": "lost", "times": 1},
+        {"path": "model-versions/create", "answer": "lost", "times": 1},
+    )
+    version = Registry(client, "lost").add(model.model_id, run, {})
+    found = client.search_model_versions("name = 'lost'")
+    assert [one.version for one in found] == [version.version]
 
 
 def evaluated(config: DictConfig, run_id: str) -> dict[str, float]:

@@ -148,3 +148,25 @@ def test_a_sweep_says_what_it_was_made_with(
     assert list(commits.values()) == [commit, git(repository, "rev-parse", "HEAD")]
     for sweep, expected in commits.items():
         assert found.user_attrs[f"git:{sweep}"]["commit"] == expected
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_the_diff_has_no_secret_and_can_be_switched_off(
+    command: Command, repository: Path, tmp_path_factory: pytest.TempPathFactory, is_stored: bool
+) -> None:
+    for name in ("app.py", "app.yaml"):
+        shutil.copy(ROOT / "docs" / "examples" / name, repository)
+    (repository / "a.py").write_text("x = 2\npassword = 's3cret'\nurl = 'http://me:s3cret@h'\n")
+    ended = command(
+        "-m", "hydra.sweeper.n_trials=1", "hydra.sweep.dir=multirun/s", "steps=1",
+        f"hydra.sweeper.tracking.uncommitted_diff={str(is_stored).lower()}", tiny=False,
+        path=repository, script=repository / "app.py",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    run_id = ended.runs("app")[0].info.run_id
+    names = {item.path for item in ended.client.list_artifacts(run_id)}
+    assert ("uncommitted.diff" in names) is is_stored
+    if is_stored:
+        folder = tmp_path_factory.mktemp("downloads")
+        diff = ended.client.download_artifacts(run_id, "uncommitted.diff", str(folder))
+        assert "+x = 2\n+password = ***\n+url = 'http://me:***@h'\n" in Path(diff).read_text()

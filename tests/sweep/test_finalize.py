@@ -43,6 +43,7 @@ def test_an_evaluation_that_fails_leaves_the_rest(app: Command) -> None:
     assert ended.code == 1
     assert "Study s: 2 complete, 0 pruned, 0 fail" in ended.out
     assert "Use the model:" in ended.out
+    assert "The best trial was not evaluated. To do it later:\n  python " in ended.out
     assert "report.html" in ended.out
     (line,) = [text for text in ended.err.splitlines() if "the end of the sweep failed" in text]
     assert line == (

@@ -63,3 +63,20 @@ def test_functions_that_can_not_be_called_are_refused(
     assert problem in ended.err
     assert "Traceback" not in ended.err
     assert ended.files() == set()
+
+
+@pytest.mark.parametrize("launcher", ["in_process", "basic"])
+@pytest.mark.parametrize(
+    ("timeout", "problem"),
+    [
+        ("5", "trial_timeout=5.0: this launcher can't end a trial that hangs"),
+        ("0", "hydra.sweeper.trial_timeout=0.0: must be"),
+    ],
+)
+def test_a_launcher_that_can_not_end_a_trial_that_hangs_says_so(
+    app: Command, launcher: str, timeout: str, problem: str
+) -> None:
+    ended = app("-m", f"hydra/launcher={launcher}", f"hydra.sweeper.trial_timeout={timeout}")
+    assert ended.code == 1
+    assert problem in ended.err
+    assert ended.files() == set()
