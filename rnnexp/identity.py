@@ -202,12 +202,13 @@ def changed_files(then: Digests, now: Digests) -> list[str]:
         then: The stored fingerprints, which may be those of several files a key.
         now: The fingerprints of today.
     """
-    return [
-        f"{key}={path} had {before.get(path) or ' or '.join(before.values())}, now it has {found}"
-        for key, before in then.items()
-        for path, found in now.get(key, {}).items()
-        if found not in before.values()
-    ]
+    changed: dict[str, str] = {}  # by path, since two keys may name one file
+    for key, before in then.items():
+        for path, found in now.get(key, {}).items():
+            if found not in before.values():
+                was = before.get(path) or " or ".join(before.values())
+                changed.setdefault(path, f"{key}={path} had {was}, now it has {found}")
+    return list(changed.values())
 
 
 def digest(path: Path) -> str:

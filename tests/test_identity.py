@@ -107,6 +107,9 @@ def test_the_files_of_a_table(composed: Composed, table: list[str], tmp_path: Pa
     (change,) = changed_files(before, digests_of(composed(*own)))
     assert change.startswith(f"data.train={tmp_path}/train.csv had 37 bytes, sha256 ")
     assert ", now it has 23 bytes, sha256 " in change
+    (tmp_path / "validation.csv").write_text("text,label\na,0\n")
+    two = changed_files(before, digests_of(composed(*own)))
+    assert [text.partition("=")[0] for text in two] == ["data.train", "data.validation"]
     assert set(before) == {
         "data.train", "data.test", "data.validation", "fit.validation_data", "model.embedding_file",
     }  # fmt: skip

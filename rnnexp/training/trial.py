@@ -131,7 +131,8 @@ def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
     dataset = data.load(config.data)
     digests = digests_of(config)
     if changed := changed_files(trial.digests, digests):
-        raise DataError([f"{text}, so its values would be of other data" for text in changed])
+        what_to_do = "put the file back, or start a new study"
+        raise DataError([f"{text}, so its values would differ; {what_to_do}" for text in changed])
     mlflow_run.tag_later(
         {
             Tags.DATA: dataset.folder.name,
