@@ -8,6 +8,8 @@ import tempfile
 from functools import cache
 from types import ModuleType
 
+SKIPSETS_OF = "3.15."  # the beginning of Keras's version that `remember_skipsets` is written for
+
 
 def keras() -> ModuleType:
     """Return Keras; the first call of a process imports it, which takes seconds.
@@ -45,7 +47,10 @@ def be_deterministic() -> None:
 def new_session() -> None:
     """Reset Keras's global state before a training, when all libraries have been imported."""
     _freeze_libraries()
-    keras().utils.clear_session()
+    module = keras()
+    module.utils.clear_session()
+    if module.__version__.startswith(SKIPSETS_OF):
+        remember_skipsets()
 
 
 @cache
@@ -56,3 +61,25 @@ def _freeze_libraries() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def remember_skipsets() -> None:
+    """Let Keras find the names of the attributes that it leaves out when it saves a model.
+
+    Keras 3.15 stores these names as ``saving_attr_skipset_KIND`` and looks for them as
+    ``saving_attr_skiplist_KIND`` (``get_attr_skipset`` in keras/src/saving/saving_lib.py). So, for
+    every part of a model, it makes a layer or an optimizer to look at: a third of the time of a
+    checkpoint. The two private names are used with this version of Keras alone.
+    """
+    from keras.src.backend.common.global_state import set_global_attribute
+
+    for kind, names in _skipsets().items():
+        set_global_attribute(f"saving_attr_skiplist_{kind}", names)
+
+
+@cache
+def _skipsets() -> dict[str, set[str]]:
+    from keras.src.saving.saving_lib import get_attr_skipset
+
+    kinds = ("Functional", "Layer", "Loss", "Metric", "Operation", "Optimizer", "Sequential")
+    return {kind: get_attr_skipset(kind) for kind in kinds}

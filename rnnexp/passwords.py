@@ -65,7 +65,7 @@ _PAIR = re.compile(
 _LINE = re.compile(
     r"(?m)^(?P<start>[ +-]*['\"]?(?P<key>[\w./-]+)['\"]?[ \t]*[:=][ \t]*)(?P<value>\S.*)$"
 )
-_HINT = re.compile(rf"{_WORDS}|token|://[^\s/]*@|[?&]sig", re.IGNORECASE)
+_HINT = re.compile(rf"(?:{_WORDS}|token)['\"]?\s*[:=]|://[^\s/]*@|[?&]sig", re.IGNORECASE)
 
 _remembered: dict[str, str] = {}  # the URL as it was given, by the URL that is shown
 

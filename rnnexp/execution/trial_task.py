@@ -27,7 +27,7 @@ from rnnexp.execution.job_result import to_result
 from rnnexp.execution.store_passwords import conceal_files
 from rnnexp.library_defaults import set_library_defaults
 from rnnexp.objective import Objective, objective_in, settle_mode
-from rnnexp.passwords import concealed
+from rnnexp.passwords import concealed, may_have_secret
 from rnnexp.pruning import Verdict
 from rnnexp.result import Result, State
 from rnnexp.search.space import short_name
@@ -211,6 +211,11 @@ def _printing_to(file: Path | None) -> Iterator[None]:
 def _yaml(config: DictConfig) -> str:
     """Return a config as it is stored: resolved, but for the environment, and without secrets."""
     plain = OmegaConf.to_container(config, resolve=False)
+    if _without_environment(plain) == plain:
+        with contextlib.suppress(OmegaConfBaseException):
+            text = OmegaConf.to_yaml(config, resolve=True)
+            if not may_have_secret(text):  # as almost always: what follows takes its time
+                return text
     safe = OmegaConf.create(concealed(_without_environment(plain)))
     OmegaConf.copy_cache(config, safe)  # the time that ${now:...} was
     with contextlib.suppress(OmegaConfBaseException):  # a missing value, which the job never read
