@@ -119,7 +119,7 @@ def test_a_study_whose_runs_are_in_another_store_is_not_resumed(
         f"hydra.sweeper.storage=sqlite:///{first.path}/optuna.db", path=tmp_path,
     )  # fmt: skip
     assert ended.code == 1
-    assert "give the tracking.uri that the study began with" in ended.err
+    assert "give the tracking URI that the study began with" in ended.err
     assert ended.files() == set()
 
 

@@ -58,7 +58,7 @@ def test_each_trial_has_a_folder_of_its_own_and_the_terminal_stays_clean(swept: 
         folder = swept.path / "multirun" / "s" / str(trial.number)
         files = {file.name for file in folder.iterdir()}
         kept = {"best.keras"} if trial.state == TrialState.COMPLETE else set()
-        assert files == {".hydra", *kept, "output.log", "sweep.log", "train_end"}
+        assert files == {".hydra", *kept, "output.log", "sweep.log", "train_end", "trial.json"}
         assert (
             f"model.units={trial.params.get('model.units', 4)}"
             in (folder / ".hydra" / "overrides.yaml").read_text()

@@ -81,7 +81,8 @@ class MlflowStore:
         """Return why a run can't be written to, as half a sentence; None if it can be."""
         if not self.knows(run_id):
             return (
-                f"its run {run_id} is not in {self.uri}; give the store that the study began with"
+                f"its run {run_id} is not in {self.uri}; give the tracking URI that the study "
+                "began with"
             )
         info = self.client().get_run(run_id).info
         if info.lifecycle_stage != LifecycleStage.DELETED:

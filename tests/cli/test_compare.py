@@ -274,7 +274,7 @@ def test_facts_that_one_run_has_not_stored(rnnexp: Rnnexp, swept: Ended) -> None
         ("compare low high --where x>99", "study low has no completed trial where x>99"),
         ("compare low OTHER", "run .* has no config.yaml"),
         ("diff low/0 OTHER", "run .* has no config.yaml"),
-        ("diff low/0 GONE", "was deleted in MLflow; to restore it: mlflow runs restore"),
+        ("diff low/0 GONE", "was deleted in MLflow; to restore it: .*mlflow runs restore"),
         ("compare GONE", "was deleted in MLflow"),
         ("diff low/0 it's", "there is no study or run it's"),
     ],

@@ -1,5 +1,6 @@
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -96,7 +97,10 @@ def test_a_layer_of_ones_own(command: Command, tmp_path: Path) -> None:
     result = export(ended, run.info.run_id, str(tmp_path / "model"), "--trust")
     assert result.exit_code == 0, result.output
     assert f"(it needs {own}.Twice, which must be importable there)" in result.output
-    assert f'PYTHONPATH={ROOT}:"$PYTHONPATH" mlflow models predict -m ' in result.output
+    assert (
+        f'PYTHONPATH={shlex.quote(str(ROOT))}:"$PYTHONPATH" mlflow models predict -m '
+        in result.output
+    )
     model = mlflow.pyfunc.load_model(str(tmp_path / "model"))
     predicted = model.predict(pd.DataFrame({"text": SENTENCES}))
     reader = RunReader(f"sqlite:///{ended.path}/mlflow.db", trust=True)

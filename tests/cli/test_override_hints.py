@@ -1,5 +1,6 @@
 """What Hydra takes is never refused, and what it refuses is explained."""
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -124,8 +125,9 @@ def test_a_file_of_sweeps_without_its_first_line(command: Command, own: Path) ->
 
 
 def test_a_reader_that_has_enough(tmp_path: Path) -> None:
+    command = shlex.join([sys.executable, str(ROOT / "sweep.py")])
     ended = subprocess.run(
-        ["bash", "-c", f"{sys.executable} {ROOT / 'sweep.py'} -sc install=bash | read line"],  # noqa: S607
+        ["bash", "-c", f"{command} -sc install=bash | read line"],  # noqa: S607
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -381,7 +381,7 @@ def test_a_sweep_leaves_its_report(swept: Ended, parent: Run) -> None:
     assert f"x={study.best_params['x']!r}" in report
     assert "Stopped: all 8 trials have run (n_trials=8)." in report
     assert parent.data.tags[MLFLOW_RUN_NOTE].startswith(f"{N_TRIALS} trials in ")
-    assert "`x` interval(0, 6), `rate` choice(0.2, 0.4)" in parent.data.tags[MLFLOW_RUN_NOTE]
+    assert "`x` `interval(0, 6)`, `rate` `choice(0.2, 0.4)`" in parent.data.tags[MLFLOW_RUN_NOTE]
     assert "multirun/s/report/report.html" in swept.out
     assert (swept.path / "multirun/s/report/report.html").read_text() == report
     assert {file.name for file in (swept.path / "multirun/s/report").iterdir()} == {"report.html"}
