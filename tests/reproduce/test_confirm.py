@@ -233,7 +233,7 @@ def test_a_training_whose_worker_dies_is_retried_and_then_fails(
     monkeypatch.setattr(sys, "path", [*sys.path])
     reader = RunReader(f"sqlite:///{swept.path}/mlflow.db")
     file.write_text("3")
-    invoked = invoke(reader, "s", "--seeds=2", "--n-jobs=1")
+    invoked = invoke(reader, "s", "--trust", "--seeds=2", "--n-jobs=1")
     assert invoked.exit_code == 0, invoked.output
     assert file.read_text() == "0"
     runs = reader.confirmations(reader.study("s"))
