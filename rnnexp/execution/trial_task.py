@@ -211,12 +211,13 @@ def _printing_to(file: Path | None) -> Iterator[None]:
 def _yaml(config: DictConfig) -> str:
     """Return a config as it is stored: resolved, but for the environment, and without secrets."""
     plain = OmegaConf.to_container(config, resolve=False)
-    if _without_environment(plain) == plain:
+    escaped = _without_environment(plain)
+    if escaped == plain:
         with contextlib.suppress(OmegaConfBaseException):
             text = OmegaConf.to_yaml(config, resolve=True)
             if not may_have_secret(text):  # as almost always: what follows takes its time
                 return text
-    safe = OmegaConf.create(concealed(_without_environment(plain)))
+    safe = OmegaConf.create(concealed(escaped))
     OmegaConf.copy_cache(config, safe)  # the time that ${now:...} was
     with contextlib.suppress(OmegaConfBaseException):  # a missing value, which the job never read
         plain = OmegaConf.to_container(safe, resolve=True)

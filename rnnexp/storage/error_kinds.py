@@ -103,9 +103,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _judged(error: BaseException) -> bool | None:
     """Return whether an error may pass; None if the error doesn't say."""
     if (status := http_status(error)) is not None:
-        return status in _TRANSIENT_STATUSES or (
-            status >= 500 and status not in _PERMANENT_STATUSES
-        )
+        return _is_transient_status(status)
     if isinstance(error, SQLAlchemyError):
         return _is_transient_in_database(error)
     if isinstance(error, MlflowException):

@@ -7,11 +7,14 @@ import errno
 import logging
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from tenacity import (
     RetryCallState,
     retry,
+    retry_base,
     retry_if_exception,
     retry_if_exception_type,
     stop_after_delay,
@@ -22,6 +25,9 @@ from rnnexp.errors import one_line
 from rnnexp.storage.error_kinds import ErrorKind, kind_of
 
 log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 FIRST_PAUSE = 2.0  # seconds between two attempts, which double
 LONGEST_PAUSE = 32.0
@@ -67,22 +73,20 @@ def _log_retry(state: RetryCallState) -> None:
         )
 
 
-retry_transient = retry(
-    retry=retry_if_exception(is_transient),
-    wait=wait_exponential(FIRST_PAUSE, max=LONGEST_PAUSE),
-    stop=stop_after_delay(TIMEOUT),
-    before_sleep=_log_retry,
-    reraise=True,
-)
+def _retry(condition: retry_base) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    return retry(
+        retry=condition,
+        wait=wait_exponential(FIRST_PAUSE, max=LONGEST_PAUSE),
+        stop=stop_after_delay(TIMEOUT),
+        before_sleep=_log_retry,
+        reraise=True,
+    )
+
+
+retry_transient = _retry(retry_if_exception(is_transient))
 """Decorate a function that needs an answer: retry it on transient errors, for ten minutes."""
 
-retry_on_disk = retry(
-    retry=retry_if_exception_type(OSError),
-    wait=wait_exponential(FIRST_PAUSE, max=LONGEST_PAUSE),
-    stop=stop_after_delay(TIMEOUT),
-    before_sleep=_log_retry,
-    reraise=True,
-)
+retry_on_disk = _retry(retry_if_exception_type(OSError))
 """Decorate a function that writes a file that must not be lost: retry it for ten minutes."""
 
 

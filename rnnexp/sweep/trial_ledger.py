@@ -137,8 +137,8 @@ class TrialLedger:
         """Store the result of a trial that has ended, and remove its backup."""
         if isinstance(result, Died):
             self._end_run(number, result)
-        _tell(self.study, self.storage, number, result)
-        (folder_of(self._trial(number), self.folder) / Files.BACKUP).unlink(missing_ok=True)
+        trial = _tell(self.study, self.storage, number, result)
+        (folder_of(trial, self.folder) / Files.BACKUP).unlink(missing_ok=True)
 
     def stored_result(self, number: int) -> Result | None:
         """Return the result that a trial's job has stored; None if it has not."""
@@ -187,16 +187,22 @@ class TrialLedger:
 
 
 @retry_transient
-def _tell(study: optuna.Study, storage: BaseStorage, number: int, result: Result) -> None:
+def _tell(study: optuna.Study, storage: BaseStorage, number: int, result: Result) -> FrozenTrial:
+    """Tell Optuna a trial's result.
+
+    Returns:
+        The trial as it was before.
+    """
     trial = study.get_trials(deepcopy=False)[number]
     if trial.state.is_finished():
-        return  # Optuna was told before, but its answer was lost with the connection
+        return trial  # Optuna was told before, but its answer was lost with the connection
     if TrialAttrs.RESULT not in trial.user_attrs:  # the job broke before it could store it
         running = open_trial(study, storage, number)
         running.set_user_attr(TrialAttrs.RESULT, result.to_json())
     # Optuna itself takes a pruned trial's last reported value, and accepts no other.
     value = result.value if result.state == State.COMPLETE else None
     study.tell(number, value, state=TrialState[result.state])
+    return trial
 
 
 def _quoted(key: str, text: str) -> str:

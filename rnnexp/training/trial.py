@@ -21,7 +21,7 @@ from rnnexp.errors import DataError, NotFoundError, message_alone
 from rnnexp.execution.current_trial import CurrentTrial, current_trial
 from rnnexp.execution.trial_task import RunOptions, log_result, recorded
 from rnnexp.identity import FILES, changed_files, digests_of, identity_of
-from rnnexp.objective import objective_in, settle_mode
+from rnnexp.objective import objective_in
 from rnnexp.passwords import conceal
 from rnnexp.result import Result
 from rnnexp.storage.mlflow_run import Run
@@ -57,7 +57,6 @@ def run(config: DictConfig) -> Result:
         The result of the trial.
     """
     trial = current_trial()
-    settle_mode(config)
     _make_paths_absolute(config)
     if trial.run:
         return _train(config, trial, trial.run)
@@ -71,7 +70,6 @@ def run_problems(config: DictConfig) -> list[str]:
     Args:
         config: The run's composed config.
     """
-    settle_mode(config)
     return [*check([config]), *Tracker(**config.tracking).problems()]
 
 
