@@ -124,8 +124,12 @@ def ranked(trials: Iterable["FrozenTrial"], objective: Objective) -> list["Froze
 
 def best_trial(study: "optuna.Study") -> "FrozenTrial | None":
     """Return the complete trial with the best value; None if no trial is complete."""
-    trials = study.get_trials(deepcopy=False)
-    return next(iter(ranked(trials, objective_of(study))), None)
+    return best_of(study.get_trials(deepcopy=False), objective_of(study))
+
+
+def best_of(trials: Iterable["FrozenTrial"], objective: Objective) -> "FrozenTrial | None":
+    """Return the complete trial with the best value; None if no trial is complete."""
+    return next(iter(ranked(trials, objective)), None)
 
 
 def results(study: "optuna.Study") -> list[Result]:

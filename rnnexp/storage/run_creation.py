@@ -5,6 +5,7 @@ a second run of the same trial, so that each request has an id, by which its run
 """
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -30,7 +31,7 @@ def experiment_id(client: MlflowClient, name: str, run_id: str | None = None) ->
         run_id: A run whose experiment it is, whatever its name is by now.
     """
     if run_id is not None:
-        return str(client.get_run(run_id).info.experiment_id)
+        return _experiment_of(client.tracking_uri, run_id)
     found = client.get_experiment_by_name(name)
     if found:
         return str(found.experiment_id)
@@ -42,6 +43,12 @@ def experiment_id(client: MlflowClient, name: str, run_id: str | None = None) ->
         if not found:
             raise
         return str(found.experiment_id)
+
+
+@cache
+def _experiment_of(uri: str, run_id: str) -> str:
+    """Return the id of the experiment of a run, asked for once a process: no run ever moves."""
+    return str(MlflowClient(uri).get_run(run_id).info.experiment_id)
 
 
 def _artifact_location(uri: str) -> str | None:

@@ -17,7 +17,7 @@ from rich.text import Text
 from rnnexp.formatting import format_seconds
 from rnnexp.result import Result, State
 from rnnexp.search.space import short_name
-from rnnexp.storage.optuna_store import best_epoch, best_trial, results
+from rnnexp.storage.optuna_store import best_epoch, best_of, objective_of, results
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.loop_callbacks import LoopCallback
 
@@ -41,10 +41,12 @@ class LogDisplay(LoopCallback):
 
     def __init__(self, study: optuna.Study) -> None:
         self._study = study
+        self._objective = objective_of(study)
 
     def on_trial_end(self, number: int, result: Result) -> None:
         """Log how the trial ended, and the best trial so far."""
-        log.info(trial_line(number, result, best_trial(self._study)))
+        best = best_of(self._study.get_trials(deepcopy=False), self._objective)
+        log.info(trial_line(number, result, best))
 
 
 def trial_line(number: int, result: Result, best: FrozenTrial | None) -> str:
@@ -109,7 +111,8 @@ class LiveDisplay(LoopCallback):
         """Draw the table with the study's stored trials."""
         seconds = time.monotonic() - self._began
         trials = self._study.get_trials(deepcopy=False)
-        table = draw(trials, best_trial(self._study), self._budget, seconds, self._before)
+        best = best_of(trials, self._budget.objective)
+        table = draw(trials, best, self._budget, seconds, self._before)
         self._live.update(table, refresh=True)
 
 

@@ -95,7 +95,7 @@ class Finalizer:
         lacking = self._step("deliver", lambda: undelivered(folder)) or []
         return SweepOutcome(
             study=self.study.study_name,
-            counts=trial_counts(self.study),
+            counts=trial_counts(self.study.get_trials(deepcopy=False)),
             best=self._summarized(best) if best else None,
             stopped=stopped,
             browse=self.tracker.how_to_browse(self.study_run),

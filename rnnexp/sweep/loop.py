@@ -114,12 +114,11 @@ class Loop:
     def _fill_slots(self, began: float) -> None:
         while self._n_free() > 0 and not self._is_stopping:
             _wait_for_disk_space(self.ledger.folder)
-            number, reason = self.ledger.next_trial(self.budget, time.monotonic() - began)
+            number, reason, result = self.ledger.next_trial(self.budget, time.monotonic() - began)
             if number is None:
                 self.stopped = self.stopped or reason  # a signal's reason stays
                 break
-            # A stale trial's job may have stored its result before its sweep died.
-            if result := self.ledger.stored_result(number):
+            if result:
                 self._finish(number, result)
             else:
                 self._submit(number)

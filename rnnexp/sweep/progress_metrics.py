@@ -1,11 +1,13 @@
 """Progress of a study as metrics of its run in MLflow."""
 
+from collections.abc import Sequence
+
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from rnnexp.result import Result
 from rnnexp.storage.mlflow_run import Run
-from rnnexp.storage.optuna_store import best_trial
+from rnnexp.storage.optuna_store import best_of, objective_of
 from rnnexp.storage.schema import Metrics
 from rnnexp.sweep.loop_callbacks import LoopCallback
 
@@ -22,6 +24,7 @@ class Progress(LoopCallback):
 
     def __init__(self, study: optuna.Study, run: Run) -> None:
         self._study = study
+        self._objective = objective_of(study)
         self._run = run
         self._is_due = True  # at first, too: a sweep that died may have had no time to log
 
@@ -33,12 +36,13 @@ class Progress(LoopCallback):
         """Log, if trials have ended since."""
         if not self._is_due:
             return
-        counts = trial_counts(self._study)
+        trials = self._study.get_trials(deepcopy=False)
+        counts = trial_counts(trials)
         if ended := sum(counts.values()):
             metrics: dict[str, float] = {
                 f"{Metrics.TRIALS}{state.name.lower()}": count for state, count in counts.items()
             }
-            if best := best_trial(self._study):
+            if best := best_of(trials, self._objective):
                 metrics[Metrics.BEST_VALUE] = best.values[0]
                 metrics[Metrics.BEST_TRIAL] = best.number
             self._run.log_batch(metrics=metrics, step=ended)
@@ -49,7 +53,7 @@ class Progress(LoopCallback):
         self.on_idle()
 
 
-def trial_counts(study: optuna.Study) -> dict[TrialState, int]:
+def trial_counts(trials: Sequence[FrozenTrial]) -> dict[TrialState, int]:
     """Return the number of trials that have ended, by state."""
-    states = [trial.state for trial in study.get_trials(deepcopy=False)]
+    states = [trial.state for trial in trials]
     return {state: states.count(state) for state in ENDED}

@@ -81,6 +81,7 @@ class Retention(LoopCallback):
         self, study: optuna.Study, keep: Keep, patterns: Sequence[str], run: Run, folder: Path
     ) -> None:
         self._study = study
+        self._objective = objective_of(study)
         self._keep = keep
         self._patterns = list(patterns)
         self._run = run
@@ -114,8 +115,7 @@ class Retention(LoopCallback):
         if not self._patterns or self._keep == ALL:
             return
         trials = self._study.get_trials(deepcopy=False)
-        objective = objective_of(self._study)
-        cleared = trials_to_clear(trials, self._keep, objective, is_over=is_over)
+        cleared = trials_to_clear(trials, self._keep, self._objective, is_over=is_over)
         in_use = evaluated_trials(self._study)
         for number in sorted(set(cleared) - self._cleared - in_use):
             run_id = trials[number].user_attrs.get(TrialAttrs.RUN_ID)

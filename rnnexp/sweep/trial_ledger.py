@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import optuna
 from hydra.core.override_parser.types import Quote, QuotedString
@@ -43,6 +43,20 @@ class RunStore(Protocol):
         """End a run whose process has died."""
 
 
+class NextTrial(NamedTuple):
+    """What a free slot gets.
+
+    Attributes:
+        number: The trial's number; None if no further trial begins.
+        reason: Why no further trial begins.
+        result: The result that the job of a stale trial had stored before its sweep died.
+    """
+
+    number: int | None
+    reason: str = ""
+    result: Result | None = None
+
+
 @dataclass(frozen=True)
 class TrialLedger:
     """What is stored of a study's trials; several sweeps may share a study.
@@ -67,7 +81,7 @@ class TrialLedger:
     folder: Path
     retries: int = 1
 
-    def next_trial(self, budget: Budget, seconds: float) -> tuple[int | None, str]:
+    def next_trial(self, budget: Budget, seconds: float) -> NextTrial:
         """Claim a stale trial, or ask for a new one while the budget lasts.
 
         Args:
@@ -75,15 +89,15 @@ class TrialLedger:
             seconds: How long the sweep has run.
 
         Returns:
-            The trial's number, or None and why no further trial begins.
+            The trial, or why no further trial begins.
         """
         with locked(self.folder):  # against other sweeps of the study
             number = self.claim_stale()
             if number is not None:
-                return number, ""
+                return NextTrial(number, result=self.stored_result(number))
             if reason := self.reason_to_stop(budget, seconds):
-                return None, reason
-            return self.ask(), ""
+                return NextTrial(None, reason)
+            return NextTrial(self.ask())
 
     @retry_transient
     def ask(self) -> int:

@@ -14,7 +14,7 @@ from rnnexp.storage.in_memory_tracker import MemoryRun, MemoryTracker
 from rnnexp.storage.optuna_store import open_trial, stored_result
 from rnnexp.storage.schema import Files, Metrics, Tags, TrialAttrs
 from rnnexp.sweep.budget import Budget
-from rnnexp.sweep.trial_ledger import TrialLedger
+from rnnexp.sweep.trial_ledger import NextTrial, TrialLedger
 from tests.helpers.loop_parts import ledger_in
 
 RUNNING, COMPLETE, PRUNED, FAIL = (
@@ -85,7 +85,7 @@ def finish(state: State, value: float | None = None) -> Callable[[TrialLedger], 
 
 
 def claim(ledger: TrialLedger) -> None:
-    assert ledger.next_trial(UNLIMITED, 0.0) == (0, "")
+    assert ledger.next_trial(UNLIMITED, 0.0).number == 0
 
 
 def retry(ledger: TrialLedger) -> None:
@@ -102,10 +102,10 @@ def no_retry(ledger: TrialLedger) -> None:
 
 
 def claim_stored(ledger: TrialLedger) -> None:
-    claim(ledger)
-    stored = ledger.stored_result(0)
-    assert stored
-    ledger.finish(0, stored)
+    number, _, result = ledger.next_trial(UNLIMITED, 0.0)
+    assert number == 0
+    assert result
+    ledger.finish(0, result)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_trial_of_a_live_sweep_is_not_claimed(ledger: TrialLedger, tmp_path: P
     asked(ledger)
     with ledger_in(tmp_path, ledger.study) as other:
         assert other.claim_stale() is None
-        assert other.next_trial(UNLIMITED, 0.0) == (1, "")
+        assert other.next_trial(UNLIMITED, 0.0) == NextTrial(1)
 
 
 @pytest.mark.parametrize("is_stored", [True, False])
@@ -212,6 +212,6 @@ def test_when_no_further_trial_begins(
 ) -> None:
     for _ in range(ended):
         ledger.finish(ledger.ask(), Result(State.COMPLETE, 0.5))
-    number, why = ledger.next_trial(budget, seconds)
+    number, why, _ = ledger.next_trial(budget, seconds)
     assert why == reason
     assert number == (None if reason else ended)
