@@ -8,10 +8,16 @@ import re
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
+from typing import Any, TextIO, cast
 
-from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
+from hydra.errors import (
+    CompactHydraException,
+    ConfigCompositionException,
+    MissingConfigException,
+    OverrideParseException,
+)
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
@@ -37,16 +43,49 @@ CLASS_WEIGHT = "fit.class_weight"
 def hints_on_refusals() -> Iterator[None]:
     """Print a hint below Hydra's message if Hydra ends the process by an error that has one.
 
+    Hydra's advice on stack traces stays where there is a trace, and goes where the message is for a
+    person.
+
     Where Hydra only prints, as with ``--cfg`` or ``-sc``, a reader that has enough, such as `head`,
     ends the process without a traceback, as it ends other programs.
     """
+    stream = sys.stderr
+    held = _WithoutAdvice(stream)
     try:
-        with _ended_by_its_reader():
+        with _ended_by_its_reader(), redirect_stderr(cast(TextIO, held)):
             yield
     except SystemExit as end:
-        if hint := hint_on(end.__context__):  # the error on which Hydra called `sys.exit`
-            sys.stderr.write(f"Hint: {hint}\n")
+        error = end.__context__  # on which Hydra called `sys.exit`
+        if not isinstance(error, CompactHydraException):
+            stream.write(held.advice)
+        if hint := hint_on(error):
+            stream.write(f"Hint: {hint}\n")
         raise
+
+
+class _WithoutAdvice:
+    """A stream that holds back what Hydra writes on `HYDRA_FULL_ERROR`.
+
+    Args:
+        stream: The stream.
+
+    Attributes:
+        advice: What was held back.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.advice = ""
+
+    def write(self, text: str) -> int:
+        """Write a text, or hold it back."""
+        if "HYDRA_FULL_ERROR=1 for a complete stack trace" not in text:
+            return self._stream.write(text)
+        self.advice += text
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 @contextmanager

@@ -93,6 +93,7 @@ def test_a_hint(command: Command, mode: list[str], argument: str, hint: str) -> 
     ended = command(*mode, argument, tiny=False)
     assert ended.code == 1
     assert hint in ended.err
+    assert "HYDRA_FULL_ERROR" not in ended.err
     assert "Traceback" not in ended.err
     assert ended.files() == set()
 

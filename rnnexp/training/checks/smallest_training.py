@@ -74,7 +74,7 @@ def training_problems(config: DictConfig, dataset: Dataset, model: "keras.Model"
             if problem := _file_problem(config, dataset, model, Path(folder, f"model{ending}")):
                 return [problem]
         if OmegaConf.select(config, PUBLISH):
-            return _publish_problems(config, model, Path(folder, "model.keras"))
+            return _publish_problems(config, dataset, model, Path(folder, "model.keras"))
     return []
 
 
@@ -106,11 +106,15 @@ def _file_problem(
     return None
 
 
-def _publish_problems(config: DictConfig, model: "keras.Model", file: Path) -> list[str]:
+def _publish_problems(
+    config: DictConfig, dataset: Dataset, model: "keras.Model", file: Path
+) -> list[str]:
+    """Load a model and predict, as the command does that a sweep prints at its end."""
     try:
         if not file.exists():
             model.save(file)
-        load_saved(file, own_objects(file, module_of(config)))
+        loaded = load_saved(file, own_objects(file, module_of(config)))
+        loaded.predict_on_batch(dataset.train().x[:1])
     except Exception as error:  # whatever Keras, or a class of the user's, raises
         step = "loaded from its file, as a published model is: give hydra.sweeper.publish=null, or"
         step += " mend its parts (see docs/howto/serve.md)"
