@@ -149,8 +149,11 @@ def rng(request: pytest.FixtureRequest) -> random.Random:
     return random.Random(f"{seed} {request.node.name}")  # noqa: S311
 
 
-def draw_signal(rng: random.Random) -> signal.Signals:
-    return rng.choice((signal.SIGKILL, signal.SIGTERM))
+def draw_signals(rng: random.Random, kills: int) -> list[signal.Signals]:
+    """Return as many SIGKILL as SIGTERM, in a random order."""
+    signals = [(signal.SIGKILL, signal.SIGTERM)[number % 2] for number in range(kills)]
+    rng.shuffle(signals)
+    return signals
 
 
 def assert_published(path: Path, out: str) -> None:
@@ -172,15 +175,14 @@ def test_a_worker_is_killed(
         f"hydra.sweeper.n_trials={n_trials}", folder=folder,
     )  # fmt: skip
     wait_for_a_trial(tmp_path, sweep)
-    killed = 0
-    while killed < kills and sweep.poll() is None:
+    signals = draw_signals(rng, kills)
+    while signals and sweep.poll() is None:
         time.sleep(rng.uniform(0, 2))
         if sweep.poll() is None and (alive := workers(sweep)):
-            rng.choice(alive).send_signal(draw_signal(rng))
-            killed += 1
+            rng.choice(alive).send_signal(signals.pop())
     out, _ = sweep.communicate(timeout=300)
     assert sweep.returncode == 0, out
-    assert killed == kills
+    assert not signals
     assert_all_accounted_for(tmp_path, n_trials, folder=folder)
     assert_published(tmp_path, out)
 
@@ -192,11 +194,11 @@ def test_the_sweep_is_killed(
     n_trials = f"hydra.sweeper.n_trials={N_TRIALS + kills}"
     sweep = start("hydra.sweeper.study_name=s", n_trials, folder=folder)
     wait_for_a_trial(tmp_path, sweep)
-    for _ in range(kills):
+    for number in draw_signals(rng, kills):
         time.sleep(rng.uniform(0, 2))
         assert sweep.poll() is None, sweep.communicate()[0]
         old_workers = workers(sweep)
-        sweep.send_signal(draw_signal(rng))
+        sweep.send_signal(number)
         sweep.communicate(timeout=100)
         _, alive = psutil.wait_procs(old_workers, timeout=10)
         assert alive == []
