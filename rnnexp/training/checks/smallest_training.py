@@ -114,7 +114,7 @@ def _publish_problems(
         if not file.exists():
             model.save(file)
         loaded = load_saved(file, own_objects(file, module_of(config)))
-        loaded.predict_on_batch(dataset.train().x[:1])
+        loaded(dataset.train().x[:1])
     except Exception as error:  # whatever Keras, or a class of the user's, raises
         step = "loaded from its file, as a published model is: give hydra.sweeper.publish=null, or"
         step += " mend its parts (see docs/howto/serve.md)"
