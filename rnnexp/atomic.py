@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rnnexp.full_disk import named_if_full
+
 
 def atomic_write(file: Path, content: bytes | str) -> None:
     """Replace a file: write the content next to it, flush it to the disk, rename it.
@@ -17,12 +19,12 @@ def atomic_write(file: Path, content: bytes | str) -> None:
         content: The new content; text is written as UTF-8.
 
     Raises:
-        OSError: If the disk is full or can't be written; the old file is as it was.
+        OSError: If the disk is full, or can't be written; the old file is as it was.
     """
     # A name of its own, since two processes may write the same file.
     draft = file.with_name(f"{file.name}.{os.getpid()}-{threading.get_ident()}.new")
     try:
-        with draft.open("wb") as stream:
+        with named_if_full(file), draft.open("wb") as stream:
             stream.write(content.encode() if isinstance(content, str) else content)
             stream.flush()
             os.fsync(stream.fileno())
@@ -54,7 +56,8 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     draft = scratch / folder.name  # with the usual permissions, which ``scratch`` has not
     draft.mkdir()
     try:
-        yield draft
+        with named_if_full(folder):
+            yield draft
         for file in draft.rglob("*"):
             if file.is_file():
                 _sync(file)
