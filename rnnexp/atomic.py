@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from rnnexp.full_disk import named_if_full
+
 _DRAFT = "draft-"
 _NEW = 60  # seconds in which a draft may not have its lock yet
 _OLD = 24 * 3600  # seconds after which a draft is abandoned, where locks do not work
@@ -23,12 +25,12 @@ def atomic_write(file: Path, content: bytes | str) -> None:
         content: The new content; text is written as UTF-8.
 
     Raises:
-        OSError: If the disk is full or can't be written; the old file is as it was.
+        OSError: If the disk is full, or can't be written; the old file is as it was.
     """
     # A name of its own, since two processes may write the same file.
     draft = file.with_name(f"{file.name}.{os.getpid()}-{threading.get_ident()}.new")
     try:
-        with draft.open("wb") as stream:
+        with named_if_full(file), draft.open("wb") as stream:
             stream.write(content.encode() if isinstance(content, str) else content)
             stream.flush()
             os.fsync(stream.fileno())
@@ -63,7 +65,8 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     try:
         with suppress(OSError):  # on a network file system
             fcntl.flock(lock, fcntl.LOCK_EX)
-        yield draft
+        with named_if_full(folder):
+            yield draft
         for file in draft.rglob("*"):
             if file.is_file():
                 _sync(file)

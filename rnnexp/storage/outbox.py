@@ -12,6 +12,7 @@ see rnnexp/storage/refused_writes.py.
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
 from rnnexp.errors import one_line
+from rnnexp.full_disk import is_disk_full
 from rnnexp.passwords import for_mlflow, hide
 from rnnexp.storage.checkpoint_deletion import delete_checkpoint
 from rnnexp.storage.error_kinds import ErrorKind, kind_of
@@ -72,8 +74,11 @@ class Outbox:
         else:
             self._deliver([*self._queue.entries], paused)
 
-    def deliver(self) -> bool:
+    def deliver(self, unreachable: set[Store] | None = None) -> bool:
         """Deliver the queued writes.
+
+        Args:
+            unreachable: Stores that are not asked; those that turn out so are added.
 
         Returns:
             True if the queue is empty.
@@ -82,7 +87,7 @@ class Outbox:
             Exception: If there is no file for a write that can't be made, or if the error is no
                 store's answer. The write is then no longer queued.
         """
-        return self._deliver([*self._queue.entries], set())
+        return self._deliver([*self._queue.entries], set() if unreachable is None else unreachable)
 
     def close(self) -> None:
         """Deliver the queued writes, or store them in the file, before the process forgets them.
@@ -94,11 +99,6 @@ class Outbox:
         for queue in (self._queue, self._refused):
             if queue and not queue.is_saved:
                 retry_on_disk(queue.save)()
-
-    @property
-    def is_unreachable(self) -> bool:
-        """Whether MLflow could not be reached at the last attempt."""
-        return Store.RUNS in self._pauses
 
     def _deliver(self, numbers: Sequence[int], unreachable: set[Store]) -> bool:
         waiting = set() if len(numbers) == len(self._queue.entries) else self._waiting.copy()
@@ -134,7 +134,8 @@ class Outbox:
 
     def _pause(self, store: Store, error: Exception) -> None:
         if store not in self._pauses:
-            log.warning("%s is unreachable, writes are queued: %s", store, one_line(error))
+            problem = _why_queued(self._client, self._run_id, store, error)
+            log.warning("%s %s", store, problem)
         seconds, _ = self._pauses.get(store, (FIRST_PAUSE / 2, 0.0))
         seconds = min(2 * seconds, LONGEST_PAUSE)
         self._pauses[store] = seconds, time.monotonic() + seconds
@@ -162,6 +163,16 @@ class Outbox:
                 self._refused.append(earlier)
         self._refused.append(entry)
         _try_to_save(self._refused)
+
+
+def _why_queued(client: MlflowClient, run_id: str, store: Store, error: Exception) -> str:
+    reason = one_line(error)
+    if not is_disk_full(error):
+        return f"is unreachable, writes are queued: {reason}"
+    if store is Store.ARTIFACTS and not getattr(error, "filename", None):
+        with suppress(Exception):  # the run can't be read either
+            reason += f": {client.get_run(run_id).info.artifact_uri}"
+    return f"is full, writes are queued: {reason}"
 
 
 def refused_file(outbox: Path) -> Path:
@@ -238,7 +249,7 @@ def deliver_all(folder: Path) -> tuple[int, int]:
         The number of runs that are complete now, and of those that are not.
     """
     delivered = queued = 0
-    unreachable: set[str] = set()  # stores, each of which is waited for once
+    unreachable: dict[str, set[Store]] = {}  # by URI, each of which is waited for once
     for file in sorted(folder.rglob("*" + Files.OUTBOX)):
         with locked(lock_of(file.parent), wait=False) as is_free:
             if not (is_free and file.exists()):  # the trial is running, and delivers by itself
@@ -246,13 +257,13 @@ def deliver_all(folder: Path) -> tuple[int, int]:
             saved = read(file)
             if not saved:
                 continue
-            if saved["uri"] in unreachable:
+            stores = unreachable.setdefault(saved["uri"], set())
+            if Store.RUNS in stores:
                 queued += 1
                 continue
             outbox = Outbox(MlflowClient(for_mlflow(saved["uri"])), saved["run_id"], file)
-            if outbox.deliver():
+            if outbox.deliver(stores):
                 delivered += 1
             else:
                 queued += 1
-                unreachable |= {saved["uri"]} if outbox.is_unreachable else set()
     return delivered, queued

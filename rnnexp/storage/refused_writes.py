@@ -37,7 +37,9 @@ def undelivered(folder: Path) -> list[tuple[str, str]]:
     command = shlex.join(["rnnexp", "deliver", str(folder)])
     lines = []
     if queued:
-        lines.append((f"MLflow is unreachable, writes of {queued} runs are queued:", command))
+        lines.append(
+            (f"MLflow is unreachable or full, writes of {queued} runs are queued:", command)
+        )
     if refused:
         lines.append((f"MLflow has refused writes of {refused} runs. To retry them:", command))
     return lines

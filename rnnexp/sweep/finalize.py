@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial
 from rnnexp.errors import SweepError, one_line
 from rnnexp.execution.composer import Composer
 from rnnexp.execution.launching import Jobs
+from rnnexp.execution.trusted_targets import needs_trust
 from rnnexp.report.reporter import Reporter
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_tracker import Tracker
@@ -161,7 +162,8 @@ class Finalizer:
             else:
                 command = ["rnnexp", "publish", study, "--name", name]
             line = f"The best model could not be logged: {one_line(error)}. To do it later:"
-            return [(line, shlex.join([*command, "--tracking-uri", self.tracker.uri]))]
+            command += ["--tracking-uri", self.tracker.uri]
+            return [(line, shlex.join([*command, *(["--trust"] if needs_trust(config) else [])]))]
         return published
 
     def _write_results(self, best: FrozenTrial) -> None:

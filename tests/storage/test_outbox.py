@@ -380,3 +380,31 @@ def test_the_writes_of_another_run_are_not_sent_to_this_one(
     outbox.send(metric(4))
     assert steps(store, run_id) == [4]
     assert "holds the writes of another run, another; it is kept as" in caplog.text
+
+
+def test_a_full_artifact_store_is_named_and_asked_once(
+    tmp_path: Path, small_disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = MlflowClient(uri)
+    client.create_experiment("test", artifact_location=f"file://{small_disk}")
+    (small_disk / "filler").write_bytes(bytes(41_900_000))
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        file = tmp_path / name / "best.keras"
+        file.write_bytes(bytes(100_000))
+        with Tracker(uri, "test").run(
+            name, tags={}, params={}, outbox=tmp_path / name / Files.OUTBOX
+        ) as run:
+            run.log_file(file)
+            run.log_batch(metrics={"loss": 1.0})
+    assert f"No space left on device: file://{small_disk}/" in caplog.text
+    assert caplog.text.count("MLflow's artifact store is full, writes are queued") == 2
+    caplog.clear()
+    assert deliver_all(tmp_path) == (0, 2)
+    assert caplog.text.count("MLflow's artifact store is full, writes are queued") == 1
+    runs = client.search_runs([client.get_experiment_by_name("test").experiment_id])
+    assert [run.info.status for run in runs] == ["FINISHED", "FINISHED"]
+    (small_disk / "filler").unlink()
+    assert deliver_all(tmp_path) == (2, 0)
+    assert [len(client.list_artifacts(run.info.run_id)) for run in runs] == [1, 1]
