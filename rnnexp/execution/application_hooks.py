@@ -7,6 +7,7 @@ process imports none of Keras. This project's are `rnnexp.training.checks.check`
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass
 from inspect import signature
 from logging.handlers import QueueHandler
@@ -21,6 +22,8 @@ from rnnexp.execution.launching import Jobs
 from rnnexp.identity import Digests, Identity, measured
 
 log = logging.getLogger(__name__)
+
+QUIET = 2.0  # seconds of a check before a log line says that it goes on
 
 
 class Check(Protocol):
@@ -167,7 +170,10 @@ def run_check(check: Check, configs: Sequence[DictConfig], jobs: Jobs) -> list[s
     Returns:
         The problems.
     """
-    problems, records = jobs.call(call_check, check, configs).result()
+    checked = jobs.call(call_check, check, configs)
+    if not wait([checked], QUIET).done:
+        log.info("checking %d configs, which stand for all trials, before trial 0", len(configs))
+    problems, records = checked.result()
     for record in () if problems else records:
         logging.getLogger(record.name).handle(record)
     return problems
