@@ -28,6 +28,16 @@ def test_help_imports_neither_tensorflow_nor_mlflow(tmp_path: Path) -> None:
         assert f"\n{group}: " in ended.stdout
 
 
+def test_a_sweep_imports_nothing_that_only_workers_and_reports_need() -> None:
+    code = "import sys, rnnexp.sweep.run_sweep; print('IMPORTED', *sys.modules)"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    imported = set(ended.stdout.split())
+    assert "optuna" in imported
+    assert not imported & {"tensorflow", "keras", "sklearn", "plotly", "matplotlib"}
+
+
 def test_hydra_does_not_copy_its_store_of_configs() -> None:
     Plugins.instance()  # imports those of this project
     store = ConfigStore.instance()

@@ -6,7 +6,7 @@ process imports none of Keras. This project's are `rnnexp.training.checks.check`
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass
 from inspect import signature
@@ -128,6 +128,17 @@ class Application:
             return [f"hydra.sweeper.check: the check itself failed: {text}"]
 
 
+def modules_of_jobs(settings: Mapping[str, Any]) -> list[str]:
+    """Return the modules that a worker imports before its first job.
+
+    Args:
+        settings: ``hydra.sweeper``.
+    """
+    paths = [str(settings[name] or "") for name in ARGUMENTS]
+    modules = [path.rpartition(".")[0] for path in paths]
+    return list(dict.fromkeys(["rnnexp.execution.trial_task", *filter(None, modules)]))
+
+
 def load_application(
     check: str | None, evaluate: str | None, publish: str | None
 ) -> tuple[Application, list[str]]:
@@ -172,7 +183,7 @@ def run_check(check: Check, configs: Sequence[DictConfig], jobs: Jobs) -> list[s
     """
     checked = jobs.call(call_check, check, configs)
     if not wait([checked], QUIET).done:
-        log.info("checking %d configs, which stand for all trials, before trial 0", len(configs))
+        log.info("before trial 0, checking %d configs that stand for all trials", len(configs))
     problems, records = checked.result()
     for record in () if problems else records:
         logging.getLogger(record.name).handle(record)
