@@ -21,6 +21,7 @@ from rnnexp.execution.composer import Composer
 from rnnexp.execution.launching import Jobs
 from rnnexp.execution.trusted_targets import needs_trust
 from rnnexp.report.reporter import Reporter
+from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.optuna_store import best_epoch, best_trial
@@ -29,7 +30,6 @@ from rnnexp.storage.schema import Files, Metrics, TrialAttrs
 from rnnexp.sweep.heartbeat import Heartbeat
 from rnnexp.sweep.outcome import BestTrial, SweepOutcome
 from rnnexp.sweep.plan import SweepPlan
-from rnnexp.sweep.progress_metrics import trial_counts
 from rnnexp.sweep.retention import Retention
 from rnnexp.sweep.trial_ledger import TrialLedger
 
@@ -96,7 +96,7 @@ class Finalizer:
         lacking = self._step("deliver", lambda: undelivered(folder)) or []
         return SweepOutcome(
             study=self.study.study_name,
-            counts=trial_counts(self.study.get_trials(deepcopy=False)),
+            counts=EndedTrials(self.study).counts,
             best=self._summarized(best) if best else None,
             stopped=stopped,
             browse=self.tracker.how_to_browse(self.study_run),

@@ -145,7 +145,7 @@ def _model_problems(config: DictConfig, dataset: Dataset, trained: set[str]) -> 
         keras.utils.clear_session(free_memory=False)
         model = build(config.copy(), dataset)
         model.run_eagerly = True  # a graph costs more than two rows
-        if (width := model(train.x[:1]).shape[-1]) != output.units:
+        if (width := _width(model, train.x[:1])) != output.units:
             wanted = f"for {output.units} classes" if output.units > 1 else "where one is needed"
             return [f"the model has {width} outputs {wanted}; give its last layer model.output_dim"]
         values = model.evaluate(
@@ -167,6 +167,15 @@ def _model_problems(config: DictConfig, dataset: Dataset, trained: set[str]) -> 
         return problems
     trained.add(structure)
     return training_problems(config, dataset, model)
+
+
+def _width(model: "keras.Model", x: Any) -> int:
+    """Return the number of a model's outputs, which most models know before they are called."""
+    try:
+        shape = model.output_shape
+    except AttributeError:  # a subclass of keras.Model
+        shape = model(x).shape
+    return int(shape[-1])
 
 
 def _checkpoint_problems(config: DictConfig, model: "keras.Model") -> list[str]:
