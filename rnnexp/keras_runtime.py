@@ -1,14 +1,77 @@
-"""Keras as trials need it: imported without start-up messages, and reset before each training."""
+"""Keras as trials need it: on the backend of the config, without start-up messages, and reset.
+
+    choose(backend) -> keras(), which imports Keras -> be_deterministic(), new_session()
+
+A process has one backend for its life: Keras reads the environment variable ``KERAS_BACKEND`` when
+it is imported, and never again.
+"""
 
 import gc
 import importlib
+import importlib.util
+import logging
 import os
 import sys
 import tempfile
 from functools import cache
 from types import ModuleType
 
+import numpy as np
+
+from rnnexp.errors import ConfigError
+from rnnexp.jax_defaults import set_jax_defaults
+
+log = logging.getLogger(__name__)
+
 SKIPSETS_OF = "3.15."  # the beginning of Keras's version that `remember_skipsets` is written for
+JAX = "jax"
+BACKENDS = ("tensorflow", JAX)
+VARIABLE = "KERAS_BACKEND"
+
+
+def choose(backend: str, *, deterministic: bool) -> None:
+    """Choose the backend that Keras has in this process, before anything imports Keras.
+
+    The config decides: another backend in the environment, or in ``~/.keras/keras.json``, is
+    ignored.
+
+    Args:
+        backend: One of `BACKENDS`.
+        deterministic: Whether trainings have to give equal numbers, which JAX has to know before
+            its first operation on a GPU.
+
+    Raises:
+        ConfigError: If this process can't have the backend; see `backend_problem`.
+    """
+    if problem := backend_problem(backend):
+        raise ConfigError([problem])
+    given = os.environ.get(VARIABLE)
+    if given and given != backend:
+        log.warning(
+            "%s=%s in the environment is ignored: the config has backend=%s",
+            VARIABLE,
+            given,
+            backend,
+        )
+    os.environ[VARIABLE] = backend
+    if backend == JAX:
+        set_jax_defaults(deterministic=deterministic)
+
+
+def backend_problem(backend: str) -> str | None:
+    """Return why this process can't have a backend; None if it can.
+
+    Args:
+        backend: One of `BACKENDS`.
+    """
+    if "keras" in sys.modules and (imported := keras().backend.backend()) != backend:
+        return (
+            f"backend={backend}: this process has imported Keras with backend={imported}, which it "
+            "keeps for its life; start a new process, or run trials with hydra/launcher=workers"
+        )
+    if backend == JAX and importlib.util.find_spec(JAX) is None:
+        return f"backend={JAX}: JAX is not installed; pip install 'rnnexp[{JAX}]'"
+    return None
 
 
 def keras() -> ModuleType:
@@ -33,12 +96,32 @@ def keras() -> ModuleType:
         finally:
             os.dup2(terminal, 2)
             os.close(terminal)
+    if module.backend.backend() == JAX and "tensorflow" not in sys.modules:
+        _do_without_tensorflow(module)
     return module
+
+
+def _do_without_tensorflow(keras: ModuleType) -> None:
+    """Let Keras find that it can't import TensorFlow, which it asks once a process.
+
+    On JAX, Keras would import TensorFlow, for seconds, to seed it, and to ask of each part of a
+    model that is saved whether it is one of TensorFlow's types.
+    """
+    sys.modules["tensorflow"] = None  # type: ignore[assignment]  # an import raises ImportError
+    try:
+        keras.saving.serialize_keras_object(np.float32(0))  # the smallest call that asks
+    finally:
+        del sys.modules["tensorflow"]
 
 
 @cache
 def be_deterministic() -> None:
-    """Make TensorFlow's operations deterministic, for the rest of the process."""
+    """Make the backend's operations deterministic, for the rest of the process.
+
+    JAX's are on a CPU; on a GPU they are by a flag that `choose` sets.
+    """
+    if keras().backend.backend() == JAX:
+        return
     import tensorflow as tf
 
     tf.config.experimental.enable_op_determinism()

@@ -57,6 +57,8 @@ def test_all_problems_are_in_one_message(command: Command) -> None:
         (["fit.validation_split=0.999"], "of 120 training reviews leaves none to train on"),
         (["deterministic=maybe"], "deterministic=maybe: must be true or false"),
         (["deterministic=choice(true,false)"], "deterministic is searched: a process that is"),
+        (["backend=jaxx"], "backend=jaxx: must be tensorflow or jax; did you mean jax?"),
+        (["backend=choice(tensorflow,jax)"], "backend is searched: a process keeps its backend"),
         (["fit.epochs=0"], "fit.epochs=0: must be a whole number"),
         (["fit.batch_size=1.5"], "fit.batch_size=1.5: must be a whole number"),
         (["data.maxlen=0"], "data.maxlen=0: must be a whole number"),

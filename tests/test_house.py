@@ -169,7 +169,7 @@ print(json.dumps([before == state(), sorted({name.partition(".")[0] for name in 
     same, imported = json.loads(done.stdout)
     assert same
     assert "rnnexp" in imported
-    assert not {"optuna", "mlflow", "keras", "tensorflow"} & set(imported)
+    assert not {"optuna", "mlflow", "keras", "tensorflow", "jax"} & set(imported)
 
 
 @pytest.mark.parametrize(

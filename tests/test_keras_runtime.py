@@ -1,6 +1,7 @@
 import ast
 import io
 import json
+import os
 import re
 import zipfile
 from collections.abc import Iterator
@@ -9,8 +10,10 @@ from pathlib import Path
 import h5py
 import keras
 import numpy as np
+import pytest
 
 from rnnexp import keras_runtime
+from rnnexp.errors import ConfigError
 from tests.helpers.commands import ROOT
 
 
@@ -18,6 +21,23 @@ def test_every_training_starts_with_a_new_session() -> None:
     for _ in range(2):
         keras_runtime.new_session()
         assert keras.layers.Dense(1).name == "dense"
+
+
+def test_the_config_decides_on_the_backend(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    for _ in range(2):
+        keras_runtime.choose("tensorflow", deterministic=False)
+    assert os.environ["KERAS_BACKEND"] == "tensorflow"
+    assert [record.message for record in caplog.records] == [
+        "KERAS_BACKEND=torch in the environment is ignored: the config has backend=tensorflow"
+    ]
+
+
+def test_a_process_keeps_its_backend() -> None:
+    with pytest.raises(ConfigError, match="backend=jax: this process has imported Keras with back"):
+        keras_runtime.choose("jax", deterministic=False)
 
 
 def names(tree: ast.AST) -> Iterator[str]:

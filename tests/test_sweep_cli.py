@@ -23,7 +23,7 @@ def test_help_imports_neither_tensorflow_nor_mlflow(tmp_path: Path) -> None:
     )
     imported = set(ended.stdout.rpartition("IMPORTED")[2].split())
     assert "hydra" in imported
-    assert not imported & {"tensorflow", "keras", "mlflow", "optuna", "pandas"}
+    assert not imported & {"tensorflow", "jax", "keras", "mlflow", "optuna", "pandas"}
     for group in ("callbacks", "compile", "data", "fit", "model", "pruner", "sampler", "sweeps"):
         assert f"\n{group}: " in ended.stdout
 

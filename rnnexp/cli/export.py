@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 from mlflow.models import Model
 
+from rnnexp import keras_runtime
 from rnnexp.atomic import atomic_folder
 from rnnexp.cli.options import TRACKING, TRUST
 from rnnexp.cli.packable import packable_config
@@ -32,6 +33,7 @@ def export(run: str, folder: Path, trust: bool, tracking_uri: str | None) -> Non
     reader = RunReader(tracking_uri, trust=trust)
     found = reader.run(run)
     config = packable_config(reader, found)
+    keras_runtime.choose(config.backend, deterministic=config.deterministic)
     run_id = found.info.run_id
     dataset = dataset_of(config, run_id, found.data.tags)
     with atomic_folder(folder) as draft:

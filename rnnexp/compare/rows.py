@@ -22,6 +22,7 @@ Row = dict[str, Value]
 RUN = "run"  # column of the run's id
 FACTS = {  # columns that say whether values can be compared, and their tags
     Tags.SEED: Tags.SEED,
+    Tags.BACKEND: Tags.BACKEND,
     Tags.DATA: Tags.DATA,
     "commit": Tags.COMMIT,
     "dirty": Tags.DIRTY,

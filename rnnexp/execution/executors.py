@@ -62,7 +62,7 @@ class WorkerExecutor(Executor):
         max_workers: The number of workers, which share the cores as equally as possible.
         max_tasks_per_worker: The number of calls after which a worker is replaced, since
             TensorFlow doesn't free all memory.
-        threads: The number of TensorFlow's threads in a worker; None for one a core of its share.
+        threads: The number of the backend's threads in a worker; None for one a core of its share.
     """
 
     def __init__(
@@ -180,11 +180,11 @@ class _Slot:
 
 
 def _begin(cores: Sequence[int], threads: int, asked: MutableSequence[int]) -> None:
-    """Set up a worker process, before anything imports TensorFlow."""
-    # TensorFlow sizes its thread pools by its cores, or by these variables.
+    """Set up a worker process, before anything imports TensorFlow or JAX."""
+    # Both size their thread pools by the process's cores, or by these variables: NPROC is JAX's.
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
-    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "NPROC"):
         os.environ[name] = str(threads)
     set_library_defaults()
     interrupt.listen(asked)

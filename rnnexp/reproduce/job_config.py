@@ -18,7 +18,7 @@ from rnnexp.storage.run_reader import RunReader, is_study
 from rnnexp.storage.schema import Artifacts, Tags
 
 # Keys of a config that `rnnexp.training.trial` can train.
-KEYS = {"data", "model", "compile", "fit", "objective", "seed", "deterministic"}
+KEYS = {"data", "model", "compile", "fit", "objective", "seed", "backend", "deterministic"}
 
 
 def threads_of(reader: RunReader, run: Run) -> int:

@@ -19,6 +19,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from omegaconf import DictConfig
 
+from rnnexp import keras_runtime
 from rnnexp.errors import NotFoundError
 from rnnexp.serving.packing import dataset_of, pack
 from rnnexp.storage import registry
@@ -151,6 +152,7 @@ def _log(
 ) -> tuple[str, Mapping[str, str]]:
     from mlflow.models import Model
 
+    keras_runtime.choose(config.backend, deterministic=config.deterministic)
     run = client.get_run(run_id)
     if Metrics.BEST_VALUE not in run.data.metrics:
         raise NotFoundError(f"run {run_id} has no {Metrics.BEST_VALUE} to compare models by")

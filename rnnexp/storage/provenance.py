@@ -112,7 +112,7 @@ def packages() -> dict[str, str]:
         needed = []
     for requirement in needed:
         name = re.match(r"[\w.-]+", requirement)
-        if name and "extra ==" not in requirement:
+        if name and ("extra ==" not in requirement or "extra == 'jax'" in requirement):
             try:
                 found[name[0]] = metadata.version(name[0])
             except metadata.PackageNotFoundError:
@@ -158,6 +158,7 @@ def provenance_tags(
         Tags.VERSION: __version__,
         Tags.OBJECTIVE: objective,
         Tags.SEED: value_in(config, "seed"),
+        Tags.BACKEND: value_in(config, "backend"),
         MLFLOW_USER: _user(),
         MLFLOW_SOURCE_NAME: script(),
         MLFLOW_SOURCE_TYPE: "LOCAL",

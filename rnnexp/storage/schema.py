@@ -64,6 +64,7 @@ class Tags:
     FOLDER = "folder"
     OBJECTIVE = "objective"
     SEED = "seed"
+    BACKEND = "backend"  # of Keras
     DATA = "data"  # fingerprint of the encoded data
     IDENTITY = "identity"  # what the best value is measured on and by, as `str(Identity)`
     DIGESTS = "digests"  # fingerprints of the config's files, as JSON

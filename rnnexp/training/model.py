@@ -80,8 +80,11 @@ def sequential(layers: "Sequence[keras.layers.Layer | list[keras.layers.Layer]]"
 
 
 def variables(model: "keras.Model") -> list[Any]:
-    """Return all variables that training changes: the model's weights, then the optimizer's."""
-    return [*model.weights, *model.optimizer.variables]
+    """Return all variables that training changes: the model's, then the optimizer's.
+
+    The model's are its weights and the states of its random generators, as of dropout.
+    """
+    return [*model.variables, *model.optimizer.variables]
 
 
 def restore(model: "keras.Model", values: Sequence[Any]) -> None:

@@ -88,6 +88,7 @@ def evaluate(config: DictConfig, run_id: str) -> dict[str, float]:
     Raises:
         NotFoundError: If the data are not those that the run was trained on.
     """
+    keras_runtime.choose(config.backend, deterministic=config.deterministic)
     store = MlflowStore(config.tracking.uri)
     if reason := no_checkpoint(run_id, store):
         log.warning("run %s can't be evaluated: %s", run_id, reason)
@@ -178,6 +179,7 @@ def _train_once(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Res
 
 
 def _begin_session(config: DictConfig) -> None:
+    keras_runtime.choose(config.backend, deterministic=config.deterministic)
     keras = keras_runtime.keras()
     if config.deterministic:
         keras_runtime.be_deterministic()

@@ -38,7 +38,7 @@ def test_the_help_imports_no_heavy_library() -> None:
         "import sys\n"
         "from rnnexp.cli import main\n"
         "main(['--help'], standalone_mode=False)\n"
-        "print({'mlflow', 'optuna', 'pandas', 'keras', 'tensorflow'} & sys.modules.keys())\n"
+        "print({'mlflow', 'optuna', 'pandas', 'keras', 'tensorflow', 'jax'} & sys.modules.keys())\n"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.splitlines()[-1] == "set()"

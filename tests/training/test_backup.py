@@ -29,7 +29,12 @@ class Break(keras.callbacks.Callback):
 def model() -> keras.Model:
     keras.utils.set_random_seed(0)
     made = keras.Sequential(
-        [keras.layers.Input((3,)), keras.layers.Dense(4), keras.layers.Dense(1)]
+        [
+            keras.layers.Input((3,)),
+            keras.layers.Dense(4),
+            keras.layers.Dropout(0.5),  # with a random generator, whose state is saved as well
+            keras.layers.Dense(1),
+        ]
     )
     made.compile(optimizer=keras.optimizers.Adam(0.05), loss="mse")
     return made

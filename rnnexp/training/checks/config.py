@@ -19,6 +19,7 @@ from rnnexp.objective import objective_problems, settle_mode, value_in
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.training import jit
 from rnnexp.training.checkpoint import load
+from rnnexp.training.checks.backend import backend_problems
 from rnnexp.training.checks.callbacks import callback_problems
 from rnnexp.training.checks.choices import choice_problems
 from rnnexp.training.checks.data_counts import log_counts
@@ -59,9 +60,12 @@ def check(configs: Sequence[DictConfig]) -> list[str]:
         configs: Composed configs; in a sweep, those at the ends of the search space.
 
     Returns:
-        One message per problem: what was given, why it can't work, what would work.
+        One message per problem: what was given, why it can't work, what would work. Without the
+        backend, nothing that needs Keras is checked.
     """
     problems = _deterministic_problems(configs)
+    if without := backend_problems(configs):
+        return problems + without
     built: set[str] = set()
     trained: set[str] = set()
     for config in configs:
@@ -146,7 +150,8 @@ def _model_problems(config: DictConfig, dataset: Dataset, trained: set[str]) -> 
         # Otherwise the metrics of a second model are named accuracy_1, ...
         keras.utils.clear_session(free_memory=False)
         model = build(config.copy(), dataset)
-        model.run_eagerly = True  # a graph costs more than two rows
+        # On TensorFlow a graph costs more than two rows; on JAX each operation is compiled anyway.
+        model.run_eagerly = keras.backend.backend() == "tensorflow"
         if (width := _width(model, train.x[:1])) != output.units:
             wanted = f"for {output.units} classes" if output.units > 1 else "where one is needed"
             return [f"the model has {width} outputs {wanted}; give its last layer model.output_dim"]

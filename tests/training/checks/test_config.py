@@ -6,7 +6,7 @@ from tests.helpers.commands import ROOT
 IMPORTS = """
 import sys
 import rnnexp.training.checks, rnnexp.training.trial, rnnexp.serving.publish
-print({"keras", "tensorflow"} & set(sys.modules))
+print({"keras", "tensorflow", "jax"} & set(sys.modules))
 """
 
 
