@@ -43,6 +43,8 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except RnnexpError as error:
             raise click.ClickException(str(error)) from error
+        except (click.exceptions.Exit, click.Abort, click.ClickException):  # as after `--help`
+            raise
         except Exception as error:
             from rnnexp.storage.store_problems import is_of_store
 

@@ -3,13 +3,9 @@
 import sys
 
 import click
-import optuna
 
 from rnnexp.cli.options import STORAGE, TRACKING
-from rnnexp.cli.optuna_study import load_study
-from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.schema import StudyAttrs
-from rnnexp.sweep.audit import audit
 
 
 @click.command()
@@ -25,6 +21,13 @@ def check(study: str, repair: bool, storage: str, tracking_uri: str | None) -> N
 
     The exit code is 1 if differences remain.
     """
+    # Imported here, as in every command: `--help` needs no MLflow, whose import takes seconds.
+    import optuna
+
+    from rnnexp.cli.optuna_study import load_study
+    from rnnexp.storage.mlflow_store import MlflowStore
+    from rnnexp.sweep.audit import audit
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     loaded = load_study(study, storage)
     store = MlflowStore(tracking_uri)

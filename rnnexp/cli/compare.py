@@ -3,11 +3,7 @@
 import click
 
 from rnnexp.cli.options import JSON, TRACKING
-from rnnexp.cli.ranking import show_ranking
-from rnnexp.cli.side_by_side import show_side_by_side
-from rnnexp.compare.contenders import contenders
 from rnnexp.errors import QueryError
-from rnnexp.storage.run_reader import RunReader, is_study
 
 
 @click.command()
@@ -43,6 +39,12 @@ def compare(
     The beginning of a name or of an id is enough if it is unique. CONDITION is written as in SQL,
     on any column of the table or any metric.
     """
+    # Imported here, as in every command: `--help` needs no MLflow, whose import takes seconds.
+    from rnnexp.cli.ranking import show_ranking
+    from rnnexp.cli.side_by_side import show_side_by_side
+    from rnnexp.compare.contenders import contenders
+    from rnnexp.storage.run_reader import RunReader, is_study
+
     reader = RunReader(tracking_uri)
     runs = [reader.study_or_run(name) for name in names]
     studies = [run for run in runs if is_study(run)]

@@ -1,16 +1,17 @@
 """``rnnexp confirm``: the best trials of a study, trained again with new seeds."""
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rnnexp.cli.options import JSON, TRACKING, TRUST
 from rnnexp.cli.process import exit_interrupted, import_from_working_directory
 from rnnexp.cli.tables import Column, print_json, print_table
-from rnnexp.reproduce.confirm import Confirmation
-from rnnexp.storage.run_reader import RunReader
 from rnnexp.storage.schema import Tags
+
+if TYPE_CHECKING:
+    from rnnexp.reproduce.confirm import Confirmation
 
 
 @click.command()
@@ -55,6 +56,10 @@ def confirm(
     larger than two standard errors. A trial is not trained again with a seed that it was confirmed
     with before. STUDY is the name of a study, or its beginning if that is unique.
     """
+    # Imported here, as in every command: `--help` needs no MLflow, whose import takes seconds.
+    from rnnexp.reproduce.confirm import Confirmation
+    from rnnexp.storage.run_reader import RunReader
+
     import_from_working_directory()
     reader = RunReader(tracking_uri, trust=trust)
     confirmation = Confirmation(reader, reader.study(study), top, seeds)
@@ -79,7 +84,7 @@ def confirm(
         _show_confirm(confirmation)
 
 
-def _train_pending(confirmation: Confirmation, n_pending: int, n_jobs: int | None) -> None:
+def _train_pending(confirmation: "Confirmation", n_pending: int, n_jobs: int | None) -> None:
     for n, (leader, seed, trained) in enumerate(confirmation.run(n_jobs=n_jobs), start=1):
         outcome = f"failed: {trained.reason}"
         if trained.value is not None:
@@ -87,7 +92,7 @@ def _train_pending(confirmation: Confirmation, n_pending: int, n_jobs: int | Non
         click.echo(f"{n} of {n_pending}: trial {leader.trial}, seed {seed}: {outcome}", err=True)
 
 
-def _show_confirm(confirmation: Confirmation) -> None:
+def _show_confirm(confirmation: "Confirmation") -> None:
     leaders = confirmation.leaders
     columns = [
         Column(Tags.TRIAL, [str(leader.trial) for leader in leaders]),
@@ -110,7 +115,7 @@ def _rounded(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.4f}"
 
 
-def _confirm_json(confirmation: Confirmation) -> dict[str, Any]:
+def _confirm_json(confirmation: "Confirmation") -> dict[str, Any]:
     others = confirmation.leaders[1:]
     return {
         "seeds": confirmation.seeds,

@@ -5,9 +5,6 @@ from pathlib import Path
 
 import click
 
-from rnnexp.storage.outbox import deliver_all
-from rnnexp.storage.refused_writes import deliver_refused
-
 
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
@@ -20,6 +17,10 @@ def deliver(folder: Path) -> None:
 
     The exit code is 1 if writes are still queued or refused.
     """
+    # Imported here, as in every command: `--help` needs no MLflow, whose import takes seconds.
+    from rnnexp.storage.outbox import deliver_all
+    from rnnexp.storage.refused_writes import deliver_refused
+
     delivered, queued = deliver_all(folder)
     refused = deliver_refused(folder)
     click.echo(

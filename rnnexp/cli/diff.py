@@ -2,20 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import click
 
 from rnnexp.cli.options import JSON, TRACKING
 from rnnexp.cli.tables import Column, print_json, print_table, print_text
-from rnnexp.compare.contenders import Contender, contenders
-from rnnexp.compare.difference import config_values, differing, flattened, grouped
-from rnnexp.compare.rows import Value
 from rnnexp.formatting import format_exact
-from rnnexp.storage.run_reader import RunReader
 from rnnexp.storage.schema import Tags
 
-Sections = dict[str, dict[str, Value]]  # facts by name, by what they are about
-Differences = dict[str, dict[str, tuple[Value, ...]]]  # the same, with a value for each run
+if TYPE_CHECKING:
+    from rnnexp.compare.contenders import Contender
+    from rnnexp.compare.rows import Value
+    from rnnexp.storage.run_reader import RunReader
+
+Sections = dict[str, dict[str, "Value"]]  # facts by name, by what they are about
+Differences = dict[str, dict[str, tuple["Value", ...]]]  # the same, with a value for each run
 
 
 @click.command()
@@ -32,6 +34,11 @@ def diff(first: str, second: str, tracking_uri: str | None, as_json: bool) -> No
     RUN is STUDY/NUMBER of a trial, the id of a run in MLflow, or the name of a study for its best
     trial. The beginning of a name or of an id is enough if it is unique.
     """
+    # Imported here, as in every command: `--help` needs no MLflow, whose import takes seconds.
+    from rnnexp.compare.contenders import contenders
+    from rnnexp.compare.difference import differing
+    from rnnexp.storage.run_reader import RunReader
+
     reader = RunReader(tracking_uri)
     runs = [contenders(reader, [reader.study_or_run(name)])[0] for name in (first, second)]
     sides = [_sections(reader, run) for run in runs]
@@ -50,7 +57,9 @@ def diff(first: str, second: str, tracking_uri: str | None, as_json: bool) -> No
         _show([run.name for run in runs], differ, unknown)
 
 
-def _sections(reader: RunReader, contender: Contender) -> Sections:
+def _sections(reader: "RunReader", contender: "Contender") -> Sections:
+    from rnnexp.compare.difference import config_values, flattened
+
     tags = contender.run.data.tags
     environment = reader.environment(contender.run) or {}
     config = config_values(contender.run, reader.config(contender.run))
@@ -67,12 +76,14 @@ def _sections(reader: RunReader, contender: Contender) -> Sections:
     }
 
 
-def _stored(tags: Mapping[str, str], names: Mapping[str, str]) -> dict[str, Value]:
+def _stored(tags: Mapping[str, str], names: Mapping[str, str]) -> "dict[str, Value]":
     """Return the tags that a run has, by other names."""
     return {name: tags[tag] for name, tag in names.items() if tag in tags}
 
 
 def _show(names: list[str], differ: Differences, unknown: list[str]) -> None:
+    from rnnexp.compare.difference import grouped
+
     rows = [
         (section, key, *map(format_exact, values[key]), ", ".join(others))
         for section, values in differ.items()

@@ -3,16 +3,11 @@
 from pathlib import Path
 
 import click
-from mlflow.models import Model
 
 from rnnexp import keras_runtime
 from rnnexp.atomic import atomic_folder
 from rnnexp.cli.options import TRACKING, TRUST
-from rnnexp.cli.packable import packable_config
 from rnnexp.cli.process import import_from_working_directory
-from rnnexp.serving.packing import dataset_of, pack
-from rnnexp.serving.publish import how_to_predict
-from rnnexp.storage.run_reader import RunReader
 
 
 @click.command()
@@ -26,6 +21,14 @@ def export(run: str, folder: Path, trust: bool, tracking_uri: str | None) -> Non
     It is an MLflow model that takes raw text and needs nothing of rnnexp. RUN is STUDY/NUMBER of a
     trial, or the id of a run in MLflow or its beginning. DIR is a new folder, or an empty one.
     """
+    # Imported here, as in every command: `--help` needs no MLflow, whose import takes seconds.
+    from mlflow.models import Model
+
+    from rnnexp.cli.packable import packable_config
+    from rnnexp.serving.packing import dataset_of, pack
+    from rnnexp.serving.publish import how_to_predict
+    from rnnexp.storage.run_reader import RunReader
+
     if folder.exists() and any(folder.iterdir()):
         raise click.ClickException(f"{folder} is not empty; give an empty folder, or a new one")
     if trust:

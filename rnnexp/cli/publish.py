@@ -3,11 +3,7 @@
 import click
 
 from rnnexp.cli.options import TRACKING, TRUST
-from rnnexp.cli.packable import packable_config
 from rnnexp.cli.process import import_from_working_directory
-from rnnexp.serving.publish import publish_run
-from rnnexp.storage.registry import name_problem
-from rnnexp.storage.run_reader import RunReader
 from rnnexp.storage.schema import Metrics, Tags
 
 
@@ -22,6 +18,12 @@ def publish(study: str, name: str | None, trust: bool, tracking_uri: str | None)
     The model is logged on the study's run in MLflow, and registered as a new version, as a sweep
     does at its end. STUDY is the name of a study, or its beginning if that is unique.
     """
+    # Imported here, as in every command: `--help` needs no MLflow, whose import takes seconds.
+    from rnnexp.cli.packable import packable_config
+    from rnnexp.serving.publish import publish_run
+    from rnnexp.storage.registry import name_problem
+    from rnnexp.storage.run_reader import RunReader
+
     if trust:
         import_from_working_directory()
     reader = RunReader(tracking_uri, trust=trust)

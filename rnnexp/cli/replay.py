@@ -1,16 +1,16 @@
 """``rnnexp replay``: a run trained again, and compared with the original."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rnnexp.cli.options import JSON, TRACKING, TRUST
 from rnnexp.cli.process import exit_interrupted, import_from_working_directory
 from rnnexp.cli.tables import Column, print_json, print_table
-from rnnexp.reproduce.replay import Replay, notes
-from rnnexp.reproduce.replay import replay as train_again
-from rnnexp.storage.run_reader import RunReader
 from rnnexp.storage.schema import Metrics, Tags
+
+if TYPE_CHECKING:
+    from rnnexp.reproduce.replay import Replay
 
 
 @click.command()
@@ -26,6 +26,11 @@ def replay(run: str, trust: bool, as_json: bool, tracking_uri: str | None) -> No
 
     RUN is STUDY/NUMBER of a trial, or the id of a run in MLflow or its beginning.
     """
+    # Imported here, as in every command: `--help` needs no MLflow, whose import takes seconds.
+    from rnnexp.reproduce.replay import notes
+    from rnnexp.reproduce.replay import replay as train_again
+    from rnnexp.storage.run_reader import RunReader
+
     import_from_working_directory()
     reader = RunReader(tracking_uri, trust=trust)
     original = reader.run(run)
@@ -43,7 +48,7 @@ def replay(run: str, trust: bool, as_json: bool, tracking_uri: str | None) -> No
         _show_replay(result)
 
 
-def _show_replay(result: Replay) -> None:
+def _show_replay(result: "Replay") -> None:
     names = ("id", Tags.STATE, Metrics.BEST_VALUE, Metrics.BEST_EPOCH, Metrics.EPOCHS)
     columns = [Column("", list(names), left=True)]
     runs = (("run", result.original), ("replay", result.replayed))
@@ -59,7 +64,7 @@ def _exact(value: float | None) -> str:
     return "" if value is None else repr(int(value) if float(value).is_integer() else value)
 
 
-def _equality(result: Replay) -> str:
+def _equality(result: "Replay") -> str:
     common = min(result.epochs)
     if not common:
         return "not compared: there is no epoch that both runs have"
@@ -72,7 +77,7 @@ def _equality(result: Replay) -> str:
     )
 
 
-def _replay_json(result: Replay, remarks: list[str]) -> dict[str, Any]:
+def _replay_json(result: "Replay", remarks: list[str]) -> dict[str, Any]:
     difference = result.difference
     runs = {"run": result.original, "replay": result.replayed}
     return {

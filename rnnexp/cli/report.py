@@ -4,13 +4,8 @@ import tempfile
 from pathlib import Path
 
 import click
-import optuna
 
 from rnnexp.cli.options import STORAGE, TRACKING
-from rnnexp.cli.optuna_study import load_study
-from rnnexp.report.files import log_report, write_report
-from rnnexp.report.stored_snapshot import stored_snapshot
-from rnnexp.storage.run_reader import RunReader
 from rnnexp.storage.schema import Artifacts, Tags
 
 
@@ -29,6 +24,14 @@ def report(study: str, folder: Path | None, storage: str, tracking_uri: str | No
     A sweep writes its report by itself, unless it is killed. STUDY is the name of a study, or its
     beginning if that is unique.
     """
+    # Imported here, as in every command: `--help` needs no MLflow, whose import takes seconds.
+    import optuna
+
+    from rnnexp.cli.optuna_study import load_study
+    from rnnexp.report.files import log_report, write_report
+    from rnnexp.report.stored_snapshot import stored_snapshot
+    from rnnexp.storage.run_reader import RunReader
+
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     reader = RunReader(tracking_uri)
     run = reader.study(study)

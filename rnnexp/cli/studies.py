@@ -1,17 +1,17 @@
 """``rnnexp studies``: a table of the studies in a store, with their results."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from mlflow.entities import Run
 
 from rnnexp.cli.options import JSON, TRACKING
 from rnnexp.cli.tables import Column, print_json, print_table, print_text
-from rnnexp.compare.rows import value_of
 from rnnexp.formatting import format_column, format_seconds, format_value
-from rnnexp.storage.run_reader import RunReader, objective_of
 from rnnexp.storage.schema import Metrics, Tags, run_problem
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 _STATES = ("complete", "pruned", "fail")
 _SCHEMA = "schema"  # JSON key
@@ -35,6 +35,9 @@ def studies(tracking_uri: str | None, as_json: bool) -> None:
     Each row shows the objective of a study, how many of its trials ended in which state, its best
     trial, how long it took, and the metrics of the best trial on the test part.
     """
+    # Imported here, as in every command: `--help` needs no MLflow, whose import takes seconds.
+    from rnnexp.storage.run_reader import RunReader
+
     reader = RunReader(tracking_uri)
     rows = [_facts(run) for run in reader.studies()]
     if as_json:
@@ -45,7 +48,9 @@ def studies(tracking_uri: str | None, as_json: bool) -> None:
         print_text(f"There are no studies in {reader.uri}.")
 
 
-def _facts(run: Run) -> dict[str, Any]:
+def _facts(run: "Run") -> dict[str, Any]:
+    from rnnexp.compare.rows import value_of
+
     info, tags = run.info, run.data.tags
     began = datetime.fromtimestamp(info.start_time / 1000, UTC)
     return {
@@ -57,7 +62,9 @@ def _facts(run: Run) -> dict[str, Any]:
     }
 
 
-def _results(run: Run) -> dict[str, Any]:
+def _results(run: "Run") -> dict[str, Any]:
+    from rnnexp.storage.run_reader import objective_of
+
     info, metrics, objective = run.info, run.data.metrics, objective_of(run)
     now = datetime.now(UTC).timestamp() * 1000
     best = metrics.get(Metrics.BEST_TRIAL)
