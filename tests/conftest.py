@@ -1,6 +1,7 @@
 """Options and fixtures: the real config, shrunk until a trial takes a second."""
 
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -157,6 +158,28 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if subprocess.run(command, check=False, capture_output=True).returncode:
         pytest.skip("no file system can be mounted here")
     yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)  # noqa: S607
+
+
+@pytest.fixture
+def quota(tmp_path: Path) -> Iterator[Path]:
+    """A folder whose user may write 20 MB of a disk that has more room."""
+    if not (shutil.which("mkfs.btrfs") and shutil.which("btrfs")):
+        pytest.skip("btrfs-progs is not installed")
+    image, disk = tmp_path / "image", tmp_path / "btrfs"
+    disk.mkdir()
+    with image.open("wb") as file:
+        file.truncate(120_000_000)
+    subprocess.run(["mkfs.btrfs", "-q", image], check=True, capture_output=True)  # noqa: S607
+    mount = ["mount", "-o", "loop", str(image), str(disk)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    for command in (
+        ["quota", "enable", str(disk)], ["subvolume", "create", f"{disk}/small"],
+        ["qgroup", "limit", "20m", f"{disk}/small"],
+    ):  # fmt: skip
+        subprocess.run(["btrfs", *command], check=True, capture_output=True)  # noqa: S607
+    yield disk / "small"
     subprocess.run(["umount", "-l", str(disk)], check=True)  # noqa: S607
 
 

@@ -7,6 +7,7 @@ draws the same moments and victims again.
 
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -26,6 +27,7 @@ from mlflow.tracking import MlflowClient
 from optuna.trial import TrialState
 from sqlalchemy.pool import NullPool
 
+from rnnexp.storage.outbox import deliver_all
 from rnnexp.sweep.audit import audit
 from tests.helpers.commands import ROOT, TINY, Ended, metrics
 
@@ -441,6 +443,56 @@ def test_mlflows_disk_is_full_for_a_while(start: Start, tmp_path: Path, small_di
     assert list(tmp_path.rglob("*mlflow.outbox")) == []
     shutil.copy(small_disk / "mlflow.db", tmp_path)
     assert_all_accounted_for(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["artifacts", "folder", "storage", "files", "checkpoint"])
+def test_one_disk_is_full_for_a_while(
+    start: Start, tmp_path: Path, small_disk: Path, place: str
+) -> None:
+    """The disk of one place, or of every place, on which there is room, but for no more files."""
+    path = small_disk if place == "files" else tmp_path
+    arguments = {
+        "folder": (f"hydra.sweep.dir={small_disk}/multirun/s",),
+        "storage": (f"hydra.sweeper.storage=sqlite:///{small_disk}/optuna.db",),
+        "checkpoint": (
+            f"callbacks.model_checkpoint.filepath={small_disk}/${{hydra:job.num}}.keras",
+        ),
+    }.get(place, ())  # fmt: skip
+    if place in ("artifacts", "folder"):
+        name = {"artifacts": "mlruns", "folder": "multirun"}[place]
+        (tmp_path / name).symlink_to(small_disk if place == "artifacts" else small_disk / name)
+    sweep = start(
+        "hydra.sweeper.study_name=s", *arguments, path=path,
+        command=SWEEP if place == "checkpoint" else APP,
+    )  # fmt: skip
+    url = f"sqlite:///{small_disk}/optuna.db" if place in ("storage", "files") else ""
+    wait_for_a_trial(path, sweep, url)
+    use_up_files(small_disk) if place == "files" else fill(small_disk / "filler")
+    time.sleep(12)
+    for filler in small_disk.glob("filler*"):
+        filler.unlink()
+    out, _ = sweep.communicate(timeout=300)
+    assert sweep.returncode == 0, out
+    assert deliver_all(path)[1] == 0
+    if place == "storage":
+        shutil.copy(small_disk / "optuna.db", tmp_path)
+    assert_all_accounted_for(path)
+    logs = out + "".join(log.read_text() for log in path.rglob("*.log"))
+    named = {
+        "artifacts": f"No space left on device: '?{tmp_path}/mlruns",
+        "folder": rf"(the disk was full|No space left on device): '?{small_disk}/multirun/s",
+        "storage": r"Optuna's storage: \(sqlite3.OperationalError\) database or disk is full$",
+        "files": r"Optuna's storage: \(sqlite3.OperationalError\) unable to open database file$",
+        "checkpoint": f"the disk was full: {small_disk}/",
+    }
+    assert re.search(named[place], logs, re.MULTILINE), logs
+
+
+def use_up_files(folder: Path) -> None:
+    """Make files until the disk has no room for another."""
+    with pytest.raises(OSError, match="No space left"):
+        for n in range(10**6):
+            (folder / f"filler{n}").touch()
 
 
 def test_the_whole_disk_is_full_for_a_while(start: Start, small_disk: Path) -> None:

@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 from optuna.exceptions import StorageInternalError
 
 from rnnexp.atomic import atomic_folder, atomic_write
-from rnnexp.full_disk import is_disk_full, named_if_full
+from rnnexp.full_disk import has_disk_space, is_disk_full, named_if_full
 
 BIG = bytes(3_000_000)
 
@@ -60,6 +60,16 @@ def test_the_error_names_what_was_written(small_disk: Path, write: Callable[[Pat
         write(small_disk)
     assert raised.value.filename == str(small_disk / "x")
     assert [file.name for file in small_disk.glob("x.*")] == []
+
+
+def test_a_quota_is_known_though_the_disk_has_room(quota: Path) -> None:
+    with pytest.raises(OSError, match="Disk quota exceeded") as raised:
+        for n in range(20):
+            atomic_write(quota / str(n), BIG)
+    assert raised.value.errno == errno.EDQUOT
+    assert str(raised.value.filename).startswith(f"{quota}/")
+    assert is_disk_full(raised.value)
+    assert has_disk_space(quota)  # so an attempt is the proof, see rnnexp/sweep/disk_retries.py
 
 
 def test_another_error_stays_as_it_is(tmp_path: Path) -> None:

@@ -12,11 +12,13 @@ import errno
 import re
 from collections.abc import Iterator
 from enum import StrEnum
+from http.client import HTTPException
 
 from mlflow.exceptions import ERROR_CODE_TO_HTTP_STATUS, MlflowException
 from optuna.exceptions import StorageInternalError
 from requests import exceptions as http
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 
 class ErrorKind(StrEnum):
@@ -112,7 +114,8 @@ def _judged(error: BaseException) -> bool | None:
         if error.errno is not None:
             return error.errno not in _PERMANENT_ERRNOS
         return not isinstance(error, _PERMANENT_TYPES)
-    return True if isinstance(error, StorageInternalError) else None
+    # An answer of HTTP that is cut off has no errno.
+    return True if isinstance(error, StorageInternalError | HTTPException) else None
 
 
 def _is_transient_in_mlflow(error: MlflowException) -> bool:
@@ -129,7 +132,7 @@ def _is_transient_status(status: int) -> bool:
 
 def _is_transient_in_database(error: SQLAlchemyError) -> bool:
     if not isinstance(error, DBAPIError):
-        return False
+        return isinstance(error, PoolTimeout)
     if error.connection_invalidated:
         return True
     driver = error.orig

@@ -1,6 +1,7 @@
 """The end of a sweep, step by step: evaluate, publish, retain, write results, report, deliver.
 
-Each step is guarded by itself: a step that fails is logged, and the others are still done.
+Each step is guarded by itself: a step that fails is logged, and the others are still done. After
+Ctrl-C the best trial is neither evaluated nor published, and the summary says how to do it later.
 """
 
 import logging
@@ -16,7 +17,7 @@ import optuna
 from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial
 
-from rnnexp.errors import SweepError, one_line
+from rnnexp.errors import RnnexpError, SweepError, one_line
 from rnnexp.execution.composer import Composer
 from rnnexp.execution.launching import Jobs
 from rnnexp.execution.trusted_targets import needs_trust
@@ -66,6 +67,7 @@ class Finalizer:
     reporter: Reporter
     heartbeat: Heartbeat
     failed_steps: dict[str, str] = field(default_factory=dict)
+    interruption: KeyboardInterrupt | None = None
 
     def finalize(self, stopped: str, error: KeyboardInterrupt | SweepError | None) -> SweepOutcome:
         """Run the steps of the end.
@@ -77,33 +79,36 @@ class Finalizer:
         Returns:
             The outcome of the sweep.
         """
-        folder, is_interrupted = self.ledger.folder, isinstance(error, KeyboardInterrupt)
+        folder = self.ledger.folder
+        if isinstance(error, KeyboardInterrupt):
+            self.interruption = error
         # MLflow may be back only now, and the checkpoint be queued.
         self._step("deliver", lambda: undelivered(folder))
         scores: dict[str, float] = {}
         published: list[tuple[str, str]] = []
         with _best_trial(self.study, self.heartbeat) as best:
-            if best and not is_interrupted:
+            if best and not self.interruption:
                 scores = self._step("evaluate", lambda: self._evaluate(best)) or {}
+            if best and not self.interruption:
                 published = self._step("publish", lambda: self._publish(best)) or []
-        is_evaluated = not is_interrupted and "evaluate" not in self.failed_steps
+        is_evaluated = not self.interruption and "evaluate" not in self.failed_steps
         is_over = is_evaluated and self.heartbeat.is_alone()
         self._step("retention", lambda: self.retention.apply(is_over=is_over))
         if best:
             self._step("results", lambda: self._write_results(best))
         ended = stopped or "too many trials failed"
-        has_report = self.reporter.write(scores=scores, ended=ended)
+        has_report = self._step("report", lambda: self.reporter.write(scores=scores, ended=ended))
         lacking = self._step("deliver", lambda: undelivered(folder)) or []
         return SweepOutcome(
             study=self.study.study_name,
             counts=EndedTrials(self.study).counts,
-            best=self._summarized(best) if best else None,
+            best=_summarized(best, self.plan, self.ledger) if best else None,
             stopped=stopped,
             browse=self.tracker.how_to_browse(self.study_run),
             storage=self.plan.settings.storage,
             scores=scores,
             published=[*published, *lacking],
-            error=error,
+            error=self.interruption or error,
             failed_steps=self.failed_steps,
             report=self.reporter.page if has_report else None,
             n_trials=self.plan.settings.n_trials,
@@ -112,9 +117,16 @@ class Finalizer:
     def _step(self, name: str, step: Callable[[], T]) -> T | None:
         try:
             return step()
+        except KeyboardInterrupt as interruption:
+            log.warning("interrupted, without the step %s of the end of the sweep", name)
+            self.interruption = interruption
+            self.failed_steps[name] = "interrupted"
+            return None
         except Exception as error:  # whatever the application, Keras or a store raises
-            log.exception("the step %s at the end of the sweep failed", name)
-            self.failed_steps[name] = f"{type(error).__name__}: {one_line(error)}"
+            reason = f"{type(error).__name__}: {one_line(error)}"
+            has_trace = not isinstance(error, RnnexpError)
+            log.log(logging.ERROR, "the step %s failed: %s", name, reason, exc_info=has_trace)
+            self.failed_steps[name] = reason
             return None
 
     def _call(self, function: Callable[..., T], *arguments: object) -> T:
@@ -173,15 +185,16 @@ class Finalizer:
         self.ledger.folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(OmegaConf.create(found), self.ledger.folder / Files.RESULTS)
 
-    def _summarized(self, best: FrozenTrial) -> BestTrial:
-        return BestTrial(
-            number=best.number,
-            value=best.values[0],
-            epoch=best_epoch(best),
-            params=self.plan.space.texts(best.params),
-            overrides=self.ledger.overrides(best),
-            run_id=best.user_attrs.get(TrialAttrs.RUN_ID),
-        )
+
+def _summarized(best: FrozenTrial, plan: SweepPlan, ledger: TrialLedger) -> BestTrial:
+    return BestTrial(
+        number=best.number,
+        value=best.values[0],
+        epoch=best_epoch(best),
+        params=plan.space.texts(best.params),
+        overrides=ledger.overrides(best),
+        run_id=best.user_attrs.get(TrialAttrs.RUN_ID),
+    )
 
 
 @contextmanager

@@ -73,7 +73,7 @@ class Loop:
         """
         self.ledger.folder.mkdir(parents=True, exist_ok=True)
         interrupt.clear()
-        with _signals(self._on_signal):
+        with signals(self._on_signal):
             try:
                 self._call(lambda callback: callback.on_start())
                 self._run()
@@ -211,7 +211,7 @@ def _end_callback(callback: Callback) -> None:
 
 
 @contextmanager
-def _signals(handler: Callable[[int, object], None]) -> Iterator[None]:
+def signals(handler: Callable[[int, object], None]) -> Iterator[None]:
     """Handle Ctrl-C, and the SIGTERM of a cluster's scheduler, while the block runs."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -43,7 +43,7 @@ from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.display import display_of
 from rnnexp.sweep.finalize import Finalizer
 from rnnexp.sweep.heartbeat import Heartbeat
-from rnnexp.sweep.loop import Loop
+from rnnexp.sweep.loop import Loop, signals
 from rnnexp.sweep.loop_callbacks import Callback
 from rnnexp.sweep.outcome import SweepOutcome
 from rnnexp.sweep.plan import SweepPlan
@@ -123,7 +123,8 @@ def _run_study(plan: SweepPlan, composer: Composer, jobs: Jobs) -> SweepOutcome:
         finalizer = Finalizer(
             plan, study, run, tracker, ledger, jobs, composer, retention, reporter, heartbeat
         )
-        outcome = finalizer.finalize(loop.stopped, error)
+        with signals(_interrupt):
+            outcome = finalizer.finalize(loop.stopped, error)
         print_summary(outcome)
         outcome.raise_error()
         return outcome
@@ -135,6 +136,11 @@ def _run_loop(loop: Loop) -> KeyboardInterrupt | SweepError | None:
     except (KeyboardInterrupt, SweepError) as error:
         return error
     return None
+
+
+def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001
+    """Let SIGTERM interrupt the end of a sweep as Ctrl-C does."""
+    raise KeyboardInterrupt
 
 
 def _open_study(plan: SweepPlan) -> optuna.Study:

@@ -2,6 +2,7 @@
 
 import errno
 import sqlite3
+from http.client import BadStatusLine, IncompleteRead
 
 import pytest
 import requests
@@ -22,6 +23,7 @@ from sqlalchemy.exc import (
     OperationalError,
     ProgrammingError,
 )
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from rnnexp.storage.error_kinds import ErrorKind, http_status, kind_of
 
@@ -99,6 +101,8 @@ def mysql(number: int) -> OperationalError:
         (within_mlflow(requests.exceptions.SSLError("self-signed")), PERMANENT),
         (wrapped(requests.ReadTimeout("timed out"), MlflowException("timeout")), TRANSIENT),
         (requests.exceptions.InvalidURL("http://:"), PERMANENT),
+        (IncompleteRead(b"{"), TRANSIENT),
+        (BadStatusLine(""), TRANSIENT),
         (Botocore(403), PERMANENT),
         (Botocore(503), TRANSIENT),
         (Google(), PERMANENT),
@@ -125,6 +129,7 @@ def mysql(number: int) -> OperationalError:
         (ProgrammingError("", {}, Exception("no"), connection_invalidated=True), TRANSIENT),
         (IntegrityError("", {}, Exception("UNIQUE")), PERMANENT),
         (NoSuchTableError("runs"), PERMANENT),
+        (PoolTimeout("QueuePool limit"), TRANSIENT),
         *((sqlite(code), TRANSIENT) for code in (5, 261, 6, 10, 778, 13, 14)),
         *((sqlite(code), PERMANENT) for code in (1, 8, 1032, 11, 26)),
         *((mysql(number), TRANSIENT) for number in (1205, 1213, 2006, 2013)),

@@ -71,6 +71,15 @@ def test_a_server_is_waited_for(server: FaultyServer) -> None:
     assert "answers 503" in str(MlflowStore(server.uri).unreachable(3))
 
 
+def test_a_run_that_ends_prints_nothing(
+    server: FaultyServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """MLflow's client would print the run's address, between the lines of any command."""
+    with Tracker(server.uri, "quiet").run("a", tags={}, params={}):
+        pass
+    assert capsys.readouterr().out == ""
+
+
 def test_nobody_listens() -> None:
     assert server_problem("http://127.0.0.1:9") == (
         "http://127.0.0.1:9 can't be reached: Connection refused"

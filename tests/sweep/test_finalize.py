@@ -1,6 +1,7 @@
 """The end of a sweep: a step that fails is reported, and the others are done all the same."""
 
 import re
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -76,6 +77,27 @@ def test_a_model_that_can_not_be_published_is_left_for_later(
     command = re.search(r"  (rnnexp publish s --name s --tracking-uri sqlite:///.*)", ended.out)
     assert command
     assert command[1].endswith(" --trust") == trust
+
+
+def stopped_by_sigint(*_: object) -> dict[str, float]:
+    signal.raise_signal(signal.SIGINT)
+    return {}
+
+
+def stopped_by_sigterm(*_: object) -> dict[str, float]:
+    signal.raise_signal(signal.SIGTERM)
+    return {}
+
+
+@pytest.mark.parametrize("function", ["stopped_by_sigint", "stopped_by_sigterm"])
+def test_an_interruption_of_the_end_leaves_a_summary(app: Command, function: str) -> None:
+    ended = app(*STUDY, hook("evaluate", function), hook("publish", "published"))
+    assert ended.code == 130, ended.err
+    assert "Study s: 2 complete, 0 pruned, 0 fail" in ended.out
+    assert "The best trial was not evaluated. To do it later:\n  python " in ended.out
+    assert "hydra.sweeper.resume=s" in ended.out
+    assert "Use the model:" not in ended.out
+    assert ended.runs("app")[0].info.status == "KILLED"
 
 
 def late(config: DictConfig, run_id: str) -> dict[str, float]:
