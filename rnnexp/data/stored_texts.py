@@ -14,6 +14,7 @@ from rnnexp.data import cache
 from rnnexp.errors import DataError
 
 ENCODING = ("utf-8", "surrogatepass")
+_SHA256 = 32  # bytes
 _BLOCK = 2**18  # bytes that are read at once where texts follow each other
 
 
@@ -24,14 +25,20 @@ class StoredTexts(Sequence[str]):
         file: The file, which all slices and selections share.
         starts: ``int64 (n,)`` offsets of the texts in the file.
         sizes: ``int64 (n,)`` numbers of bytes of the texts.
+        digests: ``uint8 (n, 32)`` SHA-256 of each text.
     """
 
     def __init__(
-        self, file: "_Nameless", starts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]
+        self,
+        file: "_Nameless",
+        starts: npt.NDArray[np.int64],
+        sizes: npt.NDArray[np.int64],
+        digests: npt.NDArray[np.uint8],
     ) -> None:
         self._file = file
         self._starts = starts
         self._sizes = sizes
+        self._digests = digests
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -42,7 +49,7 @@ class StoredTexts(Sequence[str]):
     def __getitem__(self, row: slice) -> "StoredTexts": ...
     def __getitem__(self, row: int | slice) -> "str | StoredTexts":
         if isinstance(row, slice):
-            return StoredTexts(self._file, self._starts[row], self._sizes[row])
+            return self._chosen(row)
         return self._file.read(int(self._starts[row]), int(self._sizes[row])).decode(*ENCODING)
 
     __hash__ = None  # type: ignore[assignment]
@@ -62,8 +69,16 @@ class StoredTexts(Sequence[str]):
 
     def rows(self, chosen: Sequence[int]) -> "StoredTexts":
         """Return some of the texts, by their numbers from 0, in the order of the numbers."""
-        rows = np.array(chosen, dtype=np.int64)
-        return StoredTexts(self._file, self._starts[rows], self._sizes[rows])
+        return self._chosen(np.array(chosen, dtype=np.int64))
+
+    def digests(self) -> list[bytes]:
+        """Return the SHA-256 of each text."""
+        content, size = self._digests.tobytes(), self._digests.shape[1]
+        return [content[start : start + size] for start in range(0, len(content), size)]
+
+    def _chosen(self, rows: slice | npt.NDArray[np.int64]) -> "StoredTexts":
+        columns = self._starts[rows], self._sizes[rows], self._digests[rows]
+        return StoredTexts(self._file, *columns)
 
 
 class TextWriter:
@@ -75,6 +90,7 @@ class TextWriter:
 
     def __init__(self) -> None:
         self._sizes = array("q")
+        self._digests = bytearray()
         try:
             self._file = _Nameless()
         except OSError as error:
@@ -88,6 +104,7 @@ class TextWriter:
         """
         content = text.encode(*ENCODING)
         self._sizes.append(len(content))
+        self._digests += sha256(content).digest()
         try:
             self._file.stream.write(content)
         except OSError as error:
@@ -104,7 +121,10 @@ class TextWriter:
         except OSError as error:
             raise _not_stored(error) from error
         sizes = np.array(self._sizes, dtype=np.int64)
-        return StoredTexts(self._file, np.cumsum(sizes) - sizes, sizes)
+        digests = np.frombuffer(bytes(self._digests), dtype=np.uint8).reshape(
+            -1, sha256().digest_size
+        )
+        return StoredTexts(self._file, np.cumsum(sizes) - sizes, sizes, digests)
 
 
 class _Nameless:
@@ -125,6 +145,8 @@ class _Nameless:
 
 def digests(texts: Sequence[str]) -> list[bytes]:
     """Return the SHA-256 of each text, for comparisons of texts that need not be in memory."""
+    if isinstance(texts, StoredTexts):
+        return texts.digests()
     return [sha256(text.encode(*ENCODING)).digest() for text in texts]
 
 

@@ -1,0 +1,60 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from resource import RLIMIT_FSIZE, getrlimit, setrlimit
+from signal import SIG_IGN, SIGXFSZ, signal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnnexp.data import cache
+from rnnexp.data.stored_texts import StoredTexts, TextWriter, digests
+from rnnexp.errors import DataError
+
+
+def stored(texts: list[str]) -> StoredTexts:
+    writer = TextWriter()
+    for text in texts:
+        writer.append(text)
+    return writer.texts()
+
+
+@given(st.lists(st.text(st.characters(codec=None))), st.data())
+def test_stored_texts_are_a_sequence_of_the_texts(texts: list[str], data: st.DataObject) -> None:
+    rows = data.draw(st.lists(st.sampled_from(range(len(texts))))) if texts else []
+    found = stored(texts)
+    assert (len(found), list(found), digests(found)) == (len(texts), texts, digests(texts))
+    assert [found[row] for row in rows] == [texts[row] for row in rows]
+    assert list(found.rows(rows)) == [texts[row] for row in rows]
+    assert digests(found.rows(rows)[1:]) == digests([texts[row] for row in rows][1:])
+    assert found == texts
+
+
+def test_long_texts_are_read_whole_and_no_file_has_a_name() -> None:
+    texts = [letter * 200_000 for letter in "abcde"]
+    found = stored(texts)
+    assert list(found) == texts
+    assert list(found[::-1]) == texts[::-1]
+    assert not [file for file in cache.root().iterdir() if file.is_file()]
+
+
+@contextmanager
+def small_files() -> Iterator[None]:
+    """Let no file be larger than 100,000 bytes, as on a disk that is full."""
+    before, handler = getrlimit(RLIMIT_FSIZE), signal(SIGXFSZ, SIG_IGN)
+    setrlimit(RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        yield
+    finally:
+        setrlimit(RLIMIT_FSIZE, before)
+        signal(SIGXFSZ, handler)
+
+
+def test_a_full_disk_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with (
+        small_files(),
+        pytest.raises(DataError, match=f"can't be stored: {cache.root()}: File too"),
+    ):
+        stored(["a" * 50_000] * 4)
