@@ -1,5 +1,6 @@
 """The cores that this process may use."""
 
+import multiprocessing
 import os
 
 
@@ -8,3 +9,11 @@ def available_cores() -> list[int]:
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
+
+
+def cores_of_all_workers() -> list[int]:
+    """Return the cores of the process that has started this worker; else those of this process."""
+    parent = multiprocessing.parent_process()
+    if parent and parent.pid and hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(parent.pid))
+    return available_cores()

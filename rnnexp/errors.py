@@ -23,6 +23,7 @@ from hydra.errors import CompactHydraException
 
 from rnnexp.passwords import without_password
 
+_STATEMENT = "\n[SQL: "  # and its parameters, which SQLAlchemy adds
 _CHAINED = ", set env var HYDRA_FULL_ERROR=1 to see chained exception."  # in messages of Hydra
 
 
@@ -106,4 +107,5 @@ def message_alone() -> Iterator[None]:
 
 def one_line(error: BaseException) -> str:
     """Return an error's message on one line, for a list of problems, without passwords of URLs."""
-    return without_password(" ".join(str(error).replace(_CHAINED, "").split()))
+    text = str(error).partition(_STATEMENT)[0].replace(_CHAINED, "")
+    return without_password(" ".join(text.split()))

@@ -44,15 +44,17 @@ def _in_url(stop: str) -> tuple[re.Pattern[str], ...]:
 
 _URL, _IN_TEXT = _in_url(""), _in_url(r"\s'\"`<>")
 _WORDS = (
-    r"pass(?:word|wd|phrase)|pwd|secret|credentials?|(?:api|access|secret|private|account)_?key"
+    r"(?:pass(?:word|wd|phrase)|pwd|secret|credential|(?:api|access|secret|private|account)_?key)s?"
+    r"|authorization"
 )
 _IN_QUERY = re.compile(
-    rf"(?P<start>[?&](?:\w+[_-])?(?:{_WORDS}|token|sig|signature)=)(?!\*)(?P<password>[^&\s'\"#]+)",
+    rf"(?P<start>[?&](?:(?:[\w-]+[_-]|ssl)?(?:{_WORDS}|token|sig|signature)|odbc_connect)=)(?!\*)(?P<password>[^&\s'\"#]+)",
     re.IGNORECASE,
 )
-# Of a config key. A `token` or a `hub_token` is a secret, a `pad_token` is not.
+# Of a config key, or of one above it. A `token` or a `hub_token` is a secret, a `pad_token` is not.
 _KEY = re.compile(
-    rf"(?:.*[._/-])?(?:{_WORDS})"
+    rf"(?:.*[._/-])?(?:{_WORDS})(?:\..*)?"
+    r"|(?:.*[./])?pass"
     r"|(?:.*[./])?(?:(?:\w+_)?(?:access|auth|api|bearer|refresh|hub|hf|bot)_)?token",
     re.IGNORECASE,
 )
@@ -65,7 +67,10 @@ _PAIR = re.compile(
 _LINE = re.compile(
     r"(?m)^(?P<start>[ +-]*['\"]?(?P<key>[\w./-]+)['\"]?[ \t]*[:=][ \t]*)(?P<value>\S.*)$"
 )
-_HINT = re.compile(rf"(?:{_WORDS}|token)['\"]?\s*[:=]|://[^\s/]*@|[?&]sig", re.IGNORECASE)
+_HINT = re.compile(
+    rf"(?:{_WORDS}|token|\bpass)(?:\.\S*)?['\"]?\s*[:=]|://[^\s/]*@|[?&]sig|signature=|odbc_connect=",
+    re.IGNORECASE,
+)
 
 _remembered: dict[str, str] = {}  # the URL as it was given, by the URL that is shown
 
@@ -179,7 +184,7 @@ def without_password(text: str) -> str:
 
 
 def is_secret(key: str) -> bool:
-    """Return whether the value of a config key is a secret, by the key's last part."""
+    """Return whether the value of a config key is a secret, by the key's last part or one above."""
     return _KEY.fullmatch(key) is not None
 
 
@@ -191,7 +196,8 @@ def concealed(node: Any, key: str = "") -> Any:
         key: The key of the config itself.
     """
     if isinstance(node, dict):
-        return {name: concealed(value, str(name)) for name, value in node.items()}
+        above = f"{key}." if is_secret(key) else ""
+        return {name: concealed(value, f"{above}{name}") for name, value in node.items()}
     if isinstance(node, list):
         return [concealed(value, key) for value in node]
     if node is None or isinstance(node, bool) or node == "":

@@ -7,9 +7,11 @@ that stays behind the others, with the same knobs: ``patience``, ``min_delta``,
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
+from typing import Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +20,10 @@ from optuna.trial import FrozenTrial
 
 from rnnexp.number_ranges import COUNT, NOT_NEGATIVE, UNIT, WHOLE
 from rnnexp.objective import Objective
+from rnnexp.trial_reader import TrialReader
 
 WORST = 1e300  # the best value of a peer that reported nothing but NaN
+BLOCK = 100  # the number of trials that end before their values are kept in one array
 
 
 @dataclass(frozen=True)
@@ -186,14 +190,7 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
             return None
         sign = Objective.of_direction(study.direction.name.lower()).sign  # losses from here on
         own = [(epoch, sign * value) for epoch, value in sorted(trial.intermediate_values.items())]
-        peers = _Curves(
-            [
-                other.intermediate_values
-                for other in study.get_trials(deepcopy=False)
-                if other.number != trial.number and other.intermediate_values
-            ],
-            sign,
-        )
+        peers = _peers_of(study, trial, sign)
         last, value = own[-1]
         bests = peers.best_up_to(last)
         threshold = self._threshold(bests)
@@ -212,7 +209,7 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
         names = {0: "best", 0.5: "median", 1: "worst"}
         return names.get(self.quantile, f"quantile {self.quantile:g}")
 
-    def _behind(self, own: Sequence[tuple[int, float]], peers: "_Curves") -> int:
+    def _behind(self, own: Sequence[tuple[int, float]], peers: "_Peers | _Curves") -> int:
         """Count the epochs in a row at which a trial is behind, up to the patience.
 
         Args:
@@ -244,8 +241,57 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
         return float(np.quantile(np.minimum(bests, WORST), self.quantile))
 
 
+def _peers_of(study: optuna.Study, trial: FrozenTrial, sign: int) -> "_Peers | _Curves":
+    if trial.state.is_finished():  # judged afterwards, and among those that have ended
+        others = (each for each in study.get_trials(deepcopy=False) if each.number != trial.number)
+        return _Curves(_reported(others), sign)
+    return _peers.setdefault(study, _Peers(study, sign)).read(trial)
+
+
 def _best(values: Sequence[tuple[int, float]]) -> float:
     return min((value for _, value in values if not math.isnan(value)), default=math.inf)
+
+
+class _Peers:
+    """The losses by epoch of a study's trials, of which those that have ended are read once.
+
+    Args:
+        study: The study.
+        sign: The factor that turns a value into a loss.
+    """
+
+    def __init__(self, study: optuna.Study, sign: int) -> None:
+        self._reader = TrialReader(study)
+        self._sign = sign
+        self._blocks: list[_Curves] = []  # of trials that have ended
+        self._recent: list[Mapping[int, float]] = []  # of those that are in no block yet
+        self._others = _Curves([], sign)
+
+    def read(self, trial: FrozenTrial) -> Self:
+        """Read what has been reported since the last time, and return this object.
+
+        Args:
+            trial: The running trial that is left out.
+        """
+        self._recent += _reported(self._reader.newly_ended())
+        if len(self._recent) > BLOCK:
+            self._blocks.append(_Curves(self._recent, self._sign))
+            self._recent = []
+        running = [each for each in self._reader.unfinished if each.number != trial.number]
+        self._others = _Curves([*self._recent, *_reported(running)], self._sign)
+        return self
+
+    def best_up_to(self, epoch: int) -> npt.NDArray[np.float64]:
+        """Return the least loss up to an epoch of each trial with a value there; inf for NaN."""
+        return np.concatenate([c.best_up_to(epoch) for c in (*self._blocks, self._others)])
+
+
+def _reported(trials: Iterable[FrozenTrial]) -> list[Mapping[int, float]]:
+    return [trial.intermediate_values for trial in trials if trial.intermediate_values]
+
+
+# What was read of the studies of this process: a job's trials are each of one study.
+_peers: MutableMapping[optuna.Study, _Peers] = WeakKeyDictionary()
 
 
 class _Curves:

@@ -13,6 +13,7 @@ from rnnexp.passwords import (
     for_mlflow,
     hide,
     is_secret,
+    may_have_secret,
     remember,
     remembered,
     to_type,
@@ -52,6 +53,9 @@ def _nothing_is_remembered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("mysql://me:s3'cret@h", "mysql://me:***@h", None),
         ("postgresql://h/db?password=s3cret&a=1", "postgresql://h/db?password=***&a=1", None),
         ("https://h/x.csv?sig=s3cret&a=1", "https://h/x.csv?sig=***&a=1", None),
+        ("postgresql://h/db?sslpassword=s3cret", "postgresql://h/db?sslpassword=***", None),
+        ("https://h/x?X-Amz-Signature=s3cret", "https://h/x?X-Amz-Signature=***", None),
+        ("mssql+pyodbc:///?odbc_connect=PWD%3Ds3cret", "mssql+pyodbc:///?odbc_connect=***", None),
         ("http://${user}:s3cret@h", "http://${user}:***@h", None),
         ("http://${oc.env:U}:s3cret@h", "http://${oc.env:U}:***@h", None),
     ],
@@ -173,6 +177,14 @@ def test_a_command_to_type_has_no_stars(url: str, typed: str) -> None:
         ("apikey", True),
         ("MLFLOW_TRACKING_PASSWORD", True),
         ("credentials", True),
+        ("passwords", True),
+        ("api_keys", True),
+        ("secrets.hub", True),
+        ("credentials.json", True),
+        ("headers.Authorization", True),
+        ("db.pass", True),
+        ("first_pass", False),
+        ("keys", False),
         ("pad_token", False),
         ("data.tokens", False),
         ("num_tokens", False),
@@ -194,6 +206,8 @@ def test_secrets_of_a_config_are_concealed() -> None:
         "token": "${oc.env:TOKEN}",
         "secret": [PW, None, ""],
         "hub": {"api_key": 1234, "use": True},
+        "secrets": {"hub": PW, "more": [{"x": PW}]},
+        "headers": {"Authorization": f"Bearer {PW}"},
         "split": "token",
         "overrides": [f"+db.password={PW}", "model.units=64", f"++x=http://a:{PW}@h", "a=b=c",
                       f"+hub={{url:x,token:{PW},n:1}}", f"a=1,+db.password={PW},b=2"],
@@ -204,6 +218,8 @@ def test_secrets_of_a_config_are_concealed() -> None:
         "token": "${oc.env:TOKEN}",
         "secret": ["***", None, ""],
         "hub": {"api_key": "***", "use": True},
+        "secrets": {"hub": "***", "more": [{"x": "***"}]},
+        "headers": {"Authorization": "***"},
         "split": "token",
         "overrides": ["+db.password=***", "model.units=64", "++x=http://a:***@h", "a=b=c",
                       "+hub={url:x,token:***,n:1}", "a=1,+db.password=***,b=2"],
@@ -221,3 +237,19 @@ def test_secrets_of_a_diff_are_concealed() -> None:
     assert conceal(diff) == (
         "@@ -1 +1 @@\n-  password: ***\n+  password: ***\n+  split: token\n+token = ***\n"
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "secrets:\n  hub: x",
+        "db.pass: x",
+        "Authorization: x",
+        "- +credentials.json=x",
+        "api_keys: x",
+        "url: mssql+pyodbc:///?odbc_connect=x",
+        "url: https://h/x?X-Amz-Signature=x",
+    ],
+)
+def test_a_quick_look_finds_a_secret(text: str) -> None:
+    assert may_have_secret(text)

@@ -1,6 +1,10 @@
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
 
 from tests.helpers.commands import ROOT
 
@@ -22,6 +26,26 @@ def test_help_imports_neither_tensorflow_nor_mlflow(tmp_path: Path) -> None:
     assert not imported & {"tensorflow", "jax", "keras", "mlflow", "optuna", "pandas"}
     for group in ("callbacks", "compile", "data", "fit", "model", "pruner", "sampler", "sweeps"):
         assert f"\n{group}: " in ended.stdout
+
+
+def test_a_sweep_imports_nothing_that_only_workers_and_reports_need() -> None:
+    code = "import sys, rnnexp.sweep.run_sweep; print('IMPORTED', *sys.modules)"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    imported = set(ended.stdout.split())
+    assert "optuna" in imported
+    assert not imported & {"tensorflow", "keras", "sklearn", "plotly", "matplotlib"}
+
+
+def test_hydra_does_not_copy_its_store_of_configs() -> None:
+    Plugins.instance()  # imports those of this project
+    store = ConfigStore.instance()
+    assert deepcopy(store) is store
+    assert (
+        store.load("hydra/sweeper/rnnexp.yaml").node
+        is not store.load("hydra/sweeper/rnnexp.yaml").node
+    )
 
 
 def test_the_message_on_an_unknown_sweep_file_lists_the_known_files(tmp_path: Path) -> None:

@@ -128,7 +128,11 @@ class RnnexpSweeper(Sweeper):
         if not (self.config and self.hydra_context and self.launcher):
             raise RuntimeError("Hydra calls setup before sweep")
         from rnnexp.errors import message_alone
+        from rnnexp.execution.application_hooks import modules_of_jobs
         from rnnexp.execution.composer import Composer
+
+        if isinstance(self.launcher, ExecutorLauncher):  # before the imports below, which take long
+            self.launcher.jobs.warm_up(modules_of_jobs(self.config.hydra.sweeper))
         from rnnexp.sweep.run_sweep import run_sweep
         from rnnexp.sweep.settings import SweepSettings
 

@@ -44,7 +44,7 @@ def hints_on_refusals() -> Iterator[None]:
     """Print a hint below Hydra's message if Hydra ends the process by an error that has one.
 
     Hydra's advice on stack traces stays where there is a trace, and goes where the message is for a
-    person.
+    person. So does the trace of an error on the command line.
 
     Where Hydra only prints, as with ``--cfg`` or ``-sc``, a reader that has enough, such as `head`,
     ends the process without a traceback, as it ends other programs.
@@ -56,7 +56,9 @@ def hints_on_refusals() -> Iterator[None]:
             yield
     except SystemExit as end:
         error = end.__context__  # on which Hydra called `sys.exit`
-        if not isinstance(error, CompactHydraException):
+        if _is_on_group(error):
+            stream.write(f"{error}\n")
+        elif not isinstance(error, CompactHydraException):
             stream.write(held.advice)
         if hint := hint_on(error):
             stream.write(f"Hint: {hint}\n")
@@ -64,7 +66,7 @@ def hints_on_refusals() -> Iterator[None]:
 
 
 class _WithoutAdvice:
-    """A stream that holds back what Hydra writes on `HYDRA_FULL_ERROR`.
+    """A stream that holds back what Hydra writes on `HYDRA_FULL_ERROR`, and traces of no use.
 
     Args:
         stream: The stream.
@@ -79,6 +81,8 @@ class _WithoutAdvice:
 
     def write(self, text: str) -> int:
         """Write a text, or hold it back."""
+        if _is_on_group(sys.exc_info()[1]):  # while Hydra prints its trace
+            return len(text)
         if "HYDRA_FULL_ERROR=1 for a complete stack trace" not in text:
             return self._stream.write(text)
         self.advice += text
@@ -115,9 +119,14 @@ def hint_on(error: BaseException | None) -> str | None:
         return did_you_mean(name, known).removeprefix("; ") or None
     if isinstance(error, ConfigCompositionException):
         return _on_unknown_key(error.__cause__)
-    if str(error).startswith("Config group override must be"):
+    if _is_on_group(error):
         return "a config group takes names of its files; 'callbacks=[]' chooses no callbacks"
     return None
+
+
+def _is_on_group(error: BaseException | None) -> bool:
+    """Return whether Hydra refuses the value of a config group, which it does with a trace."""
+    return isinstance(error, ValueError) and str(error).startswith("Config group override must be")
 
 
 def _files_of(group: str, message: str) -> list[str]:

@@ -4,14 +4,17 @@ The grammar is that of ``WHERE`` in SQLite, which includes MLflow's filters. SQL
 a filter, on a table in memory that holds only the trials.
 """
 
+import logging
 import re
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 
 from rnnexp.compare.rows import Row, no_column
 from rnnexp.errors import QueryError
 from rnnexp.formatting import did_you_mean
+
+log = logging.getLogger(__name__)
 
 _NUMBER = "number__"  # column of a row's place
 _PARTS = re.compile(
@@ -24,6 +27,9 @@ _COMPARISONS = {"=", "==", "<>", "!=", "<", "<=", ">", ">=", "is", "like", "glob
 
 def where(rows: Sequence[Row], condition: str) -> list[Row]:
     """Return the rows for which a condition holds, in the same order.
+
+    A column of the condition in which no trial has a value is logged, since a comparison with it
+    holds for no trial.
 
     Args:
         rows: Trials, all with the same columns.
@@ -46,10 +52,11 @@ def where(rows: Sequence[Row], condition: str) -> list[Row]:
     with closing(sqlite3.connect(":memory:")) as database:
         _fill(database, list(columns.values()), rows)
         functions = {name for (name,) in database.execute("SELECT name FROM pragma_function_list")}
-        database.set_authorizer(_authorize)
+        read: set[str] = set()
+        database.set_authorizer(_authorizer(read))
         try:
             found = database.execute(
-                f"SELECT {_NUMBER} FROM trials WHERE ({condition}\n)"  # noqa: S608 - see _authorize
+                f"SELECT {_NUMBER} FROM trials WHERE ({condition}\n)"  # noqa: S608 - see _authorizer
             ).fetchall()
         except (sqlite3.Error, sqlite3.Warning) as error:
             if unknown := re.fullmatch(r"no such column: (.+)", str(error)):
@@ -57,6 +64,9 @@ def where(rows: Sequence[Row], condition: str) -> list[Row]:
             unknown = re.fullmatch(r"no such function: (.+)", str(error))
             hint = did_you_mean(unknown[1], functions, n=1) if unknown else ""
             raise _unreadable(condition, f"{error}{hint}") from error
+    for name in sorted(columns[name.lower()] for name in read - {_NUMBER}):
+        if all(row[name] is None for row in rows):
+            log.warning("--where %r: no trial has a value in the column %s", condition, name)
     kept = {number for (number,) in found}
     return [row for n, row in enumerate(rows) if n in kept]
 
@@ -109,9 +119,18 @@ def _fill(database: sqlite3.Connection, names: Sequence[str], rows: Sequence[Row
     )
 
 
-def _authorize(action: int, table: str | None, *_: object) -> int:
-    """Allow a condition to read the trials and to call functions, and nothing else."""
-    allowed = action in (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION) or (
-        action == sqlite3.SQLITE_READ and table == "trials"
-    )
-    return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
+def _authorizer(read: set[str]) -> Callable[..., int]:
+    """Allow a condition to read the trials and to call functions, and nothing else.
+
+    Args:
+        read: The columns that the condition reads; they are added here.
+    """
+
+    def authorize(action: int, table: str | None, column: str | None, *_: object) -> int:
+        if action == sqlite3.SQLITE_READ and table == "trials":
+            read.add(str(column))
+            return sqlite3.SQLITE_OK
+        allowed = action in (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION)
+        return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
+
+    return authorize

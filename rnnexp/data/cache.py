@@ -1,18 +1,30 @@
-"""A cache of encoded data on disk, so that the same data are encoded once."""
+"""A cache of encoded data on disk, so that the same data are encoded once.
 
+After data were encoded, data that nobody has read for long are removed, and then the data that were
+read longest ago, until the rest is small enough. A process locks the data that it reads until it
+ends, so that data in use stay.
+"""
+
+import fcntl
 import hashlib
 import json
+import os
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
-from rnnexp.atomic import atomic_folder
+from rnnexp.atomic import atomic_folder, removal_lock, remove_abandoned, remove_folder
 
 # Raised when the encoding changes, so that arrays of the old encoding are not read.
 FORMAT = 2
 _META = "meta.json"
+MAX_AGE = 30 * 24 * 3600  # seconds after which data that nobody reads are removed
+MAX_BYTES = 20 * 2**30  # of all data; data beyond are removed
+_in_use: dict[Path, int] = {}  # locked folders, and their descriptors
 
 
 def root() -> Path:
@@ -37,10 +49,62 @@ def get(key: Mapping[str, object], encode: Callable[[Path], None]) -> Path:
     """
     text = json.dumps({"format": FORMAT, **key}, sort_keys=True)
     folder = root() / hashlib.sha256(text.encode()).hexdigest()[:32]
-    if not folder.exists():
-        with atomic_folder(folder) as draft:
-            encode(draft)
+    if not _use(folder):
+        remove_abandoned(folder.parent)
+        while not _use(folder):
+            with atomic_folder(folder) as draft:
+                encode(draft)
+        evict(folder.parent)
     return folder
+
+
+def evict(folder: Path, max_age: float = MAX_AGE, max_bytes: int = MAX_BYTES) -> None:
+    """Remove data that no process uses: what is too old, then what is read least recently.
+
+    Args:
+        folder: The folder of the cache.
+        max_age: The seconds after which data that were not read are removed.
+        max_bytes: The size of all data that may stay.
+    """
+    found = []
+    for entry in folder.glob("?" * 32):
+        with suppress(OSError):  # another process has removed the data
+            size = sum(file.stat().st_size for file in entry.iterdir())
+            found.append((entry.stat().st_mtime, size, entry))
+    total = sum(size for _, size, _ in found)
+    for used, size, entry in sorted(found):
+        if time.time() - used > max_age or total > max_bytes:
+            with suppress(OSError), removal_lock(entry, new=0, old=max_age) as is_free:
+                if is_free:
+                    remove_folder(entry)
+                    total -= size
+
+
+def _use(folder: Path) -> bool:
+    """Lock data until this process ends, and note that they are read now.
+
+    Returns:
+        False if there are no such data.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    with suppress(OSError):  # a network file system, or a cache of another user
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        os.utime(folder)
+    try:
+        is_there = os.path.samestat(os.fstat(descriptor), folder.stat())
+    except FileNotFoundError:  # removed before it was locked
+        is_there = False
+    held = _in_use.pop(folder, None)
+    if held is not None:
+        os.close(held)
+    if is_there:
+        _in_use[folder] = descriptor
+    else:
+        os.close(descriptor)
+    return is_there
 
 
 def write_meta(folder: Path, meta: Mapping[str, object]) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rnnexp.data.stored_texts import TextWriter
 from rnnexp.errors import DataError
 from rnnexp.formatting import did_you_mean
 
@@ -22,6 +23,37 @@ class Columns:
 
     texts: Mapping[str, Sequence[str]]
     lines: int | None = None
+
+
+class Cells:
+    """The cells of some columns while they are read; the texts go to disk.
+
+    Args:
+        wanted: The names of the columns.
+        text: The one of these names whose column has the texts.
+    """
+
+    def __init__(self, wanted: Sequence[str], text: str) -> None:
+        self._columns: dict[str, TextWriter | list[str]] = {
+            column: TextWriter() if column == text else [] for column in wanted
+        }
+
+    def append(self, row: Iterable[str]) -> None:
+        """Add a row, a cell for each column."""
+        for column, cell in zip(self._columns.values(), row, strict=True):
+            column.append(cell)
+
+    def columns(self, lines: int | None = None) -> Columns:
+        """Return the columns of the rows that were added.
+
+        Args:
+            lines: The number of lines of the file; None if the file is not a text.
+        """
+        texts = {
+            name: column.texts() if isinstance(column, TextWriter) else column
+            for name, column in self._columns.items()
+        }
+        return Columns(texts, lines)
 
 
 def find(

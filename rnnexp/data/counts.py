@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rnnexp.data.stored_texts import digests
+
 if TYPE_CHECKING:
     from rnnexp.data.dataset import Label
     from rnnexp.data.source import Corpus
@@ -55,21 +57,14 @@ class Counts:
             "validation": corpora.get("validation") or train.rows(rows[trained:]),
             "test": corpora["test"],
         }
-        known = {
-            "validation": set(parts["train"].texts),
-            "test": {*train.texts, *parts["validation"].texts},
-        }
+        found = {name: digests(part.texts) for name, part in parts.items()} if repeated else {}
         return cls(
             files={name: corpus.file for name, corpus in corpora.items() if corpus.file},
             rows={name: len(part.texts) for name, part in parts.items()},
             classes={
                 name: _by_class(part.labels, classes) for name, part in parts.items() if classes
             },
-            repeated={
-                name: sum(text in texts for text in parts[name].texts)
-                for name, texts in known.items()
-                if repeated
-            },
+            repeated=_repeated(**found) if found else {},
         )
 
     def lines(self, classes: "Sequence[Label]") -> list[str]:
@@ -122,3 +117,14 @@ class Counts:
 def _by_class(labels: "Sequence[Label]", classes: "Sequence[Label]") -> list[int]:
     counts = Counter(labels)
     return [counts[label] for label in classes]
+
+
+def _repeated(
+    train: Sequence[bytes], validation: Sequence[bytes], test: Sequence[bytes]
+) -> dict[str, int]:
+    trained = set(train)
+    used = trained.union(validation)
+    return {
+        "validation": sum(text in trained for text in validation),
+        "test": sum(text in used for text in test),
+    }

@@ -27,25 +27,19 @@ class Part:
     y: npt.NDArray[np.int64] | npt.NDArray[np.float32]
     weight: npt.NDArray[np.float32] | None
 
-    def save(self, folder: Path, name: str) -> None:
-        """Write the arrays into a folder, in files named after the part."""
-        for array, values in (("x", self.x), ("y", self.y), ("weight", self.weight)):
-            if values is not None:
-                np.save(_file(folder, array, name), values)
-
     @classmethod
     def open(cls, folder: Path, name: str) -> "Part | None":
-        """Open the part that `save` wrote, as memory maps.
+        """Open the part of a name, as memory maps.
 
         Returns:
             The part; None if the folder has no part of that name.
         """
-        if not _file(folder, "x", name).exists():
+        if not array_file(folder, "x", name).exists():
             return None
-        weight = _file(folder, "weight", name)
+        weight = array_file(folder, "weight", name)
         return cls(
-            _open(_file(folder, "x", name)),
-            _open(_file(folder, "y", name)),
+            _open(array_file(folder, "x", name)),
+            _open(array_file(folder, "y", name)),
             _open(weight) if weight.exists() else None,
         )
 
@@ -92,7 +86,7 @@ class Dataset:
     def _part(self, name: str) -> Part:
         part = Part.open(self.folder, name)
         if part is None:
-            raise FileNotFoundError(_file(self.folder, "x", name))
+            raise FileNotFoundError(array_file(self.folder, "x", name))
         return part
 
 
@@ -101,5 +95,6 @@ def _open(file: Path) -> npt.NDArray[Any]:
     return array
 
 
-def _file(folder: Path, array: str, part: str) -> Path:
+def array_file(folder: Path, array: str, part: str) -> Path:
+    """Return the file of an array (``x``, ``y`` or ``weight``) of a part."""
     return folder / f"{array}_{part}.npy"

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnnexp.data import columns
-from rnnexp.data.columns import Columns
+from rnnexp.data.columns import Cells, Columns
+from rnnexp.data.stored_texts import TextWriter
 from rnnexp.errors import DataError
 
 if TYPE_CHECKING:
@@ -42,13 +43,16 @@ QUOTED = re.compile(r'"(?:[^"]|"")*"')
 Record = tuple[int, list[str]]  # number of the line in which a row begins, and its cells
 
 
-def read(path: Path, ending: str, wanted: Sequence[str], label: str, file: str) -> Columns:
+def read(
+    path: Path, ending: str, wanted: Sequence[str], text: str, label: str, file: str
+) -> Columns:
     """Read some columns of a file.
 
     Args:
         path: The file, compressed if its name ends in .gz.
         ending: ``.csv`` or ``.tsv``.
         wanted: The names of the columns.
+        text: The one of these names whose column has the texts, which are stored on disk.
         label: The one of these names whose column has the labels.
         file: How messages name the file.
 
@@ -58,31 +62,33 @@ def read(path: Path, ending: str, wanted: Sequence[str], label: str, file: str) 
         OSError: If the file can't be read.
     """
     csv.field_size_limit(sys.maxsize)  # of the csv module's default, 131,072, a text may be longer
-    with _open(path) as text:
-        first = next((line for line in text if line.strip()), None)
+    with _open(path) as stream:
+        first = next((line for line in stream if line.strip()), None)
         if first is None:
             raise DataError([f"{file} can't be read: it is empty"])
         _check_first_line(first, ending, wanted, file)
-        text.seek(0)
-        reader = csv.reader(text, DIALECTS[ending])
+        stream.seek(0)
+        reader = csv.reader(stream, DIALECTS[ending])
         records = _records(reader, file)
         _, header = next(records)
         if ending == ".tsv":
             records = _without_quotes(records, is_quoted=all(map(QUOTED.fullmatch, header)))
             header = [_unquoted(name) for name in header]
         places = columns.find(wanted, header, file, (cells for _, cells in records))
-        rows, long, several = [], [], []
+        table, inside, labels = Cells(wanted, text), TextWriter(), set()
+        long = []
         for line, cells in records:
-            rows.append([cells[place] if place < len(cells) else "" for place in places])
+            row = [cells[place] if place < len(cells) else "" for place in places]
+            table.append(row)
+            labels.add(row[wanted.index(label)].strip())
             if any(cells[len(header) :]):
                 long.append((line, len(cells)))
             if reader.line_num > line:
-                several.append((line, cells))
+                for part in _rows_inside(cells, len(header)):
+                    inside.append(f"{line},{part}")
         _check_length(long, len(header), ending, file)
-        labels = {row[wanted.index(label)].strip() for row in rows}
-        _check_quotes(several, len(header), places[wanted.index(label)], labels, file)
-        texts = [list(cells) for cells in zip(*rows, strict=True)] or [[] for _ in wanted]
-        return Columns(dict(zip(wanted, texts, strict=True)), reader.line_num)
+        _check_quotes(inside.texts(), places[wanted.index(label)], labels, file)
+        return table.columns(reader.line_num)
 
 
 @contextmanager
@@ -158,18 +164,28 @@ def _check_length(long: Sequence[tuple[int, int]], width: int, ending: str, file
     )
 
 
-def _check_quotes(
-    several: Iterable[Record], width: int, place: int, labels: set[str], file: str
-) -> None:
-    """Refuse a text with line breaks in it, of which a line looks like a row of the file."""
-    for line, cells in several:
-        lines = [part.split(",") for cell in cells for part in cell.splitlines()]
-        inside = [row for row in lines if len(row) == width and row[place].strip() in labels]
-        if inside:
+def _rows_inside(cells: Iterable[str], width: int) -> Iterator[str]:
+    """Yield the lines inside of the cells of a row that may be rows by themselves."""
+    for cell in cells:
+        yield from (line for line in cell.splitlines() if line.count(",") == width - 1)
+
+
+def _check_quotes(inside: Iterable[str], place: int, labels: set[str], file: str) -> None:
+    """Refuse a text with line breaks in it, of which a line looks like a row of the file.
+
+    Args:
+        inside: What `_rows_inside` yields, after the line in which the whole row begins.
+        place: The place of the label in a row.
+        labels: The labels of the file.
+        file: How messages name the file.
+    """
+    for text in inside:
+        line, row = text.split(",", 1)
+        if row.split(",")[place].strip() in labels:
             raise DataError(
                 [
                     f"{file} has other rows inside the quotation marks of the row at line {line}, "
-                    f"such as {','.join(inside[0])!r}; close the mark that opens there, or write "
+                    f"such as {row!r}; close the mark that opens there, or write "
                     "it twice inside of a quoted text"
                 ]
             )

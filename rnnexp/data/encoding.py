@@ -11,6 +11,8 @@ import numpy.typing as npt
 PAD, START, UNKNOWN, FIRST_WORD = 0, 1, 2, 3
 SPLITS = ("whitespace", "character")
 
+Rows = npt.NDArray[np.int32]
+
 
 class _Punctuation(dict[int, str]):
     """A table for `str.translate` that blanks punctuation, filled when a character first occurs.
@@ -28,6 +30,11 @@ class _Punctuation(dict[int, str]):
 
 
 _PUNCTUATION = _Punctuation({0x2019: "'"})  # the typographic apostrophe
+
+
+def blanked(codepoint: int) -> str:
+    """Return a character as `tokenize` splits it: a space for punctuation."""
+    return _PUNCTUATION[codepoint]
 
 
 def tokenize(text: str, split: str) -> list[str]:
@@ -67,7 +74,7 @@ class Vocabulary:
         ranked = sorted(counts, key=lambda word: (-counts[word], word))
         return cls(tuple(ranked[:num_words]))
 
-    def encode(self, texts: Iterable[Sequence[str]], maxlen: int) -> npt.NDArray[np.int32]:
+    def encode(self, texts: Iterable[Sequence[str]], maxlen: int) -> Rows:
         """Encode texts as ids.
 
         As in Keras's ``pad_sequences``, padding comes before the text, and a text of more than
@@ -81,10 +88,16 @@ class Vocabulary:
             ``int32 (n, maxlen)``.
         """
         ids = {word: number for number, word in enumerate(self.words, start=FIRST_WORD)}
-        rows = []
-        for text in texts:
-            row = np.full(maxlen, PAD, dtype=np.int32)
-            sequence = [START, *(ids.get(word, UNKNOWN) for word in text)][-maxlen:]
-            row[-len(sequence) :] = sequence
-            rows.append(row)
-        return np.stack(rows)
+        return padded([[ids.get(word, UNKNOWN) for word in text] for text in texts], maxlen)
+
+
+def padded(texts: Sequence[Sequence[int] | npt.NDArray[np.int32]], maxlen: int) -> Rows:
+    """Return texts of ids as rows of the same length, as `Vocabulary.encode` describes."""
+    rows = np.full((len(texts), maxlen), PAD, dtype=np.int32)
+    for row, ids in zip(rows, texts, strict=True):
+        if len(ids) < maxlen:
+            row[maxlen - len(ids) - 1] = START
+            row[maxlen - len(ids) :] = ids
+        else:
+            row[:] = ids[len(ids) - maxlen :]
+    return rows

@@ -8,22 +8,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnnexp.data import columns
-from rnnexp.data.columns import Columns
+from rnnexp.data.columns import Cells, Columns
 from rnnexp.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 INDEX = re.compile(r"__index_level_\d+__")  # the column of an index of pandas without a name
+ROWS = 1000  # are read at once
 EXACT = 2.0**53  # beyond, not every whole number is a float
 
 
-def read(path: Path, wanted: Sequence[str], file: str) -> Columns:
+def read(path: Path, wanted: Sequence[str], text: str, file: str) -> Columns:
     """Read some columns of a file.
 
     Args:
         path: The file.
         wanted: The names of the columns.
+        text: The one of these names whose column has the texts.
         file: How messages name the file.
 
     Raises:
@@ -34,18 +36,21 @@ def read(path: Path, wanted: Sequence[str], file: str) -> Columns:
     # Imported here, since only data that are not in the cache yet need pyarrow.
     import pyarrow.parquet as pq
 
+    cells = Cells(wanted, text)
     with pq.ParquetFile(path) as parquet:
         names = [name for name in parquet.schema_arrow.names if not INDEX.fullmatch(name)]
         found = [names[place] for place in columns.find(wanted, names, file)]
-        table = parquet.read(columns=found)
-    texts = {
-        column: _texts(table.column(name), f"{file}, column {column!r}")
-        for column, name in zip(wanted, found, strict=True)
-    }
-    return Columns(texts)
+        for batch in parquet.iter_batches(ROWS, columns=found):
+            texts = [
+                _texts(batch.column(name), f"{file}, column {column!r}")
+                for column, name in zip(wanted, found, strict=True)
+            ]
+            for row in zip(*texts, strict=True):
+                cells.append(row)
+    return cells.columns()
 
 
-def _texts(column: "pa.ChunkedArray", where: str) -> list[str]:
+def _texts(column: "pa.Array", where: str) -> list[str]:
     import pyarrow as pa
 
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type

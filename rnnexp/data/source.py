@@ -12,8 +12,10 @@ import numpy.typing as npt
 
 from rnnexp.data import cache
 from rnnexp.data.counts import PARTS, Counts
-from rnnexp.data.dataset import Dataset, Label, Part
-from rnnexp.data.encoding import SPLITS, Vocabulary, tokenize
+from rnnexp.data.dataset import Dataset, Label, array_file
+from rnnexp.data.encode_parts import encode_parts
+from rnnexp.data.encoding import SPLITS
+from rnnexp.data.stored_texts import StoredTexts
 from rnnexp.errors import DataError
 from rnnexp.formatting import did_you_mean
 from rnnexp.number_ranges import COUNT, SHARE, WHOLE
@@ -26,7 +28,7 @@ class Corpus:
     """The texts of one part of the data, each with a label.
 
     Attributes:
-        texts: The texts.
+        texts: The texts; `StoredTexts` if there may be too many for the memory.
         labels: The label of each text.
         weights: The sample weight of each text; None if every text counts the same.
         file: The number of rows and of lines of the file that was read; None if there is no file.
@@ -41,8 +43,11 @@ class Corpus:
     def rows(self, chosen: Sequence[int]) -> "Corpus":
         """Return some rows, by their numbers from 0, in the order of the numbers."""
         weights = None if self.weights is None else [self.weights[row] for row in chosen]
-        texts, labels = [self.texts[row] for row in chosen], [self.labels[row] for row in chosen]
-        return Corpus(texts, labels, weights, self.file)
+        if isinstance(self.texts, StoredTexts):
+            texts: Sequence[str] = self.texts.rows(chosen)
+        else:
+            texts = [self.texts[row] for row in chosen]
+        return Corpus(texts, [self.labels[row] for row in chosen], weights, self.file)
 
 
 @dataclass(kw_only=True)
@@ -169,19 +174,19 @@ class Source(ABC):
         share = None if "validation" in corpora else self.validation_split
         trained = rows_to_train_on(len(train.texts), share)
         classes = [] if self.task == "regression" else sorted(set(train.labels))
-        tokens = {
-            name: [tokenize(text, self.split) for text in corpus.texts]
-            for name, corpus in corpora.items()
-        }
-        vocabulary = Vocabulary.of(tokens["train"][:trained], self.num_words)
-        maxlen = self.maxlen or max(len(words) for words in tokens["train"][:trained]) + 1
+        vocabulary = encode_parts(
+            {name: corpus.texts for name, corpus in corpora.items()},
+            trained,
+            folder,
+            split=self.split,
+            num_words=self.num_words,
+            maxlen=self.maxlen,
+        )
         for name, corpus in corpora.items():
-            part = Part(
-                vocabulary.encode(tokens[name], maxlen),
-                _encode_labels(corpus, classes),
-                None if corpus.weights is None else np.array(corpus.weights, dtype=np.float32),
-            )
-            part.save(folder, name)
+            np.save(array_file(folder, "y", name), _encode_labels(corpus, classes))
+            if corpus.weights is not None:
+                weights = np.array(corpus.weights, dtype=np.float32)
+                np.save(array_file(folder, "weight", name), weights)
         counts = Counts.of(corpora, trained, classes, repeated=self.warns_of_repeated_texts)
         meta = {"words": vocabulary.words, "classes": classes, "counts": asdict(counts)}
         cache.write_meta(folder, meta)

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from rnnexp.data.columns import NUMBER
 from rnnexp.data.counts import PARTS
 from rnnexp.data.dataset import Label
 from rnnexp.data.source import Corpus, Source
+from rnnexp.data.stored_texts import digests
 from rnnexp.errors import DataError
 from rnnexp.identity import digest
 from rnnexp.number_ranges import SHARE
@@ -142,7 +142,7 @@ class Table(Source):
         text, label = _column(self.text), _column(self.label)
         weight = None if self.weight is None or part == "test" else _column(self.weight)
         wanted = [text, label] if weight is None else [text, label, weight]
-        columns = table_files.read(path, list(dict.fromkeys(wanted)), label, file)
+        columns = table_files.read(path, list(dict.fromkeys(wanted)), text, label, file)
         texts, cells = columns.texts[text], columns.texts[label]
         if not texts:
             raise DataError([f"{file} has no rows"])
@@ -177,27 +177,29 @@ def _split(corpus: Corpus, share: float, *, by_label: bool) -> tuple[Corpus, Cor
     Returns:
         The rest, and the rows that were split off, without weights.
     """
-    count = Counter(corpus.texts)
-    label_of = dict(zip(reversed(corpus.texts), reversed(corpus.labels), strict=True))
-    groups: dict[Label | None, list[str]] = {}
-    for text in sorted(count, key=lambda text: sha256(text.encode()).digest()):
+    hashes = digests(corpus.texts)
+    count = Counter(hashes)
+    label_of = dict(zip(reversed(hashes), reversed(corpus.labels), strict=True))
+    groups: dict[Label | None, list[bytes]] = {}
+    for text in sorted(count):
         groups.setdefault(label_of[text] if by_label else None, []).append(text)
-    chosen: set[str] = set()
+    chosen: set[bytes] = set()
     for texts in groups.values():
         wanted = round(share * sum(count[text] for text in texts))
         for text in texts:
             if count[text] <= wanted:
                 wanted -= count[text]
                 chosen.add(text)
-    test = [row for row, text in enumerate(corpus.texts) if text in chosen]
-    train = [row for row, text in enumerate(corpus.texts) if text not in chosen]
+    test = [row for row, text in enumerate(hashes) if text in chosen]
+    train = [row for row, text in enumerate(hashes) if text not in chosen]
     return corpus.rows(train), replace(corpus.rows(test), weights=None, file=None)
 
 
 def _unsplit(share: float, corpus: Corpus) -> str:
+    different = len(set(digests(corpus.texts)))
     return (
         f"data.test={share} leaves no row to train on, or none to test on: data.train has "
-        f"{len(corpus.texts)} rows with {len(set(corpus.texts))} different texts, and the rows of "
+        f"{len(corpus.texts)} rows with {different} different texts, and the rows of "
         "one text stay together; give another share, more rows, or a file"
     )
 

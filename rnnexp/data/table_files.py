@@ -29,12 +29,13 @@ def kind(path: Path) -> str | None:
     return ending if ending in delimited_files.SEPARATORS else None
 
 
-def read(path: Path, wanted: Sequence[str], label: str, file: str) -> Columns:
+def read(path: Path, wanted: Sequence[str], text: str, label: str, file: str) -> Columns:
     """Read some columns of a file.
 
     Args:
         path: The file.
         wanted: The names of the columns.
+        text: The one of these names whose column has the texts, which are stored on disk.
         label: The one of these names whose column has the labels.
         file: How messages name the file, such as ``data.train=a.csv``.
 
@@ -44,8 +45,8 @@ def read(path: Path, wanted: Sequence[str], label: str, file: str) -> Columns:
     ending = kind(path)
     try:
         if ending == ".parquet":
-            return parquet_files.read(path, wanted, file)
-        return delimited_files.read(path, ending or ".csv", wanted, label, file)
+            return parquet_files.read(path, wanted, text, file)
+        return delimited_files.read(path, ending or ".csv", wanted, text, label, file)
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         raise DataError(

@@ -6,7 +6,8 @@ process imports none of Keras. This project's are `rnnexp.training.checks.check`
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass
 from inspect import signature
 from logging.handlers import QueueHandler
@@ -21,6 +22,8 @@ from rnnexp.execution.launching import Jobs
 from rnnexp.identity import Digests, Identity, measured
 
 log = logging.getLogger(__name__)
+
+QUIET = 2.0  # seconds of a check before a log line says that it goes on
 
 
 class Check(Protocol):
@@ -125,6 +128,17 @@ class Application:
             return [f"hydra.sweeper.check: the check itself failed: {text}"]
 
 
+def modules_of_jobs(settings: Mapping[str, Any]) -> list[str]:
+    """Return the modules that a worker imports before its first job.
+
+    Args:
+        settings: ``hydra.sweeper``.
+    """
+    paths = [str(settings[name] or "") for name in ARGUMENTS]
+    modules = [path.rpartition(".")[0] for path in paths]
+    return list(dict.fromkeys(["rnnexp.execution.trial_task", *filter(None, modules)]))
+
+
 def load_application(
     check: str | None, evaluate: str | None, publish: str | None
 ) -> tuple[Application, list[str]]:
@@ -167,7 +181,10 @@ def run_check(check: Check, configs: Sequence[DictConfig], jobs: Jobs) -> list[s
     Returns:
         The problems.
     """
-    problems, records = jobs.call(call_check, check, configs).result()
+    checked = jobs.call(call_check, check, configs)
+    if not wait([checked], QUIET).done:
+        log.info("before trial 0, checking %d configs that stand for all trials", len(configs))
+    problems, records = checked.result()
     for record in () if problems else records:
         logging.getLogger(record.name).handle(record)
     return problems

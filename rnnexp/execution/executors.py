@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, MutableSequence, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from importlib import import_module
 from multiprocessing.connection import wait
 from typing import Any, ParamSpec, TypeVar
 
@@ -82,6 +83,15 @@ class WorkerExecutor(Executor):
         slot = min(self._slots, key=lambda slot: slot.load)
         return slot.submit(fn, *args, **kwargs)
 
+    def warm_up(self, modules: Sequence[str]) -> None:
+        """Start the workers, and let them import modules meanwhile; one that fails is ignored.
+
+        Args:
+            modules: What the calls will import.
+        """
+        for slot in self._slots:
+            slot.warm_up(modules)
+
     def interrupt(self, *, at_once: bool) -> None:
         """Stop the running calls.
 
@@ -130,6 +140,11 @@ class _Slot:
             future = self._start().submit(_interruptible, self._calls, fn, *args, **kwargs)
         self._running.append(future)
         return future
+
+    def warm_up(self, modules: Sequence[str]) -> None:
+        pool = self._pool or self._start()
+        for module in modules:
+            pool.submit(import_module, module)
 
     def _start(self) -> ProcessPoolExecutor:
         self.shutdown(wait=False, cancel_futures=False)

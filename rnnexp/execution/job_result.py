@@ -7,9 +7,9 @@ from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 
+from rnnexp.full_disk import is_disk_full
 from rnnexp.passwords import without_password
 from rnnexp.result import Result, State
-from rnnexp.storage.retry import is_disk_full
 
 WORKER_DIED = "its worker process died"
 INTERRUPTED = "it was interrupted, but not by the sweep"
@@ -30,6 +30,10 @@ class DiskFull(Result):
     """
 
     path: str | None = None
+
+    def __post_init__(self) -> None:
+        reason = f"{DISK_FULL}: {self.path}" if self.path else DISK_FULL
+        object.__setattr__(self, "reason", reason)
 
 
 def to_result(returned: Any) -> Result:
@@ -55,9 +59,7 @@ def result_of(future: Future[JobReturn]) -> Result | None:
         return Died(State.FAIL, reason=WORKER_DIED)
     except Exception as error:
         if is_disk_full(error):
-            path = getattr(error, "filename", None)
-            reason = f"{DISK_FULL}: {path}" if path else DISK_FULL
-            return DiskFull(State.FAIL, reason=reason, path=path)
+            return DiskFull(State.FAIL, path=getattr(error, "filename", None))
         return Result(State.FAIL, reason=without_password(f"{type(error).__name__}: {error}"))
 
 

@@ -92,6 +92,11 @@ class ExecutorJobs:
     def __enter__(self) -> Self:
         return self
 
+    def warm_up(self, modules: Sequence[str]) -> None:
+        """Start the workers, if there are any, and let them import modules meanwhile."""
+        if isinstance(self._executor, WorkerExecutor):
+            self._executor.warm_up(modules)
+
     def __exit__(self, *error: object) -> None:
         self._executor.shutdown(wait=True, cancel_futures=True)
 

@@ -36,7 +36,7 @@ def base_config(
 
 
 class Probes:
-    """Composes configs so that every choice, and both ends of every range, come up once.
+    """Composes configs so that each dimension's `Dimension.probes` come up once.
 
     Each config has whole params, as a trial's, since one choice may need another: five classes need
     another loss.

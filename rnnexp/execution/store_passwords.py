@@ -7,6 +7,8 @@ conf/config.yaml names, since Hydra writes ``.hydra/`` before it calls the appli
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from rnnexp.errors import one_line
 from rnnexp.passwords import (
     VARIABLE,
     concealed,
@@ -109,16 +112,31 @@ class HidePasswords(Callback):
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Take the passwords of stores out of the config of a single run."""
-        hide_store_passwords(config)
+        with _or_no_run():
+            hide_store_passwords(config)
 
     def on_job_start(self, config: DictConfig, **_: Any) -> None:
         """Replace other secrets in the files that Hydra has written for a single run."""
-        if config.hydra.mode == RunMode.RUN:
-            conceal_files(config.hydra)
+        with _or_no_run():
+            if config.hydra.mode == RunMode.RUN:
+                conceal_files(config.hydra)
+
+
+@contextmanager
+def _or_no_run() -> Iterator[None]:
+    """End the process on any error, which Hydra would make a warning, and then begin the run."""
+    try:
+        yield
+    except Exception as error:
+        reason = f"{type(error).__name__}: {one_line(error)}"
+        sys.stderr.write(f"nothing was started: the config may have passwords in it, {reason}\n")
+        raise SystemExit(1) from error
 
 
 def conceal_files(hydra: HydraConf) -> None:
     """Replace secrets in the files that Hydra has written into a job's folder ``.hydra``.
+
+    A file in which that fails is deleted.
 
     Args:
         hydra: The node ``hydra`` of the job's config.
@@ -128,5 +146,6 @@ def conceal_files(hydra: HydraConf) -> None:
     for file in sorted(Path(hydra.runtime.output_dir, hydra.output_subdir).glob("*.yaml")):
         text = file.read_text(encoding="utf-8")
         if may_have_secret(text):  # almost no file; to read a file as YAML takes its time
+            file.unlink()
             written: Any = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
             OmegaConf.save(OmegaConf.create(concealed(written)), file)

@@ -100,6 +100,16 @@ def untrusted(config: DictConfig, made: Collection[str] | None = None) -> list[s
     return list(_foreign(_part(resolved, made)))
 
 
+def needs_trust(config: DictConfig) -> bool:
+    """Return whether the run of a job needs ``--trust`` later.
+
+    Args:
+        config: The job's composed config, which the run has without the node ``hydra``.
+    """
+    keys = [str(key) for key in config if key != "hydra"]
+    return bool(untrusted(OmegaConf.masked_copy(config, keys)))
+
+
 def _part(whole: Any, keys: Collection[str] | None) -> Any:
     return whole if keys is None else {key: whole[key] for key in keys if key in whole}
 

@@ -1,7 +1,6 @@
 """Importances of the searched keys, for a report."""
 
 import optuna
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState
 
 
@@ -27,6 +26,9 @@ def importances_of(study: optuna.Study) -> dict[str, float] | str:
         return "it takes two complete trials with different values"
     if len(varied) < 2:
         return "it takes two searched keys that vary among the complete trials"
+    # Imported here: scikit-learn and SciPy come with it, which a sweep needs in its reports alone.
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
     evaluator = PedAnovaImportanceEvaluator()
     shares = get_param_importances(study, evaluator=evaluator, params=varied)
     if len(set(shares.values())) == 1:  # Optuna's answer where no key stands out

@@ -15,6 +15,8 @@ from optuna.distributions import (
 Value = str | int | float | bool | None
 Params = dict[str, Value]  # a point of the space: values by searched key
 
+NUMBERS = 8  # of so many numbers to choose from, each is checked before trial 0
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -109,10 +111,31 @@ class Dimension:
         return values is not None and value in values and not is_bool
 
     def probes(self) -> list[Value]:
-        """Return values that represent all others: every choice, or both ends of a range."""
+        """Return values that represent all others: the choices, or both ends of a range.
+
+        The least and the greatest of many numbers stand for all, as those of a range do, with a few
+        between them. Otherwise each more to choose from would prolong the check before trial 0.
+        """
         if isinstance(self.distribution, CategoricalDistribution):
-            return list(self.distribution.choices)
+            choices = self.distribution.choices
+            left_out = {n for kind in (int, float) for n in _left_out(choices, kind)}
+            return [value for n, value in enumerate(choices) if n not in left_out]
         if isinstance(self.distribution, IntDistribution | FloatDistribution):
             low, high = self.distribution.low, self.distribution.high
             return [low] if low == high else [low, high]
         raise TypeError(f"no probes for {self.distribution!r}")
+
+
+def _left_out(choices: Sequence[Value], kind: type[int | float]) -> set[int]:
+    """Return the indices of the numbers of a type that others of that type stand for."""
+    # By the exact type: bool is a subclass of int. NaN and infinity stand for themselves.
+    numbers = {
+        n: value
+        for n, value in enumerate(choices)
+        if type(value) is kind and (kind is int or math.isfinite(value))
+    }
+    found = sorted(numbers, key=lambda n: numbers[n])
+    if len(found) <= NUMBERS:
+        return set()
+    steps = range(NUMBERS)
+    return {*found} - {found[step * (len(found) - 1) // (NUMBERS - 1)] for step in steps}

@@ -1,8 +1,8 @@
 """Sampling of trials: draw params by conditions, and draw again what was tried before."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Container, Iterator, Mapping
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from rnnexp.search.dimension import Params
 from rnnexp.search.seeded_sampler import Limits, SeededSampler, seed_of_trial
 from rnnexp.search.space import Space
+from rnnexp.trial_reader import TrialReader
 
 ATTEMPTS = 20  # draws of the sampler, at least 1
 LISTABLE = 100_000  # points that are listed in well under a second
@@ -78,6 +79,7 @@ class DistinctSampler(BaseSampler):
         self._seed = seed or (sampler.seed if isinstance(sampler, SeededSampler) else 0) or 0
         self.drawable = within(space, sampler.limits if isinstance(sampler, SeededSampler) else {})
         self.is_stopped = False
+        self._tried: _TriedParams | None = None
         self.study: optuna.Study | None = None  # whole; a pruner may hand over a part of its trials
 
     def reason_to_stop(self, study: optuna.Study) -> str:
@@ -109,8 +111,7 @@ class DistinctSampler(BaseSampler):
         return {key: value for key, value in params.items() if key in search_space}
 
     def _untried(self, study: optuna.Study, trial: FrozenTrial) -> Params:
-        of_study = tried_params(self.study or study, trial.number)
-        tried = {frozenset(params.items()) for params in of_study}
+        tried = self._tried_in(self.study or study).before(trial.number)
         enqueued: Params = trial.system_attrs.get("fixed_params", {}) | trial.params
         if not self._is_grid:
             for _ in range(ATTEMPTS):
@@ -128,6 +129,11 @@ class DistinctSampler(BaseSampler):
             if frozenset(drawn.items()) not in tried:
                 break
         return drawn
+
+    def _tried_in(self, study: optuna.Study) -> "_TriedParams":
+        if self._tried is None or self._tried.study is not study:
+            self._tried = _TriedParams(study)
+        return self._tried
 
     def _draw(self, sampler: BaseSampler, space: Space, study: Any, trial: FrozenTrial) -> Params:
         """Draw params of all dimensions that apply, including those with a single value."""
@@ -182,6 +188,43 @@ class DistinctSampler(BaseSampler):
         """Call the wrapped sampler."""
         stoppable: Any = self._that_stops(study)
         self._sampler.after_trial(stoppable, trial, state, values)
+
+
+class _TriedParams:
+    """The params that a study has tried; those of an ended trial are read once.
+
+    Args:
+        study: The study, which may be a part of one that a pruner hands over.
+    """
+
+    def __init__(self, study: optuna.Study) -> None:
+        self.study = study
+        self._reader = TrialReader(study)
+        self._first: dict[frozenset[Any], int] = {}  # the first ended trial with these params
+
+    def before(self, number: int) -> Container[frozenset[Any]]:
+        """Return the items of the params that the trials before a trial have."""
+        for trial in self._reader.newly_ended():
+            key = frozenset(trial.params.items())
+            self._first[key] = min(trial.number, self._first.get(key, trial.number))
+        running = {
+            frozenset(trial.params.items())
+            for trial in self._reader.unfinished
+            if trial.number < number
+        }
+        return _Tried(self._first, running, number)
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """The params of all trials before one; see `_TriedParams`."""
+
+    first: Mapping[frozenset[Any], int]
+    running: Collection[frozenset[Any]]
+    number: int
+
+    def __contains__(self, params: object) -> bool:
+        return params in self.running or self.first.get(params, self.number) < self.number  # type: ignore[call-overload]
 
 
 class _Stoppable:
@@ -246,13 +289,7 @@ def reason_to_stop(study: optuna.Study, space: Space) -> str:
     return tried if is_exhausted(study, space) else ""
 
 
-def tried_params(study: optuna.Study, before: int | None = None) -> Iterator[Params]:
-    """Yield the params of a study's trials, whatever their state is.
-
-    Args:
-        study: The study.
-        before: The number of the first trial to leave out; None for all trials.
-    """
+def tried_params(study: optuna.Study) -> Iterator[Params]:
+    """Yield the params of a study's trials, whatever their state is."""
     for trial in study.get_trials(deepcopy=False):
-        if before is None or trial.number < before:
-            yield trial.params
+        yield trial.params

@@ -16,11 +16,11 @@ from mlflow.tracking import MlflowClient, get_tracking_uri
 from rnnexp.passwords import for_mlflow, to_type
 from rnnexp.storage.locks import locked
 from rnnexp.storage.mlflow_run import Run, now_ms, stored_names
-from rnnexp.storage.outbox import read
 from rnnexp.storage.retry import FIRST_PAUSE, LONGEST_PAUSE, retry_transient
 from rnnexp.storage.schema import Files, Tags
 from rnnexp.storage.store_problems import new_store_problem, opening_problem, read_problem
 from rnnexp.storage.uris import absolute_uri, sqlite_file, write_problem
+from rnnexp.storage.write_queue import read
 
 DEFAULT_URI = "sqlite:///mlflow.db"  # where a bare `mlflow ui` looks
 

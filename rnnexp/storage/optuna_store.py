@@ -81,6 +81,19 @@ def study_problem(study: "optuna.Study") -> str | None:
     return problem and f"study {study.study_name} {problem}"
 
 
+def stored_trial(study: "optuna.Study", storage: "BaseStorage", number: int) -> "FrozenTrial":
+    """Return a trial as it is stored, without a look at the others; it must not be changed.
+
+    Args:
+        study: The trial's study.
+        storage: The study's storage.
+        number: The trial's number.
+    """
+    study_id = storage.get_study_id_from_name(study.study_name)
+    trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, number)
+    return storage.get_trial(trial_id)
+
+
 def open_trial(study: "optuna.Study", storage: "BaseStorage", number: int) -> "optuna.trial.Trial":
     """Open a running trial by its number, to report to it or to set its attributes.
 
@@ -119,21 +132,14 @@ def best_epoch(trial: "FrozenTrial") -> int | None:
 def ranked(trials: Iterable["FrozenTrial"], objective: Objective) -> list["FrozenTrial"]:
     """Return the complete trials, the best first; of equal trials the earlier is first."""
     complete = [trial for trial in trials if trial.state.name == State.COMPLETE]
-    return sorted(complete, key=lambda trial: (objective.sort_key(trial.value), trial.number))
+    return sorted(complete, key=lambda trial: rank(trial, objective))
+
+
+def rank(trial: "FrozenTrial", objective: Objective) -> tuple[float, int]:
+    """Return a key that sorts complete trials: the best first, and of equal ones the earlier."""
+    return objective.sort_key(trial.value), trial.number
 
 
 def best_trial(study: "optuna.Study") -> "FrozenTrial | None":
     """Return the complete trial with the best value; None if no trial is complete."""
-    return best_of(study.get_trials(deepcopy=False), objective_of(study))
-
-
-def best_of(trials: Iterable["FrozenTrial"], objective: Objective) -> "FrozenTrial | None":
-    """Return the complete trial with the best value; None if no trial is complete."""
-    return next(iter(ranked(trials, objective)), None)
-
-
-def results(study: "optuna.Study") -> list[Result]:
-    """Return the results of the trials that have ended, in the order in which they ended."""
-    ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
-    ended.sort(key=lambda trial: trial.datetime_complete or datetime.max)
-    return [Result(State[trial.state.name], trial.value, best_epoch(trial)) for trial in ended]
+    return next(iter(ranked(study.get_trials(deepcopy=False), objective_of(study))), None)

@@ -9,19 +9,18 @@ takes is delivered. A write that MLflow refuses holds up nothing: it is set asid
 see rnnexp/storage/refused_writes.py.
 """
 
-import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
-from rnnexp.atomic import atomic_write
 from rnnexp.errors import one_line
+from rnnexp.full_disk import is_disk_full
 from rnnexp.passwords import for_mlflow, hide
 from rnnexp.storage.checkpoint_deletion import delete_checkpoint
 from rnnexp.storage.error_kinds import ErrorKind, kind_of
@@ -29,10 +28,9 @@ from rnnexp.storage.locks import locked
 from rnnexp.storage.retry import FIRST_PAUSE, LONGEST_PAUSE, retry_on_disk
 from rnnexp.storage.schema import Files
 from rnnexp.storage.trial_folder import lock_of
+from rnnexp.storage.write_queue import Entry, WriteQueue, read
 
 log = logging.getLogger(__name__)
-
-Entry = dict[str, Any]
 
 
 class Store(StrEnum):
@@ -55,17 +53,12 @@ class Outbox:
         self._client = client
         self._run_id = run_id
         self._file = file
-        self._queue: list[Entry] = []
+        self._head = {"uri": hide(client.tracking_uri), "run_id": run_id}
+        self._queue = WriteQueue(file, self._head)
+        self._refused: WriteQueue | None = None
+        self._waiting = set(Store) if self._queue.entries else set()  # stores of the queued writes
         self._pauses: dict[Store, tuple[float, float]] = {}  # seconds, and when each is over
-        self._is_saved = False
-        self._refused: list[Entry] = []
         self._reported: set[str] = set()
-        if file and file.exists():  # from an attempt that died
-            saved = read(file)
-            if saved and saved["run_id"] != run_id:
-                set_aside(file, f"holds the writes of another run, {saved['run_id']}")
-            elif saved:
-                self._queue = saved["entries"]
 
     def send(self, entry: Entry) -> None:
         """Write an entry, now or later.
@@ -73,12 +66,19 @@ class Outbox:
         Args:
             entry: ``kind`` and what `write` needs for this kind.
         """
-        self._queue.append(entry)
+        number = self._queue.append(entry)
         now = time.monotonic()
-        self._deliver({store for store, (_, over) in self._pauses.items() if now < over})
+        paused = {store for store, (_, over) in self._pauses.items() if now < over}
+        if Store.RUNS in paused or self._waiting <= paused:
+            self._deliver([number], paused)
+        else:
+            self._deliver([*self._queue.entries], paused)
 
-    def deliver(self) -> bool:
+    def deliver(self, unreachable: set[Store] | None = None) -> bool:
         """Deliver the queued writes.
+
+        Args:
+            unreachable: Stores that are not asked; those that turn out so are added.
 
         Returns:
             True if the queue is empty.
@@ -87,7 +87,7 @@ class Outbox:
             Exception: If there is no file for a write that can't be made, or if the error is no
                 store's answer. The write is then no longer queued.
         """
-        return self._deliver(set())
+        return self._deliver([*self._queue.entries], set() if unreachable is None else unreachable)
 
     def close(self) -> None:
         """Deliver the queued writes, or store them in the file, before the process forgets them.
@@ -95,24 +95,19 @@ class Outbox:
         Raises:
             OSError: If the file can't be written for ten minutes, as on a disk that stays full.
         """
-        if not self.deliver() and not self._is_saved:
-            retry_on_disk(self._write_file)()
-        if self._refused:
-            retry_on_disk(self._write_refused)()
+        self.deliver()
+        for queue in (self._queue, self._refused):
+            if queue and not queue.is_saved:
+                retry_on_disk(queue.save)()
 
-    @property
-    def is_unreachable(self) -> bool:
-        """Whether MLflow could not be reached at the last attempt."""
-        return Store.RUNS in self._pauses
-
-    def _deliver(self, unreachable: set[Store]) -> bool:
-        position = 0
-        while position < len(self._queue):
-            entry = self._queue[position]
+    def _deliver(self, numbers: Sequence[int], unreachable: set[Store]) -> bool:
+        waiting = set() if len(numbers) == len(self._queue.entries) else self._waiting.copy()
+        for number in numbers:
+            entry = self._queue.entries[number]
             store = _store_of(entry)
             # The artifact store is asked for through the run.
             if unreachable & {store, Store.RUNS}:
-                position += 1
+                waiting.add(store)
                 continue
             try:
                 write(self._client, self._run_id, entry)
@@ -120,25 +115,27 @@ class Outbox:
                 kind = kind_of(error)
                 if self._file and kind is ErrorKind.TRANSIENT:
                     unreachable.add(store)
+                    waiting.add(store)
                     self._pause(store, error)
                     continue
-                del self._queue[position]
+                self._queue.remove(number)
                 if not self._file or (kind is ErrorKind.FATAL and store is Store.RUNS):
                     raise
                 self._set_aside(entry, error)
             else:
-                del self._queue[position]
+                self._queue.remove(number)
                 self._pauses.pop(store, None)
-        if self._queue:
-            self._save()
-        elif self._file and self._file.exists():
-            self._file.unlink()
+        self._waiting = waiting
+        was_queued = self._file is not None and self._file.exists()
+        _try_to_save(self._queue)
+        if was_queued and not self._queue.entries:
             log.warning("MLflow can be reached again: all queued writes are delivered")
-        return not self._queue
+        return not self._queue.entries
 
     def _pause(self, store: Store, error: Exception) -> None:
         if store not in self._pauses:
-            log.warning("%s is unreachable, writes are queued: %s", store, one_line(error))
+            problem = _why_queued(self._client, self._run_id, store, error)
+            log.warning("%s %s", store, problem)
         seconds, _ = self._pauses.get(store, (FIRST_PAUSE / 2, 0.0))
         seconds = min(2 * seconds, LONGEST_PAUSE)
         self._pauses[store] = seconds, time.monotonic() + seconds
@@ -153,42 +150,29 @@ class Outbox:
             )  # fmt: skip
         self._reported.add(entry["kind"])
         if entry["kind"] != "delete_tag":  # made later, it would delete a newer tag
-            self._refused.append(entry | {"refused": reason})
-            self._try_to_write(self._write_refused)
+            self._keep_refused(entry | {"refused": reason})
 
-    def _save(self) -> None:
-        self._is_saved = False
-        self._is_saved = self._try_to_write(self._write_file)
-
-    def _try_to_write(self, writing: Callable[[], None]) -> bool:
-        try:
-            writing()
-        except OSError as error:  # this disk is full as well; the writes are in memory
-            log.warning("%s can't be written: %s", self._file, one_line(error))
-            return False
-        return True
-
-    def _write_file(self) -> None:
-        if self._file:
-            self._write_to(self._file, self._queue)
-        self._is_saved = True
-
-    def _write_refused(self) -> None:
+    def _keep_refused(self, entry: Entry) -> None:
         """Add to the writes that were refused before, also of an attempt that died."""
-        if self._file:
-            file = refused_file(self._file)
-            saved = read(file) if file.exists() else None
-            earlier = saved["entries"] if saved else []
-            self._write_to(file, [*earlier, *self._refused])
-        self._refused = []
+        if not self._file:
+            return
+        if not (self._refused and self._refused.has_file):  # there is none, or it was delivered
+            unsaved = self._refused.unsaved if self._refused else []
+            self._refused = WriteQueue(refused_file(self._file), self._head)
+            for earlier in unsaved:
+                self._refused.append(earlier)
+        self._refused.append(entry)
+        _try_to_save(self._refused)
 
-    def _write_to(self, file: Path, entries: list[Entry]) -> None:
-        saved = {
-            "uri": hide(self._client.tracking_uri),
-            "run_id": self._run_id,
-            "entries": entries,
-        }
-        atomic_write(file, json.dumps(saved))
+
+def _why_queued(client: MlflowClient, run_id: str, store: Store, error: Exception) -> str:
+    reason = one_line(error)
+    if not is_disk_full(error):
+        return f"is unreachable, writes are queued: {reason}"
+    if store is Store.ARTIFACTS and not getattr(error, "filename", None):
+        with suppress(Exception):  # the run can't be read either
+            reason += f": {client.get_run(run_id).info.artifact_uri}"
+    return f"is full, writes are queued: {reason}"
 
 
 def refused_file(outbox: Path) -> Path:
@@ -251,29 +235,11 @@ def write(client: MlflowClient, run_id: str, entry: Entry) -> None:
             raise ValueError(f"unknown kind of write: {kind}")
 
 
-def read(file: Path) -> dict[str, Any] | None:
-    """Read the queued writes of a run from their file; a torn file is reported and set aside.
-
-    Returns:
-        ``uri``, ``run_id`` and ``entries``; None if the file could not be read.
-
-    Raises:
-        OSError: If the file can't be opened.
-    """
-    text = file.read_text(encoding="utf-8", errors="replace")
+def _try_to_save(queue: WriteQueue) -> None:
     try:
-        saved = json.loads(text)
-        return {name: saved[name] for name in ("uri", "run_id", "entries")}
-    except (ValueError, KeyError, TypeError):  # empty or cut, as after a power cut
-        set_aside(file, "is torn")
-        return None
-
-
-def set_aside(file: Path, problem: str) -> None:
-    """Rename a file of queued writes that can't be delivered, so that others can be."""
-    aside = file.with_name(file.name + Files.UNREADABLE)
-    file.replace(aside)
-    log.warning("%s %s; it is kept as %s, and its writes are not made", file, problem, aside.name)
+        queue.save()
+    except OSError as error:  # this disk is full as well; the writes are in memory
+        log.warning("%s can't be written: %s", queue.file, one_line(error))
 
 
 def deliver_all(folder: Path) -> tuple[int, int]:
@@ -283,7 +249,7 @@ def deliver_all(folder: Path) -> tuple[int, int]:
         The number of runs that are complete now, and of those that are not.
     """
     delivered = queued = 0
-    unreachable: set[str] = set()  # stores, each of which is waited for once
+    unreachable: dict[str, set[Store]] = {}  # by URI, each of which is waited for once
     for file in sorted(folder.rglob("*" + Files.OUTBOX)):
         with locked(lock_of(file.parent), wait=False) as is_free:
             if not (is_free and file.exists()):  # the trial is running, and delivers by itself
@@ -291,13 +257,13 @@ def deliver_all(folder: Path) -> tuple[int, int]:
             saved = read(file)
             if not saved:
                 continue
-            if saved["uri"] in unreachable:
+            stores = unreachable.setdefault(saved["uri"], set())
+            if Store.RUNS in stores:
                 queued += 1
                 continue
             outbox = Outbox(MlflowClient(for_mlflow(saved["uri"])), saved["run_id"], file)
-            if outbox.deliver():
+            if outbox.deliver(stores):
                 delivered += 1
             else:
                 queued += 1
-                unreachable |= {saved["uri"]} if outbox.is_unreachable else set()
     return delivered, queued

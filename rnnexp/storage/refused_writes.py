@@ -16,9 +16,10 @@ from rnnexp.errors import one_line
 from rnnexp.passwords import for_mlflow
 from rnnexp.storage.error_kinds import ErrorKind, kind_of
 from rnnexp.storage.locks import locked
-from rnnexp.storage.outbox import Entry, deliver_all, described, read, write
+from rnnexp.storage.outbox import deliver_all, described, write
 from rnnexp.storage.schema import Files
 from rnnexp.storage.trial_folder import lock_of
+from rnnexp.storage.write_queue import Entry, read
 
 
 def refused_files(folder: Path) -> list[Path]:
@@ -36,7 +37,9 @@ def undelivered(folder: Path) -> list[tuple[str, str]]:
     command = shlex.join(["rnnexp", "deliver", str(folder)])
     lines = []
     if queued:
-        lines.append((f"MLflow is unreachable, writes of {queued} runs are queued:", command))
+        lines.append(
+            (f"MLflow is unreachable or full, writes of {queued} runs are queued:", command)
+        )
     if refused:
         lines.append((f"MLflow has refused writes of {refused} runs. To retry them:", command))
     return lines
@@ -76,7 +79,7 @@ def _deliver(file: Path) -> list[str]:
                 left.append(entry | {"refused": reason})
             problems.append(f"run {run_id}: {described(entry)}: {reason}")
     if left:
-        atomic_write(file, json.dumps(saved | {"entries": left}))
+        atomic_write(file, json.dumps(saved | {"entries": left}) + "\n")
     else:
         file.unlink()
     return problems

@@ -6,11 +6,11 @@ Which errors are transient is decided in rnnexp/storage/error_kinds.py.
 import errno
 import logging
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from optuna.exceptions import StorageInternalError
 from tenacity import (
     RetryCallState,
     retry,
@@ -22,6 +22,7 @@ from tenacity import (
 )
 
 from rnnexp.errors import one_line
+from rnnexp.full_disk import has_disk_space
 from rnnexp.storage.error_kinds import ErrorKind, kind_of
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,6 @@ T = TypeVar("T")
 FIRST_PAUSE = 2.0  # seconds between two attempts, which double
 LONGEST_PAUSE = 32.0
 TIMEOUT = 600.0  # seconds after which the last error is raised
-FREE_BYTES = 2_000_000  # on the disk, that it takes to begin a trial
 
 
 def is_transient(error: BaseException) -> bool:
@@ -40,37 +40,12 @@ def is_transient(error: BaseException) -> bool:
     return kind_of(error) is ErrorKind.TRANSIENT
 
 
-def is_disk_full(error: BaseException) -> bool:
-    """Return whether a call failed because a disk, or the user's share of it, was full.
-
-    Many libraries raise an error of their own, with the system's words in it.
-    """
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return True
-    words = f"{error} {error.__cause__}"
-    return any(os.strerror(number) in words for number in (errno.ENOSPC, errno.EDQUOT)) or (
-        is_transient(error) and "disk is full" in words
-    )
-
-
-def has_disk_space(path: Path) -> bool:
-    """Return whether the disk of a file or folder has room for a trial, in bytes and in files.
-
-    Args:
-        path: The path, which may not exist yet.
-    """
-    folder = next(part for part in (path, *path.absolute().parents) if part.is_dir())
-    disk = os.statvfs(folder)
-    has_files = disk.f_favail > 0 or disk.f_files == 0  # some file systems have no limit
-    return shutil.disk_usage(folder).free >= FREE_BYTES and has_files
-
-
 def _log_retry(state: RetryCallState) -> None:
     error = state.outcome and state.outcome.exception()
     if error:
-        log.warning(
-            "retrying in %g seconds: %s", state.upcoming_sleep, one_line(error.__cause__ or error)
-        )
+        where = "Optuna's storage: " if isinstance(error, StorageInternalError) else ""
+        problem = one_line(error.__cause__ or error)
+        log.warning("retrying in %g seconds: %s%s", state.upcoming_sleep, where, problem)
 
 
 def _retry(condition: retry_base) -> Callable[[Callable[P, T]], Callable[P, T]]:
@@ -98,4 +73,4 @@ def wait_for_disk_space(folder: Path) -> None:
         OSError: If the disk is still full after ten minutes.
     """
     if not has_disk_space(folder):
-        raise OSError(errno.ENOSPC, "No space left on device", str(folder))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))

@@ -79,7 +79,7 @@ def taken(folder: Path, owner: Owner) -> str:
     return (
         f"{folder} is the folder of {owner}, whose files are not mixed with another trial's: give "
         f"another hydra.sweep.dir, resume that study with hydra.sweeper.resume={owner.study}, or "
-        "delete the folder"
+        "delete the folders of that study"
     )
 
 

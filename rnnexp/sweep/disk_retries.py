@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnexp.storage.retry import has_disk_space
+from rnnexp.full_disk import has_disk_space
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between two attempts; a pause doubles each time
 PATIENCE = 600.0  # seconds of pauses, without an epoch in between, after which a trial fails

@@ -3,11 +3,10 @@
 import logging
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -17,7 +16,8 @@ from rich.text import Text
 from rnnexp.formatting import format_seconds
 from rnnexp.result import Result, State
 from rnnexp.search.space import short_name
-from rnnexp.storage.optuna_store import best_epoch, best_of, objective_of, results
+from rnnexp.storage.ended_trials import EndedTrials
+from rnnexp.storage.optuna_store import best_epoch
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.loop_callbacks import LoopCallback
 
@@ -40,13 +40,11 @@ class LogDisplay(LoopCallback):
     """
 
     def __init__(self, study: optuna.Study) -> None:
-        self._study = study
-        self._objective = objective_of(study)
+        self._trials = EndedTrials(study)
 
     def on_trial_end(self, number: int, result: Result) -> None:
         """Log how the trial ended, and the best trial so far."""
-        best = best_of(self._study.get_trials(deepcopy=False), self._objective)
-        log.info(trial_line(number, result, best))
+        log.info(trial_line(number, result, self._trials.read().best))
 
 
 def trial_line(number: int, result: Result, best: FrozenTrial | None) -> str:
@@ -79,10 +77,10 @@ class LiveDisplay(LoopCallback):
     interval: float | None = REFRESH
 
     def __init__(self, study: optuna.Study, budget: Budget, console: Console) -> None:
-        self._study = study
+        self._trials = EndedTrials(study)
         self._budget = budget
         self._began = time.monotonic()
-        self._before = len(results(study))
+        self._before = len(self._trials.results)
         self._live = Live(console=console, auto_refresh=False)
         self._stack = ExitStack()
 
@@ -110,34 +108,21 @@ class LiveDisplay(LoopCallback):
     def on_idle(self) -> None:
         """Draw the table with the study's stored trials."""
         seconds = time.monotonic() - self._began
-        trials = self._study.get_trials(deepcopy=False)
-        best = best_of(trials, self._budget.objective)
-        table = draw(trials, best, self._budget, seconds, self._before)
+        table = draw(self._trials.read(), self._budget, seconds, self._before)
         self._live.update(table, refresh=True)
 
 
-def draw(
-    trials: Sequence[FrozenTrial],
-    best: FrozenTrial | None,
-    budget: Budget,
-    seconds: float,
-    before: int = 0,
-) -> RenderableType:
+def draw(trials: EndedTrials, budget: Budget, seconds: float, before: int = 0) -> RenderableType:
     """Return the table of a study.
 
     Args:
-        trials: All trials of the study.
-        best: The best trial; None if no trial is complete.
+        trials: The trials of the study.
         budget: What the study may spend.
         seconds: How long the sweep has run.
         before: The number of trials that had ended before this sweep.
     """
-    states = [trial.state for trial in trials]
-    complete, pruned, failed = (
-        states.count(state) for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-    )
-    running = [trial for trial in trials if trial.state == TrialState.RUNNING]
-    ended = complete + pruned + failed
+    complete, pruned, failed = (trials.counts[state] for state in State)
+    running, ended, best = trials.running, len(trials.results), trials.best
     left = budget.seconds_left(ended, len(running), seconds, before)
     head = Table.grid(padding=(0, 2))
     head.add_row(

@@ -19,7 +19,9 @@ from optuna.trial import FrozenTrial
 from rnnexp.errors import SweepError, one_line
 from rnnexp.execution.composer import Composer
 from rnnexp.execution.launching import Jobs
+from rnnexp.execution.trusted_targets import needs_trust
 from rnnexp.report.reporter import Reporter
+from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.optuna_store import best_epoch, best_trial
@@ -28,7 +30,6 @@ from rnnexp.storage.schema import Files, Metrics, TrialAttrs
 from rnnexp.sweep.heartbeat import Heartbeat
 from rnnexp.sweep.outcome import BestTrial, SweepOutcome
 from rnnexp.sweep.plan import SweepPlan
-from rnnexp.sweep.progress_metrics import trial_counts
 from rnnexp.sweep.retention import Retention
 from rnnexp.sweep.trial_ledger import TrialLedger
 
@@ -95,7 +96,7 @@ class Finalizer:
         lacking = self._step("deliver", lambda: undelivered(folder)) or []
         return SweepOutcome(
             study=self.study.study_name,
-            counts=trial_counts(self.study.get_trials(deepcopy=False)),
+            counts=EndedTrials(self.study).counts,
             best=self._summarized(best) if best else None,
             stopped=stopped,
             browse=self.tracker.how_to_browse(self.study_run),
@@ -161,7 +162,8 @@ class Finalizer:
             else:
                 command = ["rnnexp", "publish", study, "--name", name]
             line = f"The best model could not be logged: {one_line(error)}. To do it later:"
-            return [(line, shlex.join([*command, "--tracking-uri", self.tracker.uri]))]
+            command += ["--tracking-uri", self.tracker.uri]
+            return [(line, shlex.join([*command, *(["--trust"] if needs_trust(config) else [])]))]
         return published
 
     def _write_results(self, best: FrozenTrial) -> None:

@@ -11,10 +11,12 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Iterable
 from typing import Any, Self
 
 import optuna
 import psutil
+from optuna.trial import FrozenTrial, TrialState
 
 from rnnexp.errors import one_line
 from rnnexp.storage.retry import is_transient, retry_transient
@@ -121,13 +123,18 @@ def _live_beats(study: optuna.Study) -> dict[str, dict[str, Any]]:
     }
 
 
-def stale_trials(study: optuna.Study) -> list[int]:
-    """Return the numbers of the trials that are running, but whose sweep is dead."""
+def stale_trials(study: optuna.Study, running: Iterable[FrozenTrial] | None = None) -> list[int]:
+    """Return the numbers of the trials that are running, but whose sweep is dead.
+
+    Args:
+        study: The study.
+        running: The study's running trials; None to read them.
+    """
+    if running is None:
+        running = study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
     alive = live_sweeps(study)
     return [
-        trial.number
-        for trial in study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING])
-        if trial.user_attrs.get(TrialAttrs.SWEEP) not in alive
+        trial.number for trial in running if trial.user_attrs.get(TrialAttrs.SWEEP) not in alive
     ]
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from signal import SIGINT, SIGTERM
 
@@ -22,8 +22,9 @@ from rnnexp.errors import SweepError
 from rnnexp.execution import interrupt
 from rnnexp.execution.job_result import INTERRUPTED, Died, DiskFull, result_of
 from rnnexp.execution.launching import Jobs, stop
+from rnnexp.full_disk import has_disk_space, is_disk_full
 from rnnexp.result import Result, State
-from rnnexp.storage.retry import is_disk_full, retry_transient, wait_for_disk_space
+from rnnexp.storage.retry import retry_transient, wait_for_disk_space
 from rnnexp.sweep.budget import Budget, too_many_failed
 from rnnexp.sweep.deadlines import Deadlines
 from rnnexp.sweep.disk_retries import DiskRetries
@@ -156,6 +157,7 @@ class Loop:
             self._finish(number, result)
 
     def _retry_later(self, number: int, result: DiskFull) -> None:
+        result = _with_path(result, self.ledger.folder)
         epochs = self.ledger.n_reported(number)
         pause = self._disk_retries.wait(number, result.path, epochs, time.monotonic())
         if pause is None:
@@ -182,6 +184,13 @@ class Loop:
             "stopping: running trials finish their current epoch (press Ctrl-C again to stop now)"
         )
         self.jobs.interrupt(at_once=False)
+
+
+def _with_path(result: DiskFull, folder: Path) -> DiskFull:
+    """Name the folder as what is full if it is, where the error of a library names no file."""
+    if result.path or has_disk_space(folder):
+        return result
+    return replace(result, path=str(folder))
 
 
 def _wait_for_disk_space(folder: Path) -> None:

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from optuna.trial import TrialState
-
 from rnnexp.errors import SweepError
+from rnnexp.result import State
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class SweepOutcome:
     """
 
     study: str
-    counts: Mapping[TrialState, int]
+    counts: Mapping[State, int]
     best: BestTrial | None
     stopped: str
     browse: str

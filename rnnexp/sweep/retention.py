@@ -1,17 +1,16 @@
 """Retention of checkpoints: the best few trials keep theirs, during the sweep and after it."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from rnnexp.number_ranges import COUNT
-from rnnexp.objective import Objective
 from rnnexp.result import Result
 from rnnexp.storage.checkpoint_deletion import checkpoint_files
+from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.mlflow_run import Run
-from rnnexp.storage.optuna_store import objective_of, ranked
 from rnnexp.storage.schema import TrialAttrs
 from rnnexp.storage.trial_folder import folder_of
 from rnnexp.sweep.heartbeat import evaluated_trials
@@ -29,37 +28,38 @@ def keep_problems(keep: object) -> list[str]:
 
 
 def trials_to_clear(
-    trials: Sequence[FrozenTrial], keep: Keep, objective: Objective, *, is_over: bool = False
-) -> dict[int, str]:
+    trials: EndedTrials, keep: Keep, cleared: Container[int] = (), *, is_over: bool = False
+) -> list[tuple[FrozenTrial, str]]:
     """Return the trials whose checkpoints are deleted.
 
     A trial that is running, or was interrupted and can be resumed, keeps its checkpoint. A deletion
     is never regretted: trials that are yet to come can't make a trial better.
 
     Args:
-        trials: All trials of a study.
+        trials: The trials of a study.
         keep: How many of the best complete trials keep their checkpoints; with ``all`` every trial
             keeps its own, also pruned and failed trials; with ``none`` the best trial keeps its
             own until the study is over, since the best trial is evaluated then.
-        objective: What the study optimizes.
+        cleared: The numbers of the trials that are left out, as their checkpoints are gone.
         is_over: Whether the study has ended, and its best trial was evaluated.
 
     Returns:
-        The rule that says so, by the number of the trial.
+        Each trial with the rule that says so.
     """
     if keep == ALL:
-        return {}
+        return []
     rule = f"hydra.sweeper.keep={keep}: "
-    cleared = {}
-    for trial in trials:
-        if trial.state in (TrialState.PRUNED, TrialState.FAIL):
+    found = []
+    for trial in trials.others:
+        if trial.number not in cleared:
             how = "was pruned" if trial.state == TrialState.PRUNED else "failed"
-            cleared[trial.number] = f"{rule}only complete trials can keep theirs, this one {how}"
+            found.append((trial, f"{rule}only complete trials can keep theirs, this one {how}"))
     n_kept = keep if isinstance(keep, int) else int(not is_over)
-    for rank, trial in enumerate(ranked(trials, objective)[n_kept:], start=n_kept):
-        why = f"when this was decided, {rank} complete trials were better"
-        cleared[trial.number] = rule + (why if rank else "none is kept when the study is over")
-    return cleared
+    for rank, trial in enumerate(trials.ranked[n_kept:], start=n_kept):
+        if trial.number not in cleared:
+            why = f"when this was decided, {rank} complete trials were better"
+            found.append((trial, rule + (why if rank else "none is kept when the study is over")))
+    return found
 
 
 class Retention(LoopCallback):
@@ -81,7 +81,7 @@ class Retention(LoopCallback):
         self, study: optuna.Study, keep: Keep, patterns: Sequence[str], run: Run, folder: Path
     ) -> None:
         self._study = study
-        self._objective = objective_of(study)
+        self._trials = EndedTrials(study)
         self._keep = keep
         self._patterns = list(patterns)
         self._run = run
@@ -90,8 +90,8 @@ class Retention(LoopCallback):
         # An earlier sweep of the study may have deleted some checkpoints.
         self._cleared = {
             trial.number
-            for trial in study.get_trials(deepcopy=False)
-            if trial.state.is_finished() and not checkpoint_files(self._of(trial), self._patterns)
+            for trial in [*self._trials.ranked, *self._trials.others]
+            if not checkpoint_files(self._of(trial), self._patterns)
         }
 
     def on_trial_end(self, number: int, result: Result) -> None:  # noqa: ARG002
@@ -114,14 +114,14 @@ class Retention(LoopCallback):
         """
         if not self._patterns or self._keep == ALL:
             return
-        trials = self._study.get_trials(deepcopy=False)
-        cleared = trials_to_clear(trials, self._keep, self._objective, is_over=is_over)
+        found = trials_to_clear(self._trials.read(), self._keep, self._cleared, is_over=is_over)
         in_use = evaluated_trials(self._study)
-        for number in sorted(set(cleared) - self._cleared - in_use):
-            run_id = trials[number].user_attrs.get(TrialAttrs.RUN_ID)
-            folder = self._of(trials[number])
-            self._run.delete_checkpoint(run_id, folder, self._patterns, cleared[number])
-            self._cleared.add(number)
+        for trial, rule in sorted(found, key=lambda pair: pair[0].number):
+            if trial.number in in_use:
+                continue
+            run_id = trial.user_attrs.get(TrialAttrs.RUN_ID)
+            self._run.delete_checkpoint(run_id, self._of(trial), self._patterns, rule)
+            self._cleared.add(trial.number)
         self._is_due = bool(in_use)
 
     def _of(self, trial: FrozenTrial) -> Path:

@@ -36,6 +36,7 @@ from rnnexp.storage.outbox import deliver_all
 from rnnexp.storage.provenance import Git, environment, git_of_application, provenance_tags
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import VERSION, Artifacts, Files, Kind, Params, StudyAttrs, Tags
+from rnnexp.storage.study_creation import create_study
 from rnnexp.storage.ui_view import save_view
 from rnnexp.sweep.audit import audit
 from rnnexp.sweep.budget import Budget
@@ -140,9 +141,9 @@ def _open_study(plan: SweepPlan) -> optuna.Study:
     """Return the study to resume, else a new study, with this sweep's enqueued params."""
     settings = plan.settings
     try:
-        study = optuna.create_study(
-            study_name=settings.study_name,
-            storage=open_storage(settings.storage),
+        study = create_study(
+            settings.study_name,
+            open_storage(settings.storage),
             sampler=DistinctSampler(plan.sampler, plan.space),
             pruner=plan.pruner,
             direction=plan.objective.direction,
@@ -151,16 +152,20 @@ def _open_study(plan: SweepPlan) -> optuna.Study:
     except optuna.exceptions.DuplicatedStudyError:  # another sweep has made it a moment ago
         raise ConfigError([taken_name(settings)]) from None
     if StudyAttrs.DEFINITION not in study.user_attrs:
-        study.set_user_attr(StudyAttrs.SCHEMA, VERSION)
-        study.set_user_attr(StudyAttrs.OBJECTIVE, str(plan.objective))
-        study.set_user_attr(StudyAttrs.IDENTITY, str(plan.identity))
-        study.set_user_attr(StudyAttrs.DIGESTS, plan.digests)
-        study.set_user_attr(StudyAttrs.MODEL_NAME, settings.registered_model_name)
-        study.set_user_attr(StudyAttrs.SCRIPT, sys.argv[0])
-        study.set_user_attr(StudyAttrs.FOLDER, str(settings.sweep_dir))
-        study.set_user_attr(StudyAttrs.DEFINITION, dict(plan.definition))
+        attrs = {
+            StudyAttrs.SCHEMA: VERSION,
+            StudyAttrs.OBJECTIVE: str(plan.objective),
+            StudyAttrs.IDENTITY: str(plan.identity),
+            StudyAttrs.DIGESTS: plan.digests,
+            StudyAttrs.MODEL_NAME: settings.registered_model_name,
+            StudyAttrs.SCRIPT: sys.argv[0],
+            StudyAttrs.FOLDER: str(settings.sweep_dir),
+            StudyAttrs.DEFINITION: dict(plan.definition),  # the last, see above
+        }
+        for name, value in attrs.items():
+            retry_transient(study.set_user_attr)(name, value)
     for params in plan.enqueued:  # a resume's command has the same ones, and may have more
-        study.enqueue_trial(params, skip_if_exists=True)
+        retry_transient(study.enqueue_trial)(params, skip_if_exists=True)
     return study
 
 

@@ -5,12 +5,12 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from optuna.trial import TrialState
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from rnnexp.passwords import concealed_override, to_type
+from rnnexp.result import State
 from rnnexp.search.quoting import as_value, for_shell
 from rnnexp.sweep.outcome import BestTrial, SweepOutcome
 
@@ -23,10 +23,7 @@ def print_summary(outcome: SweepOutcome) -> None:
         console.print(title, style="bold", markup=False, soft_wrap=True)
         console.print(f"  {line}", markup=False, soft_wrap=True)
 
-    counts = ", ".join(
-        f"{outcome.counts[state]} {state.name.lower()}"
-        for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-    )
+    counts = ", ".join(f"{outcome.counts[state]} {state.lower()}" for state in State)
     console.print(Text.assemble("\nStudy ", (outcome.study, "bold"), f": {counts}"), soft_wrap=True)
     if outcome.stopped:
         console.print(f"Stopped: {outcome.stopped}.", markup=False)

@@ -5,7 +5,7 @@ from pathlib import Path, PurePath
 
 import optuna
 
-from rnnexp.storage.schema import StudyAttrs
+from rnnexp.storage.schema import Files, StudyAttrs
 from rnnexp.storage.trial_folder import owner_of, taken
 from rnnexp.sweep.settings import SweepSettings
 
@@ -29,7 +29,7 @@ def subdir_problems(subdir: str) -> list[str]:
 def folder_problems(
     settings: SweepSettings, subdir_of: Callable[[int], str | None], study: optuna.Study | None
 ) -> list[str]:
-    """Return why the next trial can't use its folder: another study has trials there.
+    """Return why a trial to come can't use its folder: another study has a trial there.
 
     Args:
         settings: The settings of the sweep.
@@ -38,11 +38,17 @@ def folder_problems(
         study: The study to resume; None for a new study.
     """
     attrs = study.user_attrs if study else {}
-    subdir = subdir_of(len(study.get_trials(deepcopy=False)) if study else 0)
+    first = len(study.get_trials(deepcopy=False)) if study else 0
+    subdir = subdir_of(first)
     if subdir is None:
         return []
-    folder = Path(attrs.get(StudyAttrs.FOLDER, settings.sweep_dir), subdir)
-    owner = owner_of(folder)
-    if owner is None or (study and owner.study_run == attrs.get(StudyAttrs.RUN_ID)):
-        return []
-    return [f"hydra.sweep.dir={settings.sweep_dir}: {taken(folder, owner)}"]
+    sweep_dir = Path(attrs.get(StudyAttrs.FOLDER, settings.sweep_dir))
+    # The first trial's folder may have been deleted, and the second's be there.
+    found = sweep_dir.glob("/".join(["*" for _ in PurePath(subdir).parts] + [Files.TRIAL]))
+    owners = [(owner, file.parent) for file in found if (owner := owner_of(file.parent))]
+    for owner, folder in sorted(owners, key=lambda item: item[0].trial):
+        is_own = study is not None and owner.study_run == attrs.get(StudyAttrs.RUN_ID)
+        is_to_come = owner.trial >= first and sweep_dir / str(subdir_of(owner.trial)) == folder
+        if is_to_come and not is_own:
+            return [f"hydra.sweep.dir={settings.sweep_dir}: {taken(folder, owner)}"]
+    return []

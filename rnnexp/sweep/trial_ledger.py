@@ -8,6 +8,7 @@ ask -> signed with the sweep's id -> running -> told
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -20,8 +21,9 @@ from rnnexp.execution.job_result import Died
 from rnnexp.result import Result, State
 from rnnexp.search.sampling import ask, complete, reason_to_stop
 from rnnexp.search.space import Space
+from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.locks import locked
-from rnnexp.storage.optuna_store import open_trial, results, stored_result
+from rnnexp.storage.optuna_store import open_trial, stored_result, stored_trial
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Files, Tags, TrialAttrs
 from rnnexp.storage.trial_folder import folder_of
@@ -117,7 +119,7 @@ class TrialLedger:
         Returns:
             The trial's number; None if there is no stale trial.
         """
-        for number in stale_trials(self.study):
+        for number in stale_trials(self.study, self._trials.read().running):
             trial = open_trial(self.study, self.storage, number)
             complete(trial, self.space)  # the other sweep may have died while params were drawn
             self._sign(trial)
@@ -177,14 +179,18 @@ class TrialLedger:
     @retry_transient
     def reason_to_stop(self, budget: Budget, seconds: float) -> str:
         """Return why no further trial begins; empty if one may begin."""
-        running = self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
-        if reason := budget.spent(results(self.study), len(running), seconds):
+        trials = self._trials.read()
+        if reason := budget.spent(trials.results, len(trials.running), seconds):
             return reason
         return reason_to_stop(self.study, self.space)
 
+    @cached_property
+    def _trials(self) -> EndedTrials:
+        return EndedTrials(self.study)
+
     @retry_transient
     def _trial(self, number: int) -> FrozenTrial:
-        return self.study.get_trials(deepcopy=False)[number]
+        return stored_trial(self.study, self.storage, number)
 
     def _sign(self, trial: Trial) -> None:
         trial.set_user_attr(TrialAttrs.SWEEP, self.sweep_id)
@@ -207,7 +213,7 @@ def _tell(study: optuna.Study, storage: BaseStorage, number: int, result: Result
     Returns:
         The trial as it was before.
     """
-    trial = study.get_trials(deepcopy=False)[number]
+    trial = stored_trial(study, storage, number)
     if trial.state.is_finished():
         return trial  # Optuna was told before, but its answer was lost with the connection
     if TrialAttrs.RESULT not in trial.user_attrs:  # the job broke before it could store it

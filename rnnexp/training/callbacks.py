@@ -5,11 +5,13 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import keras
 
 from rnnexp.execution.current_trial import CurrentTrial
+from rnnexp.full_disk import named_if_full
 from rnnexp.objective import Objective
 from rnnexp.result import Result, State
 from rnnexp.storage.mlflow_run import Run
@@ -56,10 +58,16 @@ class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
         if self.save_best_only and not math.isfinite(logs.get(self.monitor, math.nan)):
             return
         best = self.best
-        super().on_epoch_end(epoch, logs)
+        with named_if_full(Path(self.filepath)):
+            super().on_epoch_end(epoch, logs)
         # With `save_best_only` Keras saves whenever there is a new best, and only then.
         if self.save_freq == "epoch" and (not self.save_best_only or self.best != best):
             self.files[self.filepath.format(epoch=epoch + 1, **logs)] = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Save the model if ``save_freq`` says so."""
+        with named_if_full(Path(self.filepath)):
+            super().on_train_batch_end(batch, logs)
 
 
 class LogEpoch(keras.callbacks.Callback):

@@ -109,6 +109,8 @@ def compile_arguments(config: DictConfig, output: Output) -> dict[str, Any]:
         output: The model's output.
     """
     arguments: dict[str, Any] = instantiate(config.compile, _convert_="all")
+    if arguments.get("jit_compile") is True:  # see rnnexp/training/jit.py, which turns XLA on
+        arguments["jit_compile"] = "auto"
     for key in METRIC_KEYS if output.units == 1 else ():
         if isinstance(metrics := arguments.get(key), list):
             arguments[key] = [_for_one_output(metric, is_score(config)) for metric in metrics]

@@ -29,6 +29,7 @@ from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.provenance import git_of_application
 from rnnexp.storage.schema import Artifacts, Metrics, Tags
+from rnnexp.training import jit
 from rnnexp.training.checkpoint import load, log_checkpoints, no_checkpoint
 from rnnexp.training.checks import check
 from rnnexp.training.fit_arguments import fit_arguments
@@ -125,6 +126,16 @@ def _run_alone(config: DictConfig, trial: CurrentTrial) -> Result:
 
 
 def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
+    """Train a model; without XLA, if the training fails with it."""
+    try:
+        return _train_once(config, trial, mlflow_run)
+    except Exception as error:
+        if not jit.turn_off(config, error):
+            raise
+    return _train_once(config, trial, mlflow_run)
+
+
+def _train_once(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
     """Train a model: data -> model, compiled -> callbacks -> fit."""
     _begin_session(config)
     dataset = data.load(config.data)
@@ -142,6 +153,8 @@ def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
     model = build(config, dataset)
     callbacks = _make_callbacks(config, trial, mlflow_run)
     arguments = fit_arguments(config, dataset)
+    is_jit = jit.settle(config, model, arguments)
+    mlflow_run.tag_later({Tags.JIT_COMPILE: str(is_jit).lower()})
     is_over = False
     if saved := callbacks.backup.load(model):
         is_over = callbacks.catch_up(saved)

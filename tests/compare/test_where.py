@@ -126,3 +126,20 @@ def test_names_that_differ_in_case_only() -> None:
 
 def test_nothing_of_nothing() -> None:
     assert where([], "units = 64") == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "empty"),
+    [
+        ("note > 3", "note"),
+        ("NOTE is null and lr < 1", "note"),
+        ("units = 64", None),
+        ("exists(select 1)", None),
+    ],
+)
+def test_a_column_without_values_is_told(
+    condition: str, empty: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    where(ROWS, condition)
+    told = f"--where {condition!r}: no trial has a value in the column {empty}"
+    assert caplog.messages == ([told] if empty else [])

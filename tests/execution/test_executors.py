@@ -31,6 +31,18 @@ def cores_and_threads() -> tuple[list[int], str]:
     return available_cores(), os.environ["TF_NUM_INTRAOP_THREADS"]
 
 
+def is_imported(module: str) -> bool:
+    return module in sys.modules
+
+
+def test_a_worker_starts_and_imports_modules_before_its_first_call() -> None:
+    with WorkerExecutor(1, max_tasks_per_worker=1) as executor:
+        assert not executor.submit(is_imported, "wave").result()
+    with WorkerExecutor(1, max_tasks_per_worker=1) as executor:
+        executor.warm_up(["no_such_module", "wave"])
+        assert executor.submit(is_imported, "wave").result()
+
+
 def test_in_process() -> None:
     executor = InProcessExecutor()
     assert executor.submit(os.getpid).result() == os.getpid()

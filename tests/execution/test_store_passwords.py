@@ -6,9 +6,14 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from rnnexp.execution.store_passwords import hide_in_arguments, hide_store_passwords
+from rnnexp.execution.store_passwords import (
+    HidePasswords,
+    hide_in_arguments,
+    hide_store_passwords,
+)
 from rnnexp.passwords import with_password
 
 CONFIG = """
@@ -85,3 +90,23 @@ def test_a_config_without_stores_stays_as_it_is(
     before = OmegaConf.to_yaml(config)
     hide_store_passwords(config)
     assert OmegaConf.to_yaml(config) == before
+
+
+@pytest.mark.parametrize("moment", ["on_run_start", "on_job_start"])
+def test_an_error_ends_the_run_before_it_begins(
+    moment: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Hydra would make a warning of it, and go on with the password."""
+    folder = tmp_path / ".hydra"
+    folder.mkdir()
+    (folder / "config.yaml").write_text("password: s3cret\n  x: [\n")  # no YAML
+    hydra = {
+        "mode": RunMode.RUN, "output_subdir": ".hydra", "runtime": {"output_dir": str(tmp_path)},
+    }  # fmt: skip
+    with pytest.raises(SystemExit) as ended:
+        getattr(HidePasswords(), moment)(OmegaConf.create({"hydra": hydra}))
+    assert ended.value.code == 1
+    err = capsys.readouterr().err
+    assert err.startswith("nothing was started: the config may have passwords in it, ")
+    assert "s3cret" not in err
+    assert list(folder.iterdir()) == [] or moment == "on_run_start"

@@ -46,6 +46,16 @@ class Subclassed(keras.Model):
         return self.last(self.rnns[0](self.embedding(ids)))
 
 
+class Spelled(keras.layers.Layer):
+    """A layer that handles strings, which XLA can't compile."""
+
+    def call(self, x: Any) -> Any:
+        import tensorflow as tf
+
+        lengths = tf.strings.length(tf.strings.as_string(x))
+        return x + 0 * keras.ops.cast(lengths, x.dtype)
+
+
 def shifted(x: Any) -> Any:
     """Activate as a function of one's own."""
     return keras.ops.tanh(x) + 0.1
@@ -68,6 +78,10 @@ def _with(config: DictConfig, input_dim: int, *layers: Any) -> keras.Model:
 
 def twice(input_dim: int, config: DictConfig) -> keras.Model:
     return _with(config, input_dim, Twice())
+
+
+def spelled(input_dim: int, config: DictConfig) -> keras.Model:
+    return _with(config, input_dim, Spelled())
 
 
 def registered(input_dim: int, config: DictConfig) -> keras.Model:

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -106,6 +107,25 @@ def test_any_quoted_text_survives_the_way_to_optuna_and_back(choices: Sequence[s
     quoted = ",".join("'" + choice.replace("'", "\\'") + "'" for choice in choices)
     searched = dimension(f"a=choice({quoted})")
     assert [reread(searched.override(value)) for value in searched.probes()] == list(choices)
+
+
+@pytest.mark.parametrize(
+    ("choices", "probes"),
+    [
+        ("8,4,2,1", [8, 4, 2, 1]),
+        ("7,6,5,4,3,2,1,0", [7, 6, 5, 4, 3, 2, 1, 0]),
+        (",".join(map(str, range(57, 0, -1))), [57, 49, 41, 33, 25, 17, 9, 1]),
+        (",".join([*map(str, range(2, 59)), "0.5", "true", "nan", "'3'"]),
+         [2, 10, 18, 26, 34, 42, 50, 58, 0.5, True, pytest.approx(math.nan, nan_ok=True), "3"]),
+        (",".join(f"'{n}'" for n in range(20)), [str(n) for n in range(20)]),
+    ],
+)  # fmt: skip
+def test_the_least_and_the_greatest_of_many_numbers_are_among_those_that_are_checked(
+    choices: str, probes: list[object]
+) -> None:
+    found = dimension(f"a=choice({choices})").probes()
+    assert found == probes
+    assert [type(value) for value in found[:8]] == [type(value) for value in probes[:8]]
 
 
 @given(st.floats(1e-12, 1e12), st.floats(1e-12, 1e12), st.booleans())

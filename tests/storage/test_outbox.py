@@ -17,6 +17,7 @@ from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.outbox import Outbox, deliver_all
 from rnnexp.storage.refused_writes import deliver_refused
 from rnnexp.storage.schema import Files, Tags
+from rnnexp.storage.write_queue import read
 
 
 @pytest.fixture
@@ -59,6 +60,12 @@ def metric(step: int) -> dict[str, object]:
     }  # fmt: skip
 
 
+def entries(file: Path) -> list[dict[str, object]]:
+    saved = read(file)
+    assert saved
+    return list(saved["entries"])
+
+
 def steps(store: Path, run_id: str) -> list[int]:
     history = MlflowClient(f"sqlite:///{store}").get_metric_history(run_id, "loss")
     return [entry.step for entry in history]
@@ -72,7 +79,7 @@ def test_writes_are_queued_and_made_in_order(store: Path, run_id: str, tmp_path:
     for step in (1, 2):
         outbox.send(metric(step))
     assert steps(store, run_id) == [0]
-    assert [entry["step"] for entry in json.loads(file.read_text())["entries"]] == [1, 2]
+    assert [entry["step"] for entry in entries(file)] == [1, 2]
     client.away = None
     assert outbox.deliver()
     assert steps(store, run_id) == [0, 1, 2]
@@ -111,7 +118,7 @@ def test_a_refused_write_holds_up_nothing(
     assert steps(store, run_id) == [2]
     assert not file.exists()
     refused = tmp_path / Files.REFUSED
-    assert [entry["step"] for entry in json.loads(refused.read_text())["entries"]] == [0, 1]
+    assert [entry["step"] for entry in entries(refused)] == [0, 1]
     assert caplog.text.count("MLflow refuses the values of loss, which is set aside in") == 1
     assert "no such name" in caplog.text
     assert deliver_refused(tmp_path) == []
@@ -155,7 +162,7 @@ def test_while_the_artifact_store_is_away_metrics_arrive(
     outbox.send(files(tmp_path, "b.txt"))
     outbox.send(metric(1))
     assert steps(store, run_id) == [0, 1]
-    queued = json.loads((tmp_path / Files.OUTBOX).read_text())["entries"]
+    queued = entries(tmp_path / Files.OUTBOX)
     assert [Path(str(entry["path"])).name for entry in queued] == ["a.txt", "b.txt"]
     client.no_files = None
     assert outbox.deliver()
@@ -373,3 +380,31 @@ def test_the_writes_of_another_run_are_not_sent_to_this_one(
     outbox.send(metric(4))
     assert steps(store, run_id) == [4]
     assert "holds the writes of another run, another; it is kept as" in caplog.text
+
+
+def test_a_full_artifact_store_is_named_and_asked_once(
+    tmp_path: Path, small_disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = MlflowClient(uri)
+    client.create_experiment("test", artifact_location=f"file://{small_disk}")
+    (small_disk / "filler").write_bytes(bytes(41_900_000))
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        file = tmp_path / name / "best.keras"
+        file.write_bytes(bytes(100_000))
+        with Tracker(uri, "test").run(
+            name, tags={}, params={}, outbox=tmp_path / name / Files.OUTBOX
+        ) as run:
+            run.log_file(file)
+            run.log_batch(metrics={"loss": 1.0})
+    assert f"No space left on device: file://{small_disk}/" in caplog.text
+    assert caplog.text.count("MLflow's artifact store is full, writes are queued") == 2
+    caplog.clear()
+    assert deliver_all(tmp_path) == (0, 2)
+    assert caplog.text.count("MLflow's artifact store is full, writes are queued") == 1
+    runs = client.search_runs([client.get_experiment_by_name("test").experiment_id])
+    assert [run.info.status for run in runs] == ["FINISHED", "FINISHED"]
+    (small_disk / "filler").unlink()
+    assert deliver_all(tmp_path) == (2, 0)
+    assert [len(client.list_artifacts(run.info.run_id)) for run in runs] == [1, 1]

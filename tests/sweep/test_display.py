@@ -7,6 +7,7 @@ from rich.console import Console
 
 from rnnexp.objective import Objective
 from rnnexp.result import Result, State
+from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.schema import TrialAttrs
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.display import LiveDisplay, draw
@@ -48,7 +49,7 @@ def text_of(console: Console) -> str:
 
 def test_the_table(study: optuna.Study) -> None:
     console = Console(file=io.StringIO(), width=120)
-    console.print(draw(study.trials, study.best_trial, BUDGET, seconds=100.0))
+    console.print(draw(EndedTrials(study), BUDGET, seconds=100.0))
     head, _, best, *running = text_of(console).splitlines()
     for text in ("4 of 10", "2 complete", "1 pruned", "1 failed", "1:40, about 1:40 left"):
         assert text in head
@@ -64,14 +65,14 @@ def test_params_with_brackets() -> None:
     choices = optuna.distributions.CategoricalDistribution(["[red]", "[a,b]"])
     study.add_trial(create_trial(value=1.0, params={"c": "[red]"}, distributions={"c": choices}))
     console = Console(file=io.StringIO(), width=120)
-    console.print(draw(study.trials, study.best_trial, BUDGET, seconds=1.0))
+    console.print(draw(EndedTrials(study), BUDGET, seconds=1.0))
     assert "c=[red]" in text_of(console)
 
 
 def test_before_anything_has_ended() -> None:
     console = Console(file=io.StringIO(), width=120)
     budget = Budget(OBJECTIVE, timeout=60.0)
-    console.print(draw([], None, budget, seconds=1.0))
+    console.print(draw(EndedTrials(optuna.create_study()), budget, seconds=1.0))
     assert "0 trials" in text_of(console)
     assert "0:01, about 0:59 left" in text_of(console)
 

@@ -1,5 +1,6 @@
 """The end of a sweep: a step that fails is reported, and the others are done all the same."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,11 +63,19 @@ def test_an_evaluation_that_fails_leaves_the_rest(app: Command) -> None:
     assert "Not done" not in later.out
 
 
-def test_a_model_that_can_not_be_published_is_left_for_later(app: Command) -> None:
-    ended = app(*STUDY, hook("publish", "broken"))
+@pytest.mark.parametrize(
+    ("own", "trust"),
+    [("keras.losses.MeanSquaredError", False), ("tests.helpers.own_models.Loss", True)],
+)
+def test_a_model_that_can_not_be_published_is_left_for_later(
+    app: Command, own: str, trust: bool
+) -> None:
+    ended = app(*STUDY, hook("publish", "broken"), f"+compile.loss._target_={own}")
     assert ended.code == 0, ended.err
     assert "The best model could not be logged: no test part. To do it later:" in ended.out
-    assert "rnnexp publish s --name s --tracking-uri sqlite:///" in ended.out
+    command = re.search(r"  (rnnexp publish s --name s --tracking-uri sqlite:///.*)", ended.out)
+    assert command
+    assert command[1].endswith(" --trust") == trust
 
 
 def late(config: DictConfig, run_id: str) -> dict[str, float]:

@@ -9,7 +9,7 @@ import pytest
 from mlflow.entities import Run
 from optuna.trial import TrialState
 
-from rnnexp.objective import Objective
+from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.in_memory_tracker import MemoryRun
 from rnnexp.sweep.audit import audit
 from rnnexp.sweep.heartbeat import Heartbeat
@@ -48,7 +48,7 @@ def test_the_rule(
     is_over: bool,
     gone: set[int],
 ) -> None:
-    study = optuna.create_study()
+    study = optuna.create_study(direction="maximize" if high_is_good else "minimize")
     for state, value in trials:
         values = {0: float(value)} if value is not None and state == PRUNED else {}
         study.add_trial(
@@ -58,10 +58,11 @@ def test_the_rule(
                 intermediate_values=values,
             )
         )
-    objective = Objective("value", "max" if high_is_good else "min")
-    found = trials_to_clear(study.trials, keep, objective, is_over=is_over)
-    assert set(found) == gone
-    assert all(text.startswith(f"hydra.sweeper.keep={keep}: ") for text in found.values())
+    ended = EndedTrials(study)
+    found = trials_to_clear(ended, keep, is_over=is_over)
+    assert {trial.number for trial, _ in found} == gone
+    assert all(text.startswith(f"hydra.sweeper.keep={keep}: ") for _, text in found)
+    assert trials_to_clear(ended, keep, gone, is_over=is_over) == []
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from optuna.trial import TrialState
 
+from rnnexp.result import State
 from rnnexp.sweep.outcome import BestTrial, SweepOutcome
 from rnnexp.sweep.summary import print_summary
 from tests.helpers.commands import Command
@@ -21,7 +21,7 @@ BEST = BestTrial(
 )
 OUTCOME = SweepOutcome(
     study="[red] s",
-    counts=dict.fromkeys(TrialState, 0) | {TrialState.COMPLETE: 4},
+    counts=dict.fromkeys(State, 0) | {State.COMPLETE: 4},
     best=BEST,
     stopped="all 4 trials have run (n_trials=4)",
     browse="mlflow ui",

@@ -1,8 +1,11 @@
 """The folders of trials: any name, all in one folder, never two trials in one."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -87,11 +90,20 @@ def test_the_folder_of_another_study_is_refused(app: Command) -> None:
     assert (
         "multirun/shared/0 is the folder of trial 0 of study a, whose files are not mixed with "
         "another trial's: give another hydra.sweep.dir, resume that study with "
-        "hydra.sweeper.resume=a, or delete the folder"
+        "hydra.sweeper.resume=a, or delete the folders of that study"
     ) in second.err
     assert study_names(f"sqlite:///{first.path}/optuna.db") == ["a"]
     now = {path: path.stat().st_mtime_ns for path in first.path.rglob("*") if path.is_file()}
     assert {path.name for path in now if now[path] != before.get(path)} <= {"mlflow.db"}
+    shared = first.path / "multirun" / "shared"
+    (shared / "0").rename(first.path / "moved")
+    (shared / "1").mkdir()
+    (shared / "1" / Files.TRIAL).write_text(json.dumps(asdict(Owner("a", "run", 1))))
+    third = app("-m", "hydra.sweeper.study_name=b", folder, path=first.path)  # trial 0 has room
+    assert third.code == 1
+    assert "multirun/shared/1 is the folder of trial 1 of study a" in third.err
+    shutil.rmtree(shared / "1")
+    (first.path / "moved").rename(shared / "0")
     apart = app(
         "-m", "hydra.sweeper.study_name=c", "hydra.sweeper.n_trials=1", folder,
         "hydra.sweep.subdir='${hydra.sweeper.study_name}-${hydra.job.num}'", path=first.path,

@@ -15,8 +15,9 @@ from rnnexp import data, keras_runtime
 from rnnexp.data import Dataset
 from rnnexp.errors import DataError, one_line
 from rnnexp.number_ranges import FRACTION, WHOLE
-from rnnexp.objective import objective_problems, settle_mode
+from rnnexp.objective import objective_problems, settle_mode, value_in
 from rnnexp.storage.mlflow_store import MlflowStore
+from rnnexp.training import jit
 from rnnexp.training.checkpoint import load
 from rnnexp.training.checks.backend import backend_problems
 from rnnexp.training.checks.callbacks import callback_problems
@@ -122,6 +123,7 @@ def _deterministic_problems(configs: Sequence[DictConfig]) -> list[str]:
 def _value_problems(config: DictConfig) -> list[str]:
     problems = WHOLE.problems("seed", config.seed)
     problems += objective_problems(config)
+    problems += choice_problems(jit.KEY, value_in(config, jit.KEY), (None, jit.AUTO, True, False))
     for key in ("dropout", "recurrent_dropout"):  # Keras would clip other values
         problems += FRACTION.problems(f"model.{key}", config.model.get(key, 0))
     return problems
@@ -150,7 +152,7 @@ def _model_problems(config: DictConfig, dataset: Dataset, trained: set[str]) -> 
         model = build(config.copy(), dataset)
         # On TensorFlow a graph costs more than two rows; on JAX each operation is compiled anyway.
         model.run_eagerly = keras.backend.backend() == "tensorflow"
-        if (width := model(train.x[:1]).shape[-1]) != output.units:
+        if (width := _width(model, train.x[:1])) != output.units:
             wanted = f"for {output.units} classes" if output.units > 1 else "where one is needed"
             return [f"the model has {width} outputs {wanted}; give its last layer model.output_dim"]
         values = model.evaluate(
@@ -172,6 +174,15 @@ def _model_problems(config: DictConfig, dataset: Dataset, trained: set[str]) -> 
         return problems
     trained.add(structure)
     return training_problems(config, dataset, model)
+
+
+def _width(model: "keras.Model", x: Any) -> int:
+    """Return the number of a model's outputs, which most models know before they are called."""
+    try:
+        shape = model.output_shape
+    except AttributeError:  # a subclass of keras.Model
+        shape = model(x).shape
+    return int(shape[-1])
 
 
 def _checkpoint_problems(config: DictConfig, model: "keras.Model") -> list[str]:

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.data import Dataset
 from rnnexp.errors import one_line
+from rnnexp.training import jit
 from rnnexp.training.checkpoint import WEIGHTS, load_file
 from rnnexp.training.model import build, module_of
 from rnnexp.training.output_layer import output_of
@@ -69,6 +70,8 @@ def training_problems(config: DictConfig, dataset: Dataset, model: "keras.Model"
         _train(config, dataset, model)
     except Exception as error:  # whatever Keras, or a class of the user's, raises
         return [_problem("trained", error)]
+    if problem := _jit_problem(config, dataset):
+        return [problem]
     with tempfile.TemporaryDirectory() as folder:
         for ending in sorted(set(_endings(config))):
             if problem := _file_problem(config, dataset, model, Path(folder, f"model{ending}")):
@@ -86,6 +89,24 @@ def _train(config: DictConfig, dataset: Dataset, model: "keras.Model") -> None:
         model.train_on_batch(x[:, x.any(axis=0)][:, :COLUMNS], y)
     except Exception:  # a model may need texts of their full length
         model.train_on_batch(x, y)
+
+
+def _jit_problem(config: DictConfig, dataset: Dataset) -> str | None:
+    """Train and evaluate one step with XLA, if the config asks for XLA."""
+    if OmegaConf.select(config, jit.KEY) is not True:
+        return None
+    train = dataset.train()
+    x, y = train.x[:ROWS, :COLUMNS], output_of(config, dataset).labels(train.y[:ROWS])
+    model = build(config.copy(), dataset)
+    hint = f"give {jit.KEY}=auto or false"
+    if not jit.turn_on(model):
+        return f"{jit.KEY}=true: {jit.REFUSED}; {hint}"
+    try:
+        model.train_on_batch(x, y)
+        model.test_on_batch(x, y)
+    except Exception as error:  # whatever TensorFlow raises
+        return f"{jit.KEY}=true: XLA can't compile the model: {jit.message(error)}; {hint}"
+    return None
 
 
 def _file_problem(
@@ -114,7 +135,7 @@ def _publish_problems(
         if not file.exists():
             model.save(file)
         loaded = load_saved(file, own_objects(file, module_of(config)))
-        loaded.predict_on_batch(dataset.train().x[:1])
+        loaded(dataset.train().x[:1])
     except Exception as error:  # whatever Keras, or a class of the user's, raises
         step = "loaded from its file, as a published model is: give hydra.sweeper.publish=null, or"
         step += " mend its parts (see docs/howto/serve.md)"

@@ -53,6 +53,14 @@ def of_a_sweep(config: DictConfig, publish: str | None = "publish") -> DictConfi
         ([f"compile.metrics=[{{_target_: {OWN}.PerClass}}]"],
          "compile.metrics: per_class is an array of shape (2,); a metric must be one number"),
         ([f"compile.loss={{_target_: {OWN}.Untrainable}}"], "the model can't be trained: "),
+        (["compile.jit_compile=true"], None),
+        ([*own("spelled"), "compile.jit_compile=true"],
+         "compile.jit_compile=true: XLA can't compile the model: InvalidArgumentError: "),
+        (["+compile.run_eagerly=true", "compile.jit_compile=true"],
+         "compile.jit_compile=true: Keras has no XLA for deterministic or eager training, nor for "
+         "some layers; give compile.jit_compile=auto or false"),
+        (["compile.jit_compile=1.5"],
+         "compile.jit_compile=1.5: must be one of none, auto, true, false"),
     ],
 )  # fmt: skip
 def test_a_model_is_trained_saved_and_read_back(

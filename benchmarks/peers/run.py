@@ -1,0 +1,288 @@
+"""The same search by rnnexp and by its peers, each in an environment of its own.
+
+    python benchmarks/peers/run.py --train FILE --test FILE [--seeds 5] [--only rnnexp loop ...]
+
+The files are tables of reviews with the columns ``text`` and ``label``. The first rows of both are
+taken, and a fifth of the training rows is the validation part. Each peer is installed with pip,
+once, into a folder of the cache. Each search is a command, timed as a whole; the rest is read from
+the record of its epochs (`common.Record`). Searches of one seed run one after the other, in turn.
+
+| figure  | meaning                                                                            |
+|---------|------------------------------------------------------------------------------------|
+| seconds | of the whole command                                                               |
+| epochs  | trained by all trials                                                              |
+| loss    | the lowest validation loss                                                         |
+| test    | accuracy on the test part of the checkpoint with that loss                         |
+| within  | seconds until a validation loss within 1 % of the best that any search of this seed |
+|         | has found; of a search that never gets there, its whole time                       |
+| memory  | the largest sum of the resident memory of all its processes, in GB                 |
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from platformdirs import user_cache_path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+RECORD = "record.jsonl"
+VALIDATION_SHARE = 0.2
+KERAS = ("tensorflow==2.21.*", "keras==3.15.*", "numpy", "scipy")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A tool that searches.
+
+    Attributes:
+        script: Its script in this folder; None for rnnexp.
+        packages: What pip installs.
+        can_prune: Whether a trial can end early.
+        arguments: More arguments of rnnexp.
+    """
+
+    script: str | None
+    packages: tuple[str, ...] = ()
+    can_prune: bool = True
+    arguments: tuple[str, ...] = ()
+
+
+PEERS = {
+    "rnnexp": Peer(None),
+    "rnnexp, jax": Peer(None, arguments=("backend=jax",)),
+    "loop": Peer("loop.py", KERAS, can_prune=False),
+    "hydra-optuna-sweeper": Peer(
+        "hydra_optuna.py",
+        (*KERAS, "hydra-optuna-sweeper==1.4.0rc3", "hydra-joblib-launcher", "mlflow==3.17.*"),
+        can_prune=False,
+    ),
+    "optuna": Peer(
+        "optuna_callbacks.py", (*KERAS, "optuna==5.*", "optuna-integration==5.*", "mlflow==3.17.*")
+    ),
+    "keras-tuner": Peer("tuner.py", (*KERAS, "keras-tuner==1.4.*", "grpcio", "protobuf")),
+    "ray": Peer("ray_tune.py", (*KERAS, "ray[tune]==2.*", "optuna==4.*", "mlflow==3.17.*")),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search has led to.
+
+    Attributes:
+        seconds: Of the whole command.
+        memory: The largest sum of resident memory, in GB.
+        epochs: Seconds since the start, and validation loss, of each epoch.
+        test: Accuracy on the test part.
+    """
+
+    seconds: float
+    memory: float
+    epochs: Sequence[tuple[float, float]]
+    test: float
+
+    @property
+    def loss(self) -> float:
+        """The lowest validation loss."""
+        return min(value for _, value in self.epochs)
+
+    def within(self, best: float) -> float:
+        """Return the seconds until within 1 % of the best known loss."""
+        there = [seconds for seconds, value in self.epochs if value <= 1.01 * best]
+        return min(there, default=self.seconds)
+
+
+def prepare(options: argparse.Namespace, folder: Path) -> None:
+    """Write the tables that rnnexp reads, and the same reviews as arrays for its peers."""
+    train = pd.read_csv(options.train).head(options.rows)
+    kept = round(len(train) * (1 - VALIDATION_SHARE))
+    parts = {
+        "train": train[:kept], "validation": train[kept:],
+        "test": pd.read_csv(options.test).head(options.rows),
+    }  # fmt: skip
+    for name, rows in parts.items():
+        rows.to_csv(folder / f"{name}.csv", index=False)
+    config = OmegaConf.load(ROOT / "conf" / "data" / "table.yaml")
+    config.merge_with({name: str(folder / f"{name}.csv") for name in parts})
+    config.merge_with({"weight": None, "maxlen": options.maxlen, "validation_split": None})
+    dataset = instantiate(config).load()
+    arrays = {"num_words": dataset.input_dim}
+    for name, part in (
+        ("train", dataset.train()), ("validation", dataset.validation()), ("test", dataset.test()),
+    ):  # fmt: skip
+        arrays |= {f"x_{name}": part.x, f"y_{name}": part.y}
+    np.savez(folder / "problem.npz", **arrays)
+
+
+def environment_of(name: str, peer: Peer) -> Path:
+    """Make a peer's environment, unless it was made before.
+
+    Returns:
+        Its Python.
+    """
+    folder = user_cache_path("rnnexp") / "peers" / name
+    python, done = folder / "bin" / "python", folder / "packages.txt"
+    wanted = "\n".join(peer.packages)
+    if not (done.exists() and done.read_text() == wanted):
+        print(f"installing {name} into {folder}", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *peer.packages], check=True)
+        done.write_text(wanted)
+    return python
+
+
+def command_of(
+    name: str, folder: Path, options: argparse.Namespace, seed: int, *, prunes: bool
+) -> list[str]:
+    """Return the command of a search."""
+    peer, processes = PEERS[name], psutil.cpu_count() or 1
+    if peer.script:
+        return [
+            str(environment_of(name, peer)), str(HERE / peer.script),
+            "--folder", str(folder), "--trials", str(options.trials),
+            "--epochs", str(options.epochs), "--seed", str(seed),
+            "--prunes", str(int(prunes)), "--processes", str(processes),
+        ]  # fmt: skip
+    early = [] if prunes else ["pruner=none", "~callbacks.early_stopping", "sampler=random"]
+    return [
+        sys.executable, str(ROOT / "sweep.py"), "-m", *early, *peer.arguments,
+        "data=table", *(f"data.{part}={part}.csv" for part in ("train", "test")),
+        "fit.validation_data=validation.csv", f"data.maxlen={options.maxlen}",
+        f"fit.epochs={options.epochs}", f"seed={seed}", "hydra.sweeper.study_name=peer",
+        f"hydra.sweeper.n_trials={options.trials}", f"hydra.sweeper.n_jobs={processes}",
+    ]  # fmt: skip
+
+
+def search(name: str, options: argparse.Namespace, seed: int, *, prunes: bool) -> Outcome:
+    """Run a search in a new folder."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        prepare(options, folder)
+        command = command_of(name, folder, options, seed, prunes=prunes)
+        began = time.time()
+        with (folder / "log").open("w") as log:
+            process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+            memory = watch(process)
+        seconds = time.time() - began
+        if process.returncode:
+            sys.exit(f"{name} failed:\n{(folder / 'log').read_text()[-3000:]}")
+        epochs, file = (epochs_of_rnnexp if name.startswith("rnnexp") else epochs_of_peer)(folder)
+        test = test_accuracy(folder, file)
+        return Outcome(seconds, memory, [(at - began, value) for at, value in epochs], test)
+
+
+def watch(process: "subprocess.Popen[str]") -> float:
+    """Wait for a process; return the largest sum of the memory of its tree, in GB."""
+    largest = 0
+    while process.poll() is None:
+        total = 0
+        try:
+            root = psutil.Process(process.pid)
+            tree = [root, *root.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            break
+        for one in tree:
+            try:
+                total += one.memory_info().rss
+            except psutil.NoSuchProcess:
+                continue
+        largest = max(largest, total)
+        time.sleep(0.5)
+    process.wait()
+    return largest / 1e9
+
+
+def epochs_of_peer(folder: Path) -> tuple[list[tuple[float, float]], Path]:
+    """Return when each epoch ended, with its loss; and the checkpoint of the best trial."""
+    lines = [json.loads(line) for line in (folder / RECORD).read_text().splitlines()]
+    best = min(lines, key=lambda line: float(line["value"]))
+    file = folder / "checkpoints" / f"{best['trial']}.keras"
+    return [(line["time"], line["value"]) for line in lines], file
+
+
+def epochs_of_rnnexp(folder: Path) -> tuple[list[tuple[float, float]], Path]:
+    """Return the same of rnnexp, as MLflow has it."""
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    (experiment,) = client.search_experiments(filter_string="name = 'rnnexp'")
+    runs = client.search_runs([experiment.experiment_id], max_results=1000)
+    found, files = [], {}
+    for run in runs:
+        for metric in client.get_metric_history(run.info.run_id, "val_loss"):
+            found.append((metric.timestamp / 1000, metric.value))
+            files[metric.value] = folder / "multirun" / "peer" / run.data.tags["trial"]
+    return found, files[min(files)] / "best.keras"
+
+
+def test_accuracy(folder: Path, file: Path) -> float:
+    """Evaluate a checkpoint on the test part."""
+    code = (
+        "import keras, numpy, sys; a = numpy.load(sys.argv[1]);"
+        "print(keras.models.load_model(sys.argv[2]).evaluate("
+        "a['x_test'], a['y_test'], verbose=0)[1])"
+    )
+    command = [sys.executable, "-c", code, folder / "problem.npz", file]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return float(printed.split()[-1])
+
+
+def show(outcomes: Mapping[str, Sequence[Outcome]], best: Sequence[float]) -> None:
+    """Print a Markdown table of medians; within 1 % also as a mean, which no lucky seed decides."""
+    print("| search | seconds | epochs | loss | test | within, median | mean | memory |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name, of_seeds in outcomes.items():
+        within = [one.within(known) for one, known in zip(of_seeds, best, strict=True)]
+        cells = [
+            f"{statistics.median(one.seconds for one in of_seeds):.0f}",
+            f"{statistics.median(len(one.epochs) for one in of_seeds):.0f}",
+            f"{statistics.median(one.loss for one in of_seeds):.4f}",
+            f"{statistics.median(one.test for one in of_seeds):.4f}",
+            f"{statistics.median(within):.0f}",
+            f"{statistics.mean(within):.0f}",
+            f"{statistics.median(one.memory for one in of_seeds):.1f}",
+        ]
+        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+
+
+def main() -> None:
+    """Run all searches, and print a table without pruning and one with it."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--train", type=Path, required=True)
+    parser.add_argument("--test", type=Path, required=True)
+    parser.add_argument("--only", nargs="+", choices=PEERS, default=list(PEERS))
+    for name, default in (
+        ("rows", 5000), ("maxlen", 200), ("trials", 12), ("epochs", 8), ("seeds", 5),
+    ):  # fmt: skip
+        parser.add_argument(f"--{name}", type=int, default=default)
+    options = parser.parse_args()
+    print(
+        f"keras {version('keras')}, tensorflow {version('tensorflow')}; {psutil.cpu_count()} cores"
+    )
+    for prunes in (False, True):
+        names = [name for name in options.only if PEERS[name].can_prune or not prunes]
+        outcomes: dict[str, list[Outcome]] = {name: [] for name in names}
+        for seed in range(options.seeds):
+            for name in names:
+                outcomes[name].append(search(name, options, seed, prunes=prunes))
+                print(f"seed {seed}, {name}: {outcomes[name][-1].seconds:.0f} s", flush=True)
+        best = [min(of[seed].loss for of in outcomes.values()) for seed in range(options.seeds)]
+        print("\nWith each tool's pruner:\n" if prunes else "\nWithout pruning:\n")
+        show(outcomes, best)
+
+
+if __name__ == "__main__":
+    main()

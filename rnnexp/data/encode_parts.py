@@ -1,0 +1,162 @@
+"""The texts of all parts as ids, written to disk chunk by chunk.
+
+Two passes are needed, since the ids depend on how often each word occurs. The first splits the
+texts into words, on all cores, and numbers the words as they come. The second replaces these
+numbers, which were written to a file, by the ids.
+"""
+
+import os
+import tempfile
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnexp.cores import cores_of_all_workers
+from rnnexp.data.dataset import array_file
+from rnnexp.data.encoding import FIRST_WORD, UNKNOWN, Vocabulary, padded
+from rnnexp.data.stored_texts import ENCODING
+from rnnexp.data.tokens import Tokenizer, Tokens, blocks
+
+CHARACTERS = 2**22  # in a chunk: the more, the fewer words come in several chunks
+ROWS = 1000  # that are padded at once
+THREADS = 8  # at most, since each holds a chunk; reading the files takes longer than 8 need
+
+
+def encode_parts(
+    parts: Mapping[str, Sequence[str]],
+    trained: int,
+    folder: Path,
+    *,
+    split: str,
+    num_words: int | None,
+    maxlen: int | None,
+    characters: int = CHARACTERS,
+) -> Vocabulary:
+    """Write the ids of each part to ``x_PART.npy``, ``int32 (n, maxlen)``.
+
+    Args:
+        parts: The texts of each part, at least one.
+        trained: The number of texts of the part ``train``, its first, that are trained on.
+        folder: The folder to write to.
+        split: As in `Source`.
+        num_words: As in `Source`.
+        maxlen: As in `Source`.
+        characters: The number of characters of a chunk.
+
+    Returns:
+        The vocabulary of the texts that are trained on.
+
+    Raises:
+        OSError: If the folder can't be written.
+    """
+    with tempfile.TemporaryFile(dir=folder) as file:
+        numbered = _Numbered(file)
+        tokenizer = Tokenizer(split)
+
+        def add(texts: Sequence[str], *, counts: bool = False) -> list[npt.NDArray[np.int64]]:
+            return [
+                numbered.add(t, counts=counts)
+                for t in _in_threads(tokenizer, blocks(texts, characters))
+            ]
+
+        ends = {"train": add(parts["train"][:trained], counts=True)}
+        ends["train"] += add(parts["train"][trained:])
+        ends |= {name: add(texts) for name, texts in parts.items() if name != "train"}
+        vocabulary, ids = numbered.vocabulary(num_words)
+        file.seek(0)
+        for name, chunk_ends in ends.items():
+            _write(
+                array_file(folder, "x", name), maxlen or numbered.longest + 1, ids, chunk_ends, file
+            )
+    return vocabulary
+
+
+@dataclass
+class _Numbered:
+    """The words of all texts, numbered as they come; the texts as such numbers are in a file."""
+
+    file: IO[bytes]
+    longest: int = 0
+    _counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    _number_of: defaultdict[bytes, int] = field(default_factory=defaultdict)
+
+    def __post_init__(self) -> None:
+        self._number_of.default_factory = self._number_of.__len__
+
+    def add(self, tokens: Tokens, *, counts: bool = False) -> npt.NDArray[np.int64]:
+        """Append some texts to the file.
+
+        Args:
+            tokens: The words of the texts.
+            counts: Whether the texts are trained on.
+
+        Returns:
+            Where each of the texts ends, counted in words.
+        """
+        numbers = np.array([self._number_of[word] for word in tokens.words], dtype=np.int32)
+        if counts:
+            found = np.zeros(len(self._number_of), np.int64)
+            found[: len(self._counts)] = self._counts
+            np.add.at(found, numbers, np.bincount(tokens.numbers, minlength=len(numbers)))
+            self._counts = found
+            self.longest = max(self.longest, int(np.diff(tokens.ends, prepend=0).max()))
+        self.file.write(numbers[tokens.numbers].data)
+        return tokens.ends
+
+    def vocabulary(self, num_words: int | None) -> tuple[Vocabulary, npt.NDArray[np.int32]]:
+        """Return the vocabulary, and the id of each word by its number."""
+        words = list(self._number_of)
+        # In UTF-8 the alphabet is that of the characters; the second sort keeps its order.
+        ranked = np.array(
+            sorted(self._counts.nonzero()[0].tolist(), key=words.__getitem__), dtype=np.int64
+        )
+        ranked = ranked[np.argsort(-self._counts[ranked], kind="stable")][:num_words]
+        ids = np.full(len(words), UNKNOWN, dtype=np.int32)
+        ids[ranked] = np.arange(FIRST_WORD, FIRST_WORD + len(ranked))
+        return Vocabulary(tuple(words[number].decode(*ENCODING) for number in ranked)), ids
+
+
+def _in_threads(tokenizer: Tokenizer, chunks: Iterable[Sequence[str]]) -> Iterator[Tokens]:
+    """Yield the words of each chunk in order, while threads are a few chunks ahead."""
+    cores = cores_of_all_workers()
+    with ThreadPoolExecutor(
+        min(len(cores), THREADS), initializer=_use, initargs=(cores,)
+    ) as threads:
+        waiting: deque[Future[Tokens]] = deque()
+        for chunk in chunks:
+            waiting.append(threads.submit(tokenizer, chunk))
+            if len(waiting) > len(cores):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _use(cores: Sequence[int]) -> None:
+    """Let this thread run on some cores, also if its process is a worker with a part of them."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+
+
+def _write(
+    path: Path,
+    maxlen: int,
+    ids: npt.NDArray[np.int32],
+    chunk_ends: Sequence[npt.NDArray[np.int64]],
+    file: IO[bytes],
+) -> None:
+    """Write a part, whose numbers come next in the file, as `numpy.save` would."""
+    shape = sum(map(len, chunk_ends)), maxlen
+    header = {"descr": "<i4", "fortran_order": False, "shape": shape}
+    with path.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, header)
+        for ends in chunk_ends:
+            numbers = np.frombuffer(file.read(4 * int(ends[-1])), dtype=np.int32)
+            texts = np.split(ids[numbers], ends[:-1])
+            for first in range(0, len(texts), ROWS):
+                stream.write(padded(texts[first : first + ROWS], maxlen).data)

@@ -1,0 +1,63 @@
+"""The trials of a study that have ended: counted, ranked, and in the order in which they ended."""
+
+from bisect import bisect, insort
+from datetime import datetime
+from typing import TYPE_CHECKING, Self
+
+from rnnexp.result import Result, State
+from rnnexp.storage.optuna_store import best_epoch, objective_of, rank
+from rnnexp.trial_reader import TrialReader
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
+
+class EndedTrials:
+    """The trials of a study that have ended, and those that have not, as of the last `read`.
+
+    Args:
+        study: The study, which is read.
+
+    Attributes:
+        objective: What the study optimizes.
+        counts: The number of trials by state.
+        ranked: The complete trials, the best first; of equal trials the earlier is first.
+        others: The pruned and the failed trials.
+        results: The results in the order in which the trials ended.
+    """
+
+    def __init__(self, study: "optuna.Study") -> None:
+        self.objective = objective_of(study)
+        self.counts = dict.fromkeys(State, 0)
+        self.ranked: list[FrozenTrial] = []
+        self.others: list[FrozenTrial] = []
+        self.results: list[Result] = []
+        self._ended: list[tuple[datetime, int]] = []  # of each result: when, and which trial
+        self._reader = TrialReader(study)
+        self.read()
+
+    @property
+    def best(self) -> "FrozenTrial | None":
+        """The complete trial with the best value; None if no trial is complete."""
+        return self.ranked[0] if self.ranked else None
+
+    @property
+    def running(self) -> "list[FrozenTrial]":
+        """The running trials by number."""
+        return [trial for trial in self._reader.unfinished if trial.state.name == "RUNNING"]
+
+    def read(self) -> Self:
+        """Read what has ended since the last time, and return this object."""
+        for trial in self._reader.newly_ended():
+            state = State[trial.state.name]
+            self.counts[state] += 1
+            if state == State.COMPLETE:
+                insort(self.ranked, trial, key=lambda each: rank(each, self.objective))
+            else:
+                self.others.append(trial)
+            ended = trial.datetime_complete or datetime.max, trial.number
+            place = bisect(self._ended, ended)  # another process may have ended it earlier
+            self._ended.insert(place, ended)
+            self.results.insert(place, Result(state, trial.value, best_epoch(trial)))
+        return self
