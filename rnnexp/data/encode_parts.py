@@ -10,6 +10,7 @@ import tempfile
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -140,7 +141,8 @@ def _in_threads(tokenizer: Tokenizer, chunks: Iterable[Sequence[str]]) -> Iterat
 def _use(cores: Sequence[int]) -> None:
     """Let this thread run on some cores, also if its process is a worker with a part of them."""
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, cores)
+        with suppress(OSError):  # the cores have been taken away from this machine
+            os.sched_setaffinity(0, cores)
 
 
 def _write(

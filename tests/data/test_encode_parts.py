@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rnnexp.data.encode_parts import encode_parts
@@ -18,6 +18,7 @@ SPECIAL += "\u03a3\u0391\u0130\xdf\xe9\ud800\0\U0001f600"
 texts = st.text(st.one_of(st.characters(codec=None), st.sampled_from(SPECIAL)))
 
 
+@settings(deadline=None)
 @given(texts=st.lists(texts, min_size=1), split=st.sampled_from(["whitespace", "character"]))
 @example(texts=["\u0391\u03a3.\u0391", "\u03a3"], split="whitespace")  # two forms of a sigma
 @example(texts=["''", "'a'", "b" * 600_000, "c"], split="whitespace")  # several blocks

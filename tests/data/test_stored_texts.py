@@ -5,7 +5,7 @@ from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 from signal import SIG_IGN, SIGXFSZ, signal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnexp.data import cache
@@ -20,6 +20,7 @@ def stored(texts: list[str]) -> StoredTexts:
     return writer.texts()
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(codec=None))), st.data())
 def test_stored_texts_are_a_sequence_of_the_texts(texts: list[str], data: st.DataObject) -> None:
     rows = data.draw(st.lists(st.sampled_from(range(len(texts))))) if texts else []
