@@ -19,6 +19,7 @@ SCHEMA = "rnnexp/storage/schema.py"
 # By module and name: why the string is not a stored name.
 EXCEPTIONS = {
     ("rnnexp/search/space.py", "learning_rate"): "a key of the config, by its last part",
+    ("rnnexp/training/compiled_models.py", "learning_rate"): "Keras's argument",
     ("rnnexp/training/output_layer.py", "jit_compile"): "Keras's argument",
 }
 

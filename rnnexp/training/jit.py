@@ -29,16 +29,18 @@ FIRST_EPOCHS = 5  # a longer training may be stopped early or pruned
 REFUSED = "Keras has no XLA for deterministic or eager training, nor for some layers"
 
 
-def pays(loops: int, words: int, batches: int, epochs: int) -> bool:
+def pays(loops: int, words: int, rows: int, batch_size: int, epochs: int) -> bool:
     """Return whether a training is long enough to give back the time that XLA compiles.
 
     Args:
         loops: The number of recurrent layers, each of which loops over the words.
         words: The length of the texts.
-        batches: The number of batches of an epoch.
+        rows: The number of texts to train on.
+        batch_size: The number of texts in a batch. A last batch that is smaller is compiled, too.
         epochs: The largest number of epochs, of which the first five count.
     """
-    return loops * words * batches * min(epochs, FIRST_EPOCHS) >= LEAST_STEPS
+    steps = loops * words * math.ceil(rows / batch_size) * min(epochs, FIRST_EPOCHS)
+    return steps >= LEAST_STEPS * (2 if rows % batch_size else 1)
 
 
 def settle(config: DictConfig, model: "keras.Model", arguments: dict[str, Any]) -> bool:
@@ -104,7 +106,7 @@ def _pays(model: "keras.Model", arguments: dict[str, Any]) -> bool:
     rows, words = arguments["x"].shape
     trained = rows_to_train_on(rows, arguments.get("validation_split"))
     epochs = arguments["epochs"] - (arguments.get("initial_epoch") or 0)
-    return pays(_loops(model), words, math.ceil(trained / arguments["batch_size"]), epochs)
+    return pays(_loops(model), words, trained, arguments["batch_size"], epochs)
 
 
 def _loops(layer: "keras.Layer") -> int:

@@ -29,7 +29,7 @@ from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.provenance import git_of_application
 from rnnexp.storage.schema import Artifacts, Metrics, Tags
-from rnnexp.training import jit
+from rnnexp.training import compiled_models, jit
 from rnnexp.training.checkpoint import load, log_checkpoints, no_checkpoint
 from rnnexp.training.checks import check
 from rnnexp.training.fit_arguments import fit_arguments
@@ -154,6 +154,7 @@ def _train_once(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Res
     callbacks = _make_callbacks(config, trial, mlflow_run)
     arguments = fit_arguments(config, dataset)
     is_jit = jit.settle(config, model, arguments)
+    model = compiled_models.take(config, model)
     mlflow_run.tag_later({Tags.JIT_COMPILE: str(is_jit).lower()})
     is_over = False
     if saved := callbacks.backup.load(model):
@@ -167,6 +168,7 @@ def _train_once(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Res
     try:
         if not is_over:
             callbacks.fit(model, arguments, with_backup=trial.run is not None)
+            compiled_models.keep(config, model)
     except KeyboardInterrupt:
         if not trial.run and (best := callbacks.report.best):
             overrides = f"checkpoint={mlflow_run.id} fit.initial_epoch={best[0] + 1}"

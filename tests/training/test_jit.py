@@ -21,20 +21,24 @@ SPELLED = "model=own", "model.function=tests.helpers.own_models.spelled"
 
 
 @pytest.mark.parametrize(
-    ("loops", "words", "batches", "epochs", "expected"),
+    ("loops", "words", "rows", "batch_size", "epochs", "expected"),
     [
-        (1, 30, 192, 100, False),  # the default sweep
-        (1, 200, 64, 100, True),
-        (1, 200, 64, 1, False),
-        (1, 30, 64, 5, False),
-        (2, 30, 192, 5, True),
-        (1, 30, 200, 5, True),
-        (1, 30, 199, 100, False),
-        (0, 200, 500, 100, False),  # no recurrent layer
+        (1, 30, 9600, 50, 100, False),  # the default sweep
+        (1, 200, 3200, 50, 100, True),
+        (1, 200, 3200, 50, 1, False),
+        (2, 30, 9600, 50, 5, True),
+        (1, 30, 10_000, 50, 5, True),
+        (1, 30, 9950, 50, 100, False),
+        (1, 30, 10_050, 50, 5, True),
+        (1, 30, 10_001, 50, 5, False),  # the last batch is compiled, too
+        (1, 30, 20_001, 50, 5, True),
+        (0, 200, 25_000, 50, 100, False),  # no recurrent layer
     ],
 )
-def test_pays(loops: int, words: int, batches: int, epochs: int, expected: bool) -> None:
-    assert pays(loops, words, batches, epochs) == expected
+def test_pays(
+    loops: int, words: int, rows: int, batch_size: int, epochs: int, expected: bool
+) -> None:
+    assert pays(loops, words, rows, batch_size, epochs) == expected
 
 
 @pytest.mark.parametrize(

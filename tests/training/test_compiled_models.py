@@ -1,0 +1,89 @@
+"""Models that are compiled once and trained again."""
+
+from collections.abc import Callable, Iterator
+
+import keras
+import pytest
+from omegaconf import DictConfig
+
+from rnnexp import data
+from rnnexp.training import compiled_models
+from rnnexp.training.fit_arguments import fit_arguments
+from rnnexp.training.model import build
+
+Composed = Callable[..., DictConfig]
+DROPOUT = "model.dropout=0.2", "model.recurrent_dropout=0.2"
+# The last batch is smaller: of 96 rows 30, 30, 30 and 6.
+USUAL = "compile.optimizer.learning_rate=0.01", "fit.batch_size=30", "fit.verbose=0", *DROPOUT
+
+
+@pytest.fixture(autouse=True)
+def _none_is_kept() -> Iterator[None]:
+    compiled_models.forget()
+    yield
+    compiled_models.forget()
+
+
+def new_model(config: DictConfig) -> keras.Model:
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(config.seed)
+    return build(config, data.load(config.data))
+
+
+def trained(config: DictConfig) -> tuple[keras.Model, dict[str, list[float]]]:
+    model = compiled_models.take(config, new_model(config))
+    history = model.fit(**fit_arguments(config, data.load(config.data))).history
+    compiled_models.keep(config, model)
+    return model, history
+
+
+def test_a_kept_model_trains_as_a_new_one(composed: Composed) -> None:
+    other = "seed=1", "compile.optimizer.learning_rate=0.05"
+    first, before = trained(composed(*USUAL))
+    kept, with_kept = trained(composed(*USUAL, *other))
+    compiled_models.forget()
+    new, with_new = trained(composed(*USUAL, *other))
+    assert kept is first
+    assert new is not first
+    assert with_kept == with_new != before
+    assert kept.get_compile_config() == new.get_compile_config()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "is_taken"),
+    [
+        (["seed=1"], True),
+        (["compile.optimizer.learning_rate=0.05"], True),
+        (["model.units=5"], False),
+        (["+size=5", "model.units=${size}"], False),
+        (["fit.batch_size=31"], False),
+        (["data.maxlen=7"], False),
+        (["compile.optimizer._target_=keras.optimizers.SGD"], False),
+        (["+compile.optimizer.weight_decay=0.1"], False),
+        (["compile.jit_compile=false"], False),
+    ],
+)
+def test_a_model_of_the_same_structure_is_taken(
+    composed: Composed, overrides: list[str], is_taken: bool
+) -> None:
+    usual, config = composed(*USUAL), composed(*USUAL, *overrides)
+    kept = new_model(usual)
+    kept.optimizer.build(kept.trainable_variables)
+    compiled_models.keep(usual, kept)
+    assert (compiled_models.take(config, new_model(config)) is kept) == is_taken
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["model=own", "model.function=tests.helpers.own_models.twice"],
+        ["compile.metrics=[{_target_: tests.helpers.own_models.PerClass}]"],
+    ],
+)
+def test_a_model_with_parts_of_ones_own_is_not_kept(
+    composed: Composed, overrides: list[str]
+) -> None:
+    config = composed(*overrides)
+    model = new_model(config)
+    compiled_models.keep(config, model)
+    assert compiled_models.take(config, new_model(config)) is not model
