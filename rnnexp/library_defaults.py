@@ -11,8 +11,6 @@ import os
 ENVIRONMENT = {
     # TensorFlow: errors only, no notes on the processor.
     "TF_CPP_MIN_LOG_LEVEL": "3",
-    # XLA: as fast in training, and compiled in two thirds of the time (benchmarks/README.md).
-    "XLA_FLAGS": "--xla_backend_optimization_level=1",
     # MLflow: no progress bar for each download.
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # MLflow: no address of each run that ends, which would be between the lines of a command.
