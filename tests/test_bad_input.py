@@ -60,6 +60,8 @@ def test_all_problems_are_in_one_message(command: Command) -> None:
         (["backend=jaxx"], "backend=jaxx: must be tensorflow or jax; did you mean jax?"),
         (["backend=choice(tensorflow,jax)"], "backend is searched: a process keeps its backend"),
         (["fit.epochs=0"], "fit.epochs=0: must be a whole number"),
+        (["~fit.epochs"], "fit.epochs is not in the config, which needs it"),
+        (["~compile.loss"], "compile.loss is not in the config, which needs it"),
         (["fit.batch_size=1.5"], "fit.batch_size=1.5: must be a whole number"),
         (["data.maxlen=0"], "data.maxlen=0: must be a whole number"),
         (["data.noise=0.7"], "data.noise=0.7: must be a number from 0, below 0.5"),

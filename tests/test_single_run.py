@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from rnnexp import data
 from rnnexp.training.model import build
-from tests.helpers.commands import Command, Ended
+from tests.helpers.commands import EAGER, Command, Ended
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +35,14 @@ def test_it_prints_loss_and_accuracy_of_the_checkpoint_on_the_test_part(
     assert float(printed[1]) == pytest.approx(loss, abs=1e-4)
     assert float(printed[2]) == pytest.approx(accuracy, abs=1e-4)
     assert run.data.metrics["test_loss"] == pytest.approx(loss, rel=1e-5)
+
+
+def test_metrics_of_the_test_part_have_the_names_of_the_training(command: Command) -> None:
+    metrics = "compile.metrics=[accuracy,{_target_:keras.metrics.AUC}]"
+    ended = command(metrics, "fit.epochs=1", EAGER)
+    assert ended.code == 0, ended.err
+    (run,) = ended.runs()
+    assert {"val_auc", "test_auc", "test_accuracy"} <= set(run.data.metrics)
 
 
 def test_it_is_a_run_of_its_own(trained: Ended) -> None:

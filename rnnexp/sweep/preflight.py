@@ -79,8 +79,7 @@ def preflight(
         The plan of the sweep.
 
     Raises:
-        ConfigError: If the sweep can't work; lists every problem, but for those of the
-            application's own check where no run can be written.
+        ConfigError: If the sweep can't work; lists every problem.
     """
     problems: list[str] = []
     search = _search(settings, composer, arguments, problems)
@@ -96,15 +95,13 @@ def preflight(
     if base and not not_resumed:
         problems += folder_problems(settings, partial(subdir_of, base), study)
     objective = _objective(settings, search, problems)
-    if untracked:  # known by now, whereas the application's own check may take its time
-        raise ConfigError(list(dict.fromkeys(problems)))
     unchecked, identity, digests = application.checked(configs, settings.direction, jobs)
     problems += unchecked
     identity = identity or Identity(str(objective))
     now = concealed(definition(base, search.space)) if base else {}
     if study and objective:
         problems += resume_problems(settings, study, now, identity, digests)
-        problems += run_problems(settings, study)
+        problems += [] if untracked else run_problems(settings, study)
     if problems or not (base and sampler and pruner and objective):
         raise ConfigError(list(dict.fromkeys(problems)))
     return SweepPlan(

@@ -98,6 +98,7 @@ def evaluate(config: DictConfig, run_id: str) -> dict[str, float]:
         raise NotFoundError(
             f"the data of run {run_id} {problem}; without the original data it can't be evaluated"
         )
+    keras_runtime.new_session()  # or metrics are named accuracy_1 after a training
     model = build(config, dataset)
     load(model, run_id, store)
     test = dataset.test()

@@ -204,7 +204,7 @@ def _why_best_is_lost(config: DictConfig, name: str, callback: Any) -> str | Non
         is_kept = _is_one_file_an_epoch(Path(callback.filepath).name, config.fit.epochs)
         return None if is_kept else problem
     mode = known_mode(config, callback.monitor) if callback.mode == "auto" else callback.mode
-    if (callback.monitor, mode) != (objective.monitor, objective.mode):
+    if mode and (callback.monitor, mode) != (objective.monitor, objective.mode):
         return (
             f"{where}.monitor={callback.monitor} with mode={mode} would not keep {lost} "
             f"({objective}); leave both out, or change objective.monitor and objective.mode"

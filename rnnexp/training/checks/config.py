@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from rnnexp import data, keras_runtime
 from rnnexp.data import Dataset
@@ -69,22 +69,27 @@ def check(configs: Sequence[DictConfig]) -> list[str]:
     built: set[str] = set()
     trained: set[str] = set()
     for config in configs:
-        settle_mode(config)
-        if missing := _missing_keys(config):
-            problems += [
-                f"{key} is not given: set it with {key}=...{HINTS.get(key, '')}" for key in missing
-            ]
-            continue
-        problems += [*_value_problems(config), *fit_problems(config)]
-        built_from = OmegaConf.masked_copy(config, BUILT_FROM)
-        built_from.fit = OmegaConf.masked_copy(config.fit, BUILT_FROM_FIT)
-        key = OmegaConf.to_yaml(built_from)
-        if key not in built:
-            built.add(key)
-            problems += _data_and_model_problems(config, trained)
+        try:
+            problems += _problems(config, built, trained)
+        except (ConfigAttributeError, ConfigKeyError) as error:
+            problems.append(f"{error.full_key} is not in the config, which needs it; leave out ~")
     if not problems:
         log_counts(configs)
     return list(dict.fromkeys(problems))
+
+
+def _problems(config: DictConfig, built: set[str], trained: set[str]) -> list[str]:
+    settle_mode(config)
+    if missing := _missing_keys(config):
+        return [f"{key} is not given: set it with {key}=...{HINTS.get(key, '')}" for key in missing]
+    problems = [*_value_problems(config), *fit_problems(config)]
+    built_from = OmegaConf.masked_copy(config, BUILT_FROM)
+    built_from.fit = OmegaConf.masked_copy(config.fit, BUILT_FROM_FIT)
+    key = OmegaConf.to_yaml(built_from)
+    if key not in built:
+        built.add(key)
+        problems += _data_and_model_problems(config, trained)
+    return problems
 
 
 def _missing_keys(config: DictConfig) -> list[str]:
