@@ -82,8 +82,7 @@ class Finalizer:
         folder = self.ledger.folder
         if isinstance(error, KeyboardInterrupt):
             self.interruption = error
-        # MLflow may be back only now, and the checkpoint be queued.
-        self._step("deliver", lambda: undelivered(folder))
+        self._step("deliver", self._deliver_first)
         scores: dict[str, float] = {}
         published: list[tuple[str, str]] = []
         with _best_trial(self.study, self.heartbeat) as best:
@@ -135,6 +134,11 @@ class Finalizer:
             raise SweepError(self._unreachable)
         result: T = self.jobs.call(function, *arguments).result()
         return result
+
+    def _deliver_first(self) -> None:
+        """Deliver what was queued, perhaps the best checkpoint, and wait for MLflow if need be."""
+        if undelivered(self.ledger.folder) and not self._unreachable:
+            undelivered(self.ledger.folder)
 
     @cached_property
     def _unreachable(self) -> str | None:

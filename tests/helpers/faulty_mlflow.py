@@ -3,8 +3,8 @@
     python -m tests.helpers.faulty_mlflow PORT FOLDER
 
 It is MLflow's own server, with a store in the folder. A POST to /faults sets the faults: a list of
-{"path": PATTERN, "method": PATTERN, "answer": ANSWER, "times": N}. ANSWER is an HTTP status, a text
-(sent with status 200), or one of
+{"path": PATTERN, "method": PATTERN, "answer": ANSWER, "times": N, "until": TIME}, with a time in
+seconds since the epoch. ANSWER is an HTTP status, a text (sent with status 200), or one of
 
     silent   no answer for a minute
     lost     the request is done, but the connection breaks before the answer
@@ -48,6 +48,7 @@ class Faults:
                 re.search(fault["path"], path)
                 and re.fullmatch(fault.get("method", ".*"), method)
                 and fault.get("times", 1) > 0
+                and time.time() < fault.get("until", float("inf"))
             ):
                 fault["times"] = fault.get("times", 10**9) - 1
                 return self._fail(fault["answer"], environ, start_response)

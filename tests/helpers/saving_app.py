@@ -1,11 +1,13 @@
 """An application without Keras that saves a checkpoint, and fails, dies or is pruned on demand.
 
-With ``leave`` a job leaves a queued write, as if MLflow were unreachable when it ended.
+With ``leave`` a job leaves a queued write, as if MLflow were unreachable when it ended. With
+``away``, a number of seconds, the faulty server that the job logs to is away for as long.
 """
 
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import hydra
@@ -15,6 +17,7 @@ from omegaconf import DictConfig
 
 import rnnexp
 from rnnexp.storage.schema import Artifacts, Files, Tags
+from tests.helpers.faulty_mlflow import FaultyServer
 
 
 @hydra.main(version_base="1.3", config_path="../../docs/examples", config_name="app")
@@ -26,6 +29,10 @@ def main(config: DictConfig) -> float:
     if config.x == config.get("kill"):
         os.kill(os.getpid(), signal.SIGKILL)
     trial.report(config.x, 0)
+    if "away" in config:
+        until = time.time() + config.away
+        uri = HydraConfig.get().sweeper.tracking.uri
+        FaultyServer(uri, file.parent).fail({"path": "/api/", "answer": 503, "until": until})
     if trial.run:
         trial.run.log_file(file, Artifacts.CHECKPOINT)
         trial.run.log_batch(tags={Tags.CHECKPOINT: f"{Artifacts.CHECKPOINT}/{file.name}"})

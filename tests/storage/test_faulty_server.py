@@ -20,7 +20,7 @@ from rnnexp.storage.outbox import deliver_all
 from rnnexp.storage.refused_writes import deliver_refused
 from rnnexp.storage.registry import Registry
 from rnnexp.storage.run_reader import RunReader
-from rnnexp.storage.schema import Files
+from rnnexp.storage.schema import Files, Tags
 from tests.helpers.commands import ROOT, Command
 from tests.helpers.faulty_mlflow import ARTIFACTS, FaultyServer, faulty_server
 
@@ -229,3 +229,22 @@ def test_a_sweep_whose_checkpoints_are_refused(
     (file,) = client.list_artifacts(best.info.run_id, "checkpoint")
     assert file.path == "checkpoint/best.fake"
     assert list(study.rglob(f"*{Files.REFUSED}")) == []
+
+
+def has_checkpoint(config: DictConfig, run_id: str) -> dict[str, float]:
+    uri = config.hydra.sweeper.tracking.uri
+    return {"checkpoint": float(Tags.CHECKPOINT in MlflowClient(uri).get_run(run_id).data.tags)}
+
+
+def test_the_server_is_back_only_just_when_the_sweep_ends(
+    server: FaultyServer, command: Command
+) -> None:
+    ended = command(
+        "-m", "hydra.sweeper.study_name=just_back", "hydra.sweeper.n_trials=1", "+away=12",
+        f"hydra.sweeper.tracking.uri={server.uri}",
+        "hydra.sweeper.evaluate=tests.storage.test_faulty_server.has_checkpoint", tiny=False,
+        script=ROOT / "tests" / "helpers" / "saving_app.py",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    assert "test checkpoint │ 1.0000" in ended.out
+    assert list(ended.path.rglob("*.outbox")) == []
