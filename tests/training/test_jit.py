@@ -78,6 +78,7 @@ def losses(config: DictConfig) -> dict[str, list[float]]:
     return found
 
 
+@pytest.mark.slow
 def test_losses_with_xla_are_those_without_and_the_same_each_time(
     composed: Composed,
 ) -> None:
@@ -89,6 +90,7 @@ def test_losses_with_xla_are_those_without_and_the_same_each_time(
     assert losses(composed(*common, "compile.jit_compile=true")) == fast
 
 
+@pytest.mark.slow
 def test_a_trial_that_xla_cannot_compile_is_trained_without(command: Command) -> None:
     ended = command(
         *("-m", *SPELLED, "compile.jit_compile=true", "hydra.sweeper.check=null"),
