@@ -88,6 +88,7 @@ def reader(swept: Ended, monkeypatch: pytest.MonkeyPatch) -> RunReader:
 def test_a_sweep_is_trained_resumed_evaluated_and_published(
     swept: Ended,
     reader: RunReader,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     parent, first, second = swept.runs()
     for run in (first, second):
@@ -98,7 +99,7 @@ def test_a_sweep_is_trained_resumed_evaluated_and_published(
     assert "resumed after epoch 0" in (swept.path / "multirun/j/0/sweep.log").read_text()
     assert {run.data.tags["backend"] for run in (parent, first, second)} == {"jax"}
     assert "test_loss" in parent.data.metrics
-    mlflow.set_tracking_uri("sqlite:///mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{swept.path}/mlflow.db")
     model = mlflow.pyfunc.load_model("models:/j@champion")
     assert list(model.predict(pd.DataFrame({"text": ["a", "b"]}))) == ["label", "probability"]
 
