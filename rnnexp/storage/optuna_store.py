@@ -89,9 +89,7 @@ def stored_trial(study: "optuna.Study", storage: "BaseStorage", number: int) -> 
         storage: The study's storage.
         number: The trial's number.
     """
-    study_id = storage.get_study_id_from_name(study.study_name)
-    trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, number)
-    return storage.get_trial(trial_id)
+    return storage.get_trial(_trial_id(study, storage, number))
 
 
 def open_trial(study: "optuna.Study", storage: "BaseStorage", number: int) -> "optuna.trial.Trial":
@@ -104,9 +102,12 @@ def open_trial(study: "optuna.Study", storage: "BaseStorage", number: int) -> "o
     """
     import optuna
 
+    return optuna.trial.Trial(study, _trial_id(study, storage, number))
+
+
+def _trial_id(study: "optuna.Study", storage: "BaseStorage", number: int) -> int:
     study_id = storage.get_study_id_from_name(study.study_name)
-    trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, number)
-    return optuna.trial.Trial(study, trial_id)
+    return storage.get_trial_id_from_study_id_trial_number(study_id, number)
 
 
 def objective_of(study: "optuna.Study") -> Objective:
