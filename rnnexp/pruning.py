@@ -245,7 +245,9 @@ def _peers_of(study: optuna.Study, trial: FrozenTrial, sign: int) -> "_Peers | _
     if trial.state.is_finished():  # judged afterwards, and among those that have ended
         others = (each for each in study.get_trials(deepcopy=False) if each.number != trial.number)
         return _Curves(_reported(others), sign)
-    return _peers.setdefault(study, _Peers(study, sign)).read(trial)
+    if study not in _peers:
+        _peers[study] = _Peers(study, sign)
+    return _peers[study].read(trial)
 
 
 def _best(values: Sequence[tuple[int, float]]) -> float:

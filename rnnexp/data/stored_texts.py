@@ -14,7 +14,6 @@ from rnnexp.data import cache
 from rnnexp.errors import DataError
 
 ENCODING = ("utf-8", "surrogatepass")
-_SHA256 = 32  # bytes
 _BLOCK = 2**18  # bytes that are read at once where texts follow each other
 
 
