@@ -7,11 +7,11 @@ that stays behind the others, with the same knobs: ``patience``, ``min_delta``,
 """
 
 import math
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import Self
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -245,9 +245,7 @@ def _peers_of(study: optuna.Study, trial: FrozenTrial, sign: int) -> "_Peers | _
     if trial.state.is_finished():  # judged afterwards, and among those that have ended
         others = (each for each in study.get_trials(deepcopy=False) if each.number != trial.number)
         return _Curves(_reported(others), sign)
-    if study not in _peers:
-        _peers[study] = _Peers(study, sign)
-    return _peers[study].read(trial)
+    return _peers_in(study, sign).read(trial)
 
 
 def _best(values: Sequence[tuple[int, float]]) -> float:
@@ -292,8 +290,9 @@ def _reported(trials: Iterable[FrozenTrial]) -> list[Mapping[int, float]]:
     return [trial.intermediate_values for trial in trials if trial.intermediate_values]
 
 
-# What was read of the studies of this process: a job's trials are each of one study.
-_peers: MutableMapping[optuna.Study, _Peers] = WeakKeyDictionary()
+@lru_cache(maxsize=4)  # a process works on few studies at a time, and opens many in its life
+def _peers_in(study: optuna.Study, sign: int) -> _Peers:
+    return _Peers(study, sign)
 
 
 class _Curves:
