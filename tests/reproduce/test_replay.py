@@ -184,7 +184,9 @@ def test_a_config_that_this_version_cant_use_is_refused(command: Command, tmp_pa
     config = reader.config(run)
     del config.checkpoint
     reader.client.log_text(run.info.run_id, OmegaConf.to_yaml(config), "config.yaml")
-    with pytest.raises(ConfigError, match=r"can't be used by rnnexp .*checkpoint"):
+    with pytest.raises(
+        ConfigError, match=r"checkpoint is not in the config, which rnnexp \S+ needs"
+    ):
         replay(reader, run, HERE)
 
 

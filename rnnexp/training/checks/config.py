@@ -34,6 +34,7 @@ from rnnexp.training.checks.smallest_training import (
 )
 from rnnexp.training.model import build
 from rnnexp.training.output_layer import output_of
+from rnnexp.version import __version__
 
 if TYPE_CHECKING:
     import keras
@@ -72,7 +73,10 @@ def check(configs: Sequence[DictConfig]) -> list[str]:
         try:
             problems += _problems(config, built, trained)
         except (ConfigAttributeError, ConfigKeyError) as error:
-            problems.append(f"{error.full_key} is not in the config, which needs it; leave out ~")
+            problems.append(
+                f"{error.full_key} is not in the config, which rnnexp {__version__} needs "
+                "(an override that begins with ~ takes a key out)"
+            )
     if not problems:
         log_counts(configs)
     return list(dict.fromkeys(problems))
