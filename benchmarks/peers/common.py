@@ -17,8 +17,6 @@ import keras
 import numpy as np
 
 RECORD = "record.jsonl"
-CHOICES = {"embedding_size": (16, 32, 64), "units": (32, 64, 128), "batch_size": (32, 50, 64, 128)}
-LEARNING_RATES = (1e-4, 1e-2)  # drawn by their logarithm
 PATIENCE = 5  # of early stopping, as in rnnexp's default
 
 
@@ -46,16 +44,6 @@ class Work:
         """Return the encoded reviews: ``x`` and ``y`` of ``train``, ``validation``, ``test``."""
         with np.load(self.folder / "problem.npz") as arrays:
             return dict(arrays)
-
-    def drawn(self) -> list[dict[str, Any]]:
-        """Return the params of all trials, drawn at random: those of the searches that compare."""
-        rng = np.random.default_rng(self.seed)
-        low, high = np.log(LEARNING_RATES)
-        return [
-            {"learning_rate": float(np.exp(rng.uniform(low, high)))}
-            | {key: int(rng.choice(values)) for key, values in CHOICES.items()}
-            for _ in range(self.trials)
-        ]
 
 
 def work() -> Work:

@@ -8,10 +8,11 @@ import subprocess
 import sys
 
 import optuna
-from common import CHOICES, LEARNING_RATES, Work, fit, work
+from common import Work, fit, work
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna_integration import KerasPruningCallback, MLflowCallback
+from space import CHOICES, LEARNING_RATES, drawn
 
 STUDY = "peer"
 
@@ -47,7 +48,7 @@ if __name__ == "__main__":
     else:
         study = optuna.create_study(study_name=STUDY, storage=storage(search))
         if not search.prunes:
-            for params in search.drawn():
+            for params in drawn(search.trials, search.seed):
                 study.enqueue_trial(params)
         command = [sys.executable, *sys.argv, "--process"]
         others = [subprocess.Popen([*command, str(n)]) for n in range(search.processes)]

@@ -7,12 +7,13 @@ from typing import Any
 
 import keras
 import ray
-from common import CHOICES, LEARNING_RATES, Work, fit, work
+from common import Work, fit, work
 from ray import tune
 from ray.air.integrations.mlflow import MLflowLoggerCallback
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search import ConcurrencyLimiter
 from ray.tune.search.optuna import OptunaSearch
+from space import CHOICES, LEARNING_RATES, drawn
 
 
 class Report(keras.callbacks.Callback):
@@ -33,7 +34,7 @@ def main(search: Work) -> None:
     ray.init(num_cpus=search.processes, include_dashboard=False)
     space: dict[str, Any] = {"learning_rate": tune.loguniform(*LEARNING_RATES)}
     space |= {key: tune.choice(list(values)) for key, values in CHOICES.items()}
-    enqueued = None if search.prunes else search.drawn()
+    enqueued = None if search.prunes else drawn(search.trials, search.seed)
     sampler = OptunaSearch(
         metric="val_loss", mode="min", seed=search.seed, points_to_evaluate=enqueued
     )

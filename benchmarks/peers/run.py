@@ -6,6 +6,7 @@ The files are tables of reviews with the columns ``text`` and ``label``. The fir
 taken, and a fifth of the training rows is the validation part. Each peer is installed with pip,
 once, into a folder of the cache. Each search is a command, timed as a whole; the rest is read from
 the record of its epochs (`common.Record`). Searches of one seed run one after the other, in turn.
+Without pruning, all train the same params, but hydra-optuna-sweeper and KerasTuner draw their own.
 
 | figure  | meaning                                                                            |
 |---------|------------------------------------------------------------------------------------|
@@ -29,6 +30,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,11 +38,16 @@ import psutil
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from platformdirs import user_cache_path
+from space import drawn
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 RECORD = "record.jsonl"
 VALIDATION_SHARE = 0.2
+KEYS = {
+    "learning_rate": "compile.optimizer.learning_rate", "embedding_size": "model.embedding_size",
+    "units": "model.units", "batch_size": "fit.batch_size",
+}  # fmt: skip
 KERAS = ("tensorflow==2.21.*", "keras==3.15.*", "numpy", "scipy")
 
 
@@ -156,14 +163,22 @@ def command_of(
             "--epochs", str(options.epochs), "--seed", str(seed),
             "--prunes", str(int(prunes)), "--processes", str(processes),
         ]  # fmt: skip
-    early = [] if prunes else ["pruner=none", "~callbacks.early_stopping", "sampler=random"]
+    without = ["pruner=none", "~callbacks.early_stopping", enqueued(drawn(options.trials, seed))]
     return [
-        sys.executable, str(ROOT / "sweep.py"), "-m", *early, *peer.arguments,
+        sys.executable, str(ROOT / "sweep.py"), "-m", *peer.arguments, *([] if prunes else without),
         "data=table", *(f"data.{part}={part}.csv" for part in ("train", "test")),
         "fit.validation_data=validation.csv", f"data.maxlen={options.maxlen}",
         f"fit.epochs={options.epochs}", f"seed={seed}", "hydra.sweeper.study_name=peer",
         f"hydra.sweeper.n_trials={options.trials}", f"hydra.sweeper.n_jobs={processes}",
     ]  # fmt: skip
+
+
+def enqueued(params: Sequence[Mapping[str, Any]]) -> str:
+    """Return the override of rnnexp that tries some params."""
+    trials = (
+        ",".join(f"{key}:{one[name]}" for name, key in KEYS.items()) for one in params
+    )  # fmt: skip
+    return "hydra.sweeper.enqueue=[" + ",".join(f"{{{trial}}}" for trial in trials) + "]"
 
 
 def search(name: str, options: argparse.Namespace, seed: int, *, prunes: bool) -> Outcome:

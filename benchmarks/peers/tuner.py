@@ -12,7 +12,8 @@ from typing import Any
 
 import keras
 import keras_tuner
-from common import CHOICES, LEARNING_RATES, Work, build, own_callbacks, work
+from common import Work, build, own_callbacks, work
+from space import CHOICES, LEARNING_RATES
 
 
 class Search(keras_tuner.HyperModel):
