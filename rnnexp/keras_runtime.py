@@ -27,7 +27,7 @@ SKIPSETS_OF = "3.15."  # the beginning of Keras's version that `remember_skipset
 JAX = "jax"
 BACKENDS = ("tensorflow", JAX)
 VARIABLE = "KERAS_BACKEND"
-# On TensorFlow: as fast in training, and compiled in two thirds of the time (benchmarks/README.md).
+# As fast in training, and compiled in two thirds of the time (benchmarks/README.md).
 QUICK_TO_COMPILE = "--xla_backend_optimization_level=1"
 
 
@@ -56,10 +56,9 @@ def choose(backend: str, *, deterministic: bool) -> None:
             backend,
         )
     os.environ[VARIABLE] = backend
+    os.environ.setdefault("XLA_FLAGS", QUICK_TO_COMPILE)
     if backend == JAX:
         set_jax_defaults(deterministic=deterministic)
-    else:
-        os.environ.setdefault("XLA_FLAGS", QUICK_TO_COMPILE)
 
 
 def backend_problem(backend: str) -> str | None:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import hydra
+from mlflow import MlflowClient
 from omegaconf import DictConfig
 
 
@@ -41,4 +42,5 @@ if __name__ == "__main__":
         *launcher,
     ]
     os.chdir(given["--folder"])
+    MlflowClient("sqlite:///mlflow.db").search_experiments()  # makes the tables, once
     main()

@@ -9,6 +9,7 @@ import sys
 
 import optuna
 from common import Work, fit, work
+from mlflow import MlflowClient
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna_integration import KerasPruningCallback, MLflowCallback
@@ -20,6 +21,11 @@ STUDY = "peer"
 def storage(search: Work) -> JournalStorage:
     """Open the storage that the processes share."""
     return JournalStorage(JournalFileBackend(str(search.folder / "optuna.log")))
+
+
+def mlflow_uri(search: Work) -> str:
+    """Return the URI of MLflow's store."""
+    return f"sqlite:///{search.folder}/mlflow.db"
 
 
 def objective(search: Work, trial: optuna.Trial) -> float:
@@ -34,9 +40,7 @@ def optimize(search: Work, number: int) -> None:
     """Run trials until the study has enough of them."""
     sampler = optuna.samplers.TPESampler(seed=search.seed + number)
     study = optuna.load_study(study_name=STUDY, storage=storage(search), sampler=sampler)
-    log = MLflowCallback(
-        tracking_uri=f"sqlite:///{search.folder}/mlflow.db", metric_name="val_loss"
-    )
+    log = MLflowCallback(tracking_uri=mlflow_uri(search), metric_name="val_loss")
     enough = optuna.study.MaxTrialsCallback(search.trials, states=None)
     study.optimize(lambda trial: objective(search, trial), callbacks=[log, enough])
 
@@ -47,6 +51,7 @@ if __name__ == "__main__":
         optimize(search, int(sys.argv[-1]))
     else:
         study = optuna.create_study(study_name=STUDY, storage=storage(search))
+        MlflowClient(mlflow_uri(search)).search_experiments()  # makes the tables, once
         if not search.prunes:
             for params in drawn(search.trials, search.seed):
                 study.enqueue_trial(params)

@@ -74,7 +74,8 @@ PEERS = {
     "loop": Peer("loop.py", KERAS, can_prune=False),
     "hydra-optuna-sweeper": Peer(
         "hydra_optuna.py",
-        (*KERAS, "hydra-optuna-sweeper==1.4.0rc3", "hydra-joblib-launcher", "mlflow==3.17.*"),
+        (*KERAS, "hydra-optuna-sweeper==1.4.0rc3", "hydra-joblib-launcher", "mlflow==3.17.*",
+         "tensorboard"),
         can_prune=False,
     ),
     "optuna": Peer(
