@@ -81,7 +81,10 @@ PEERS = {
     "optuna": Peer(
         "optuna_callbacks.py", (*KERAS, "optuna==5.*", "optuna-integration==5.*", "mlflow==3.17.*")
     ),
-    "keras-tuner": Peer("tuner.py", (*KERAS, "keras-tuner==1.4.*", "grpcio", "protobuf")),
+    "keras-tuner": Peer(
+        "tuner.py",
+        (*KERAS, "keras-tuner[bayesian]==1.4.*", "grpcio", "protobuf", "tensorboard"),
+    ),
     "ray": Peer("ray_tune.py", (*KERAS, "ray[tune]==2.*", "optuna==4.*", "mlflow==3.17.*")),
 }  # fmt: skip
 
