@@ -170,10 +170,17 @@ def command_of(
     without = ["pruner=none", "~callbacks.early_stopping", enqueued(drawn(options.trials, seed))]
     return [
         sys.executable, str(ROOT / "sweep.py"), "-m", *peer.arguments, *([] if prunes else without),
+        *data_overrides(options), f"fit.epochs={options.epochs}", f"seed={seed}",
+        "hydra.sweeper.study_name=peer", f"hydra.sweeper.n_trials={options.trials}",
+        f"hydra.sweeper.n_jobs={processes}",
+    ]  # fmt: skip
+
+
+def data_overrides(options: argparse.Namespace) -> list[str]:
+    """Return the overrides of rnnexp for the tables that `prepare` writes."""
+    return [
         "data=table", *(f"data.{part}={part}.csv" for part in ("train", "test")),
         "fit.validation_data=validation.csv", f"data.maxlen={options.maxlen}",
-        f"fit.epochs={options.epochs}", f"seed={seed}", "hydra.sweeper.study_name=peer",
-        f"hydra.sweeper.n_trials={options.trials}", f"hydra.sweeper.n_jobs={processes}",
     ]  # fmt: skip
 
 
@@ -192,15 +199,25 @@ def search(name: str, options: argparse.Namespace, seed: int, *, prunes: bool) -
         prepare(options, folder)
         command = command_of(name, folder, options, seed, prunes=prunes)
         began = time.time()
-        with (folder / "log").open("w") as log:
-            process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
-            memory = watch(process)
+        memory = run(name, command, folder)
         seconds = time.time() - began
-        if process.returncode:
-            sys.exit(f"{name} failed:\n{(folder / 'log').read_text()[-3000:]}")
         epochs, file = (epochs_of_rnnexp if name.startswith("rnnexp") else epochs_of_peer)(folder)
         test = test_accuracy(folder, file)
         return Outcome(seconds, memory, [(at - began, value) for at, value in epochs], test)
+
+
+def run(name: str, command: list[str], folder: Path) -> float:
+    """Run a command, which has to succeed.
+
+    Returns:
+        The largest sum of the memory of its processes, in GB.
+    """
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, text=True)
+        memory = watch(process)
+    if process.returncode:
+        sys.exit(f"{name} failed:\n{(folder / 'log').read_text()[-3000:]}")
+    return memory
 
 
 def watch(process: "subprocess.Popen[str]") -> float:

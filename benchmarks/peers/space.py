@@ -6,6 +6,7 @@ import numpy as np
 
 CHOICES = {"embedding_size": (16, 32, 64), "units": (32, 64, 128), "batch_size": (32, 50, 64, 128)}
 LEARNING_RATES = (1e-4, 1e-2)  # drawn by their logarithm
+SINGLE = {"learning_rate": 0.001, "embedding_size": 32, "units": 64, "batch_size": 50}
 
 
 def drawn(trials: int, seed: int) -> list[dict[str, Any]]:
