@@ -1,10 +1,10 @@
-"""Seconds an epoch on TensorFlow and on JAX, and what JAX's compiled code on disk saves.
+"""Seconds an epoch with plain Keras on TensorFlow, with XLA, and on JAX; and JAX's code on disk.
 
-    python benchmarks/backends.py --model simple_rnn --maxlen 200 --repeats 3
+    python benchmarks/backends.py [--models simple_rnn lstm gru] [--maxlen 200] [--repeats 3]
 
-Each training has a process and a core of its own, as in a worker: one on TensorFlow, one on JAX
-with an empty folder of compiled code, then one more on JAX. The smallest of several repeats counts.
-Compare figures of one run of this script alone.
+Each training has a process and a core of its own, as in a worker: on TensorFlow without XLA, which
+is plain Keras, and with it, on JAX with an empty folder of compiled code, then once more on JAX.
+The smallest of several repeats counts. Compare figures of one run of this script alone.
 """
 
 import argparse
@@ -14,34 +14,44 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 ROWS, BATCH, UNITS, EPOCHS = 4000, 50, 64, 3
+KINDS = {
+    "plain Keras": "backend=tensorflow compile.jit_compile=false",
+    "with XLA": "backend=tensorflow compile.jit_compile=true",
+    "JAX": "backend=jax",
+    "JAX, compiled before": "backend=jax",
+}
+
+Times = tuple[float, float, float]
 
 
-def train(backend: str, model: str, maxlen: int) -> tuple[float, float]:
+def train(kind: str, model: str, maxlen: int) -> Times:
     """Train on this process's first core.
 
     Returns:
-        The seconds of the first epoch, from the building of the model on, and those of the fastest
-        later epoch.
+        The seconds of the first epoch, from the building of the model on, those of the fastest
+        later epoch, and the last training loss.
     """
     from hydra import compose, initialize_config_dir
 
     from rnnexp import data, keras_runtime
     from rnnexp.training.fit_arguments import fit_arguments
+    from rnnexp.training.jit import settle
     from rnnexp.training.model import build
 
     overrides = [
-        f"backend={backend}", f"model={model}", f"model.units={UNITS}", f"fit.batch_size={BATCH}",
+        *KINDS[kind].split(), f"model={model}", f"model.units={UNITS}", f"fit.batch_size={BATCH}",
         f"data.n_train={ROWS}", "data.n_test=60", f"data.maxlen={maxlen}", f"fit.epochs={EPOCHS}",
         "fit.verbose=0", "fit.validation_split=0.01",
     ]  # fmt: skip
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         config = compose("config", overrides=overrides)
-    keras_runtime.choose(backend, deterministic=False)
+    keras_runtime.choose(config.backend, deterministic=False)
     keras = keras_runtime.keras()
     dataset = data.load(config.data)
     ends = [time.perf_counter()]
@@ -50,12 +60,14 @@ def train(backend: str, model: str, maxlen: int) -> tuple[float, float]:
     note = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter())  # noqa: ARG005
     )
-    build(config, dataset).fit(**fit_arguments(config, dataset), callbacks=[note])
+    built, arguments = build(config, dataset), fit_arguments(config, dataset)
+    settle(config, built, arguments)
+    history = built.fit(**arguments, callbacks=[note])
     first, *later = [after - before for before, after in pairwise(ends)]
-    return first, min(later)
+    return first, min(later), history.history["loss"][-1]
 
 
-def measured(arguments: list[str], cache: Path) -> tuple[float, float]:
+def measured(arguments: list[str], cache: Path) -> Times:
     """Return what `train` returns, in a process with one core."""
     core = min(os.sched_getaffinity(0))
     names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "NPROC")
@@ -63,37 +75,46 @@ def measured(arguments: list[str], cache: Path) -> tuple[float, float]:
         "JAX_COMPILATION_CACHE_DIR": str(cache), "TF_CPP_MIN_LOG_LEVEL": "3",
     }  # fmt: skip
     done = subprocess.run(
-        ["taskset", "-c", str(core), sys.executable, __file__, "--train", *arguments],  # noqa: S607
+        ["taskset", "-c", str(core), sys.executable, __file__, *arguments],  # noqa: S607
         check=True, capture_output=True, text=True, env=os.environ | environment,
     )  # fmt: skip
-    first, later = json.loads(done.stdout.splitlines()[-1])
-    return first, later
+    first, later, loss = json.loads(done.stdout.splitlines()[-1])
+    return first, later, loss
+
+
+def rows(model: str, maxlen: int, repeats: int) -> Iterator[str]:
+    """Measure a model, and yield the rows of the table."""
+    found: dict[str, list[Times]] = {kind: [] for kind in KINDS}
+    for _ in range(repeats):
+        with tempfile.TemporaryDirectory() as cache:
+            for kind, times in found.items():
+                arguments = ["--train", kind, "--models", model, "--maxlen", str(maxlen)]
+                times.append(measured(arguments, Path(cache)))
+    plain = min(later for _, later, _ in found["plain Keras"])
+    for kind, times in found.items():
+        first, later, loss = (min(column) for column in zip(*times, strict=True))
+        yield (
+            f"| {model}, {maxlen} | {kind} | {first:.2f} | {later:.2f} | {plain / later:.1f} "
+            f"| {loss:.4f} |"
+        )
 
 
 def main() -> None:
-    """Print a table of the smallest seconds of each kind of training, and their ratios."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--train", help=argparse.SUPPRESS)
-    parser.add_argument("--model", default="simple_rnn")
+    """Print a Markdown table of the smallest seconds of each kind of training, and their ratios."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--train", choices=KINDS, help=argparse.SUPPRESS)
+    parser.add_argument("--models", nargs="+", default=["simple_rnn", "lstm", "gru"])
     parser.add_argument("--maxlen", type=int, default=200)
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
     if given.train:
-        print(json.dumps(train(given.train, given.model, given.maxlen)))
+        print(json.dumps(train(given.train, given.models[0], given.maxlen)))
         return
-    found: dict[str, list[tuple[float, float]]] = {}
-    for _ in range(given.repeats):
-        with tempfile.TemporaryDirectory() as cache:
-            for name in ("tensorflow", "jax", "jax, compiled before"):
-                rest = ["--model", given.model, "--maxlen", str(given.maxlen)]
-                times = measured([name.partition(",")[0], *rest], Path(cache))
-                found.setdefault(name, []).append(times)
-    print(f"{given.model}, {given.maxlen} words: first epoch, later epochs")
-    tensorflow = min(later for _, later in found["tensorflow"])
-    for name, times in found.items():
-        first, later = (min(column) for column in zip(*times, strict=True))
-        ratio = tensorflow / later
-        print(f"{name:22}{first:8.2f} s{later:8.2f} s  {ratio:.1f} times as fast as TensorFlow")
+    print("| model, words | | first epoch, s | later epochs, s | ratio | loss |")
+    print("|---|---|---|---|---|---|")
+    for model in given.models:
+        for row in rows(model, given.maxlen, given.repeats):
+            print(row, flush=True)
 
 
 if __name__ == "__main__":
