@@ -2,7 +2,8 @@
 
 Keras's ``auto`` leaves XLA off where TensorFlow has no GPU. There, XLA trains recurrent layers in
 half the time, but compiles for seconds. So here ``auto`` also turns XLA on for trainings that are
-long enough, and off again where XLA can't compile a model. Keras's JAX backend always uses XLA.
+long enough, if their loops are not unrolled (rnnexp/training/unroll.py), and off again where XLA
+can't compile a model. Keras's JAX backend always uses XLA.
 """
 
 import logging
@@ -43,7 +44,9 @@ def pays(loops: int, words: int, rows: int, batch_size: int, epochs: int) -> boo
     return steps >= LEAST_STEPS * (2 if rows % batch_size else 1)
 
 
-def settle(config: DictConfig, model: "keras.Model", arguments: dict[str, Any]) -> bool:
+def settle(
+    config: DictConfig, model: "keras.Model", arguments: dict[str, Any], *, has_loops: bool = True
+) -> bool:
     """Turn XLA on for a training, or leave it as Keras has decided.
 
     Args:
@@ -51,12 +54,14 @@ def settle(config: DictConfig, model: "keras.Model", arguments: dict[str, Any]) 
             run does the same.
         model: The model, built and compiled, which has not been trained.
         arguments: The arguments of ``model.fit``.
+        has_loops: False if the steps are without loops, so that XLA gains little.
 
     Returns:
         Whether XLA compiles the training.
     """
     given = OmegaConf.select(config, KEY, default=AUTO)
-    wants = given is True or (given == AUTO and not model.jit_compile and _pays(model, arguments))
+    pays_here = given == AUTO and has_loops and not model.jit_compile and _pays(model, arguments)
+    wants = given is True or pays_here
     if wants and not turn_on(model):
         log.info("%s is off: %s", KEY, REFUSED)
     is_on = bool(model.jit_compile)

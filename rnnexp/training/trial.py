@@ -29,7 +29,7 @@ from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.provenance import git_of_application
 from rnnexp.storage.schema import Artifacts, Metrics, Tags
-from rnnexp.training import compiled_models, jit
+from rnnexp.training import compiled_models, jit, unroll
 from rnnexp.training.checkpoint import load, log_checkpoints, no_checkpoint
 from rnnexp.training.checks import check
 from rnnexp.training.fit_arguments import fit_arguments
@@ -127,11 +127,11 @@ def _run_alone(config: DictConfig, trial: CurrentTrial) -> Result:
 
 
 def _train(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Result:
-    """Train a model; without XLA, if the training fails with it."""
+    """Train a model; without XLA, or with loops, if the training fails otherwise."""
     try:
         return _train_once(config, trial, mlflow_run)
     except Exception as error:
-        if not jit.turn_off(config, error):
+        if not (jit.turn_off(config, error) or unroll.turn_off(config, error)):
             raise
     return _train_once(config, trial, mlflow_run)
 
@@ -154,7 +154,8 @@ def _train_once(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Res
     model = build(config, dataset)
     callbacks = _make_callbacks(config, trial, mlflow_run)
     arguments = fit_arguments(config, dataset)
-    is_jit = jit.settle(config, model, arguments)
+    has_loops = not unroll.settle(config, model, arguments)
+    is_jit = jit.settle(config, model, arguments, has_loops=has_loops)
     model = compiled_models.take(config, model)
     mlflow_run.tag_later({Tags.JIT_COMPILE: str(is_jit).lower()})
     is_over = False

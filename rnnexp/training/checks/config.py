@@ -17,7 +17,7 @@ from rnnexp.errors import DataError, one_line
 from rnnexp.number_ranges import FRACTION, WHOLE
 from rnnexp.objective import objective_problems, settle_mode, value_in
 from rnnexp.storage.mlflow_store import MlflowStore
-from rnnexp.training import jit
+from rnnexp.training import jit, unroll
 from rnnexp.training.checkpoint import load
 from rnnexp.training.checks.backend import backend_problems
 from rnnexp.training.checks.callbacks import callback_problems
@@ -132,7 +132,9 @@ def _deterministic_problems(configs: Sequence[DictConfig]) -> list[str]:
 def _value_problems(config: DictConfig) -> list[str]:
     problems = WHOLE.problems("seed", config.seed)
     problems += objective_problems(config)
-    problems += choice_problems(jit.KEY, value_in(config, jit.KEY), (None, jit.AUTO, True, False))
+    for key in (jit.KEY, unroll.KEY):
+        problems += choice_problems(key, value_in(config, key), (None, jit.AUTO, True, False))
+    problems += unroll.problems(config)
     for key in ("dropout", "recurrent_dropout"):  # Keras would clip other values
         problems += FRACTION.problems(f"model.{key}", config.model.get(key, 0))
     return problems
