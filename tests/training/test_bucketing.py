@@ -1,0 +1,206 @@
+"""Batches of texts of similar length give the values that padded batches give."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import chain
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from omegaconf import DictConfig
+
+from rnnexp import data
+from rnnexp.storage.run_reader import RunReader
+from rnnexp.training.bucketing import Batches, ShuffleBatches, evaluate_in_buckets, fit_in_buckets
+from rnnexp.training.fit_arguments import fit_arguments
+from rnnexp.training.jit import settle
+from rnnexp.training.model import build
+from rnnexp.training.trial import evaluate
+from tests.helpers.commands import ROOT, TINY, Command
+
+Composed = Callable[..., DictConfig]
+
+MASKED = "model.mask_zero=true", "data.maxlen=25", "fit.verbose=0", "fit.batch_size=20"
+STILL = "compile.optimizer.learning_rate=0.0"
+LENGTHS = (2, 4)
+X = np.array([[0] * (5 - n) + [1] * n for n in (1, 5, 2, 3, 2, 4, 1)], dtype=np.int32)
+Y = np.arange(len(X))
+
+
+def labels(batches: Batches) -> list[list[int]]:
+    return [batches[number][1].tolist() for number in range(batches.num_batches)]
+
+
+def test_batches_without_shuffling() -> None:
+    batches = Batches([X, Y, Y / 10], LENGTHS, 2)
+    assert batches.widths.tolist() == [2, 2, 4, 5]
+    assert labels(batches) == [[1], [0, 2], [4, 6], [3, 5]]  # the widest first
+    assert [batches[n][0].shape for n in range(4)] == [(1, 5), (2, 2), (2, 2), (2, 4)]
+    x, y, weight = batches[3]
+    assert x.tolist() == [[0, 1, 1, 1], [1, 1, 1, 1]]
+    assert weight.tolist() == (y / 10).tolist()
+
+
+@pytest.mark.parametrize("texts", [True, False])
+def test_shuffled_batches(texts: bool) -> None:
+    rng = np.random.default_rng(0)
+    x = (np.arange(9) >= rng.integers(0, 9, (101, 1))).astype(np.int32)
+    batches, y = Batches([x, np.arange(101)], (3, 6), 10), np.arange(101)
+    widths = sorted(batches.widths)
+    seen = []
+    for epoch in (0, 1, 0):
+        ShuffleBatches(batches, 5, texts=texts).on_epoch_begin(epoch)
+        seen.append(labels(batches))
+        assert sorted(chain(*seen[-1])) == y.tolist()
+        assert sorted(batches[n][0].shape[1] for n in range(11)) == widths
+    assert seen[0] == seen[2] != seen[1]
+    together = [{frozenset(batch) for batch in order} for order in seen]
+    assert (together[0] == together[1]) != texts
+
+
+@pytest.mark.parametrize("rows", [9, 101])
+def test_a_text_that_is_longer_than_all_lengths_is_not_cut(rows: int) -> None:
+    x = np.ones((rows, 9), dtype=np.int32)
+    assert set(Batches([x, np.arange(rows)], LENGTHS, 10).widths) == {9}
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["model=simple_rnn"],
+        ["model=lstm", "model.dropout=0.2", "model.recurrent_dropout=0.2"],
+        ["model=gru", "compile.jit_compile=true"],
+        ["model=bidirectional", "data.task=classes", "compile=categorical"],
+        ["model=stacked", "data.task=regression", "compile=regression"],
+    ],
+)
+def test_answers_and_loss_are_those_of_padded_texts(
+    composed: Composed, overrides: list[str]
+) -> None:
+    config = composed(*MASKED, *overrides, "data.bucketing=3", "compile.optimizer.learning_rate=.1")
+    model, arguments = ready(config)
+    history = model.fit(**arguments).history
+    padded = ready(composed(*MASKED, *overrides))[1]
+    validated = {"x": padded["x"][96:], "y": padded["y"][96:], "batch_size": 20}
+    whole = model.evaluate(**validated, verbose=0, return_dict=True)
+    cut = evaluate_in_buckets(validated, data.load(config.data).lengths)
+    assert model.evaluate(**cut, verbose=0, return_dict=True) == pytest.approx(whole, rel=1e-6)
+    assert {name: history[f"val_{name}"][-1] for name in whole} == pytest.approx(whole, rel=1e-6)
+    batches = arguments["x"]
+    assert len(set(batches.widths)) == 3
+    for x, _ in (batches[number] for number in range(batches.num_batches)):
+        wide = np.pad(x, [(0, 0), (25 - x.shape[1], 0)])
+        expected = pytest.approx(model.predict_on_batch(wide), rel=1e-6, abs=1e-7)
+        assert model.predict_on_batch(x) == expected
+
+
+def ready(config: DictConfig) -> tuple[keras.Model, dict[str, Any]]:
+    """Return a model, and the arguments of its training."""
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(0)
+    dataset = data.load(config.data)
+    model, arguments = build(config, dataset), fit_arguments(config, dataset)
+    settle(config, model, arguments)
+    return model, arguments
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"sample_weight": np.linspace(0, 2, 120, dtype=np.float32)},
+        {"class_weight": {0: 1.0, 1: 3.0}},
+        {"validation_data": True, "validation_split": None},
+        {"validation_data": True, "sample_weight": np.linspace(0, 2, 120, dtype=np.float32)},
+        {"validation_batch_size": 7, "shuffle": "batch"},
+        {"shuffle": False},
+    ],
+    ids=" ".join,
+)
+def test_arguments_of_fit_mean_what_they_mean_without(
+    composed: Composed, changed: dict[str, Any]
+) -> None:
+    """Without learning, the losses are equal if rows and weights are."""
+    config = composed(*MASKED, STILL)
+    model, arguments = ready(config)
+    arguments |= changed
+    if "validation_data" in changed:
+        weight = arguments["sample_weight"]
+        parts = (arguments["x"], arguments["y"], *([] if weight is None else [weight]))
+        arguments["validation_data"] = tuple(part[:30] for part in parts)
+        arguments["validation_split"] = None
+    in_buckets = fit_in_buckets(arguments, (10, 15), seed=0)
+    expected = model.fit(**arguments).history
+    found = model.fit(**in_buckets).history
+    assert {name: pytest.approx(values, rel=1e-5) for name, values in expected.items()} == found
+
+
+def test_a_resumed_training_goes_on_in_the_same_order(composed: Composed) -> None:
+    config = composed(*MASKED, "data.bucketing=3", "fit.epochs=3")
+    model, arguments = ready(config)
+    expected = model.fit(**arguments).history["loss"]
+    model, arguments = ready(config)
+    losses = model.fit(**arguments | {"epochs": 2}).history["loss"]
+    again = fit_arguments(config, data.load(config.data)) | {"initial_epoch": 2}
+    losses += model.fit(**again).history["loss"]
+    assert losses == pytest.approx(expected, rel=1e-6)
+
+
+def test_xla_compiles_each_length(composed: Composed) -> None:
+    """Batches of 1 x 800 texts x 5 epochs, of some 20 words: 80,000 steps, and 3 lengths."""
+    long = *MASKED, "data.n_train=1000", "fit.batch_size=1", "fit.epochs=5"
+    assert [ready(composed(*long, f"data.bucketing={n}"))[0].jit_compile for n in ("null", 3)] == [
+        True,
+        False,
+    ]
+
+
+def test_a_single_run(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = command("data.bucketing=3", *MASKED, "evaluate.batch_size=7", "deterministic=true")
+    assert ended.code == 0, ended.err
+    (run,) = ended.runs()
+    (file,) = ended.path.glob("outputs/*/sweep.log")
+    lengths = run.data.tags["lengths"]
+    assert f"data.bucketing=3: batches are cut to {lengths} ids" in file.read_text()
+    assert len(lengths.split(", ")) == 3
+    monkeypatch.chdir(ended.path)
+    config = RunReader("sqlite:///mlflow.db").config(run)
+    config.data.bucketing = None
+    scores = {f"test_{name}": value for name, value in evaluate(config, run.info.run_id).items()}
+    assert scores == pytest.approx({name: run.data.metrics[name] for name in scores}, rel=1e-6)
+
+
+JAX = """
+import sys
+from rnnexp import keras_runtime
+keras_runtime.choose("jax", deterministic=True)
+keras_runtime.keras()
+from hydra import compose, initialize_config_dir
+from rnnexp import data
+from rnnexp.training.checks import check
+from rnnexp.training.fit_arguments import fit_arguments
+from rnnexp.training.model import build
+from rnnexp.training.trial import evaluate
+with initialize_config_dir(sys.argv[1], version_base="1.3"):
+    config, unmasked = (
+        compose("config", [*sys.argv[2:], f"model.mask_zero={mask}"]) for mask in ("true", "false")
+    )
+print(*check([config]), *check([unmasked]))
+dataset = data.load(config.data)
+model, arguments = build(config, dataset), fit_arguments(config, dataset)
+history = model.fit(**arguments).history
+x, y = (array[96:] for array in (dataset.train().x, dataset.train().y))
+print(history["val_loss"][-1] / model.evaluate(x, y, verbose=0, return_dict=True)["loss"])
+"""
+
+
+@pytest.mark.slow
+def test_on_jax() -> None:
+    given = [*TINY, *MASKED[1:], "backend=jax", "model=lstm", "data.bucketing=3"]
+    command = [sys.executable, "-c", JAX, str(ROOT / "conf"), *given]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    problem, ratio = ended.stdout.splitlines()
+    assert problem.startswith("data.bucketing=3: the model reads the padding in front of a text")
+    assert float(ratio) == pytest.approx(1, rel=1e-6)
