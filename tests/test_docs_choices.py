@@ -24,7 +24,8 @@ data.task=binary data.task=classes data.task=regression
 early_stopping model_checkpoint reduce_lr_on_plateau learning_rate_scheduler tensorboard
 csv_logger terminate_on_nan loss_weights metrics weighted_metrics batch_size epochs verbose
 validation_split validation_data shuffle class_weight sample_weight initial_epoch
-validation_batch_size validation_freq backend=jax dropout recurrent_dropout mask_zero bucketing embedding_file
+validation_batch_size validation_freq backend=jax dropout recurrent_dropout mask_zero embedding_file
+bucketing
 """
 TABLE = "text,label,weight\n" + "".join(
     f"a good film {n},1,1\na bad film {n},0,2\n" for n in range(20)
