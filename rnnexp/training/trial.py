@@ -190,9 +190,7 @@ def _tag_data(mlflow_run: Run, config: DictConfig, dataset: Dataset, digests: Di
         }
     )
     if dataset.lengths:
-        lengths = ", ".join(map(str, dataset.lengths))
-        log.info("data.bucketing=%s: batches are cut to %s ids", dataset.bucketing, lengths)
-        mlflow_run.tag_later({Tags.LENGTHS: lengths})
+        mlflow_run.tag_later({Tags.LENGTHS: ", ".join(map(str, dataset.lengths))})
 
 
 def _begin_session(config: DictConfig) -> None:

@@ -12,6 +12,7 @@ import pytest
 from omegaconf import DictConfig
 
 from rnnexp import data
+from rnnexp.identity import identity_of
 from rnnexp.storage.run_reader import RunReader
 from rnnexp.training.bucketing import Batches, ShuffleBatches, evaluate_in_buckets, fit_in_buckets
 from rnnexp.training.fit_arguments import fit_arguments
@@ -171,15 +172,20 @@ def test_a_single_run(command: Command, monkeypatch: pytest.MonkeyPatch) -> None
     ended = command("data.bucketing=3", *MASKED, "evaluate.batch_size=7", EAGER)
     assert ended.code == 0, ended.err
     (run,) = ended.runs()
-    (file,) = ended.path.glob("outputs/*/sweep.log")
     lengths = run.data.tags["lengths"]
-    assert f"data.bucketing=3: batches are cut to {lengths} ids" in file.read_text()
+    assert f"data.bucketing=3: batches are cut from 12 to {lengths} ids\n" in ended.out
     assert len(lengths.split(", ")) == 3
     monkeypatch.chdir(ended.path)
     config = RunReader("sqlite:///mlflow.db").config(run)
     config.data.bucketing = None
     scores = {f"test_{name}": value for name, value in evaluate(config, run.info.run_id).items()}
     assert scores == pytest.approx({name: run.data.metrics[name] for name in scores}, rel=1e-6)
+
+
+def test_neither_the_data_nor_the_identity_of_a_value_changes(composed: Composed) -> None:
+    usual, cut = (composed(*MASKED, f"data.bucketing={number}") for number in ("null", 3))
+    assert identity_of(usual) == identity_of(cut)
+    assert data.load(usual.data).folder == data.load(cut.data).folder
 
 
 JAX = """
