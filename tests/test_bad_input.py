@@ -36,8 +36,8 @@ def test_all_problems_are_in_one_message(command: Command) -> None:
     assert_refused(
         ended,
         "model.unitz is not in the config: model has embedding_size, embedding_file, "
-        "embedding_trainable, mask_zero, units, dropout, recurrent_dropout, input_dim, output_dim, "
-        "output_activation, network, rnn; did you mean units?",
+        "embedding_trainable, mask_zero, units, dropout, recurrent_dropout, unroll, input_dim, "
+        "output_dim, output_activation, network, rnn; did you mean units?",
         "fit.batch_size=0: must be a whole number, at least 1",
         "objective.monitor=val_acc: no metric has this name; there are accuracy, loss, "
         "val_accuracy, val_loss",

@@ -25,6 +25,7 @@ early_stopping model_checkpoint reduce_lr_on_plateau learning_rate_scheduler ten
 csv_logger terminate_on_nan loss_weights metrics weighted_metrics batch_size epochs verbose
 validation_split validation_data shuffle class_weight sample_weight initial_epoch
 validation_batch_size validation_freq backend=jax dropout recurrent_dropout mask_zero embedding_file
+bucketing
 """
 TABLE = "text,label,weight\n" + "".join(
     f"a good film {n},1,1\na bad film {n},0,2\n" for n in range(20)

@@ -1,6 +1,7 @@
 """Encoded data as models read them: arrays by part, the vocabulary and the classes."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy.typing as npt
 
 from rnnexp.data.counts import Counts
 from rnnexp.data.encoding import FIRST_WORD
+from rnnexp.data.lengths import choose_lengths, text_lengths
 
 Label = str | int | float
 
@@ -55,6 +57,7 @@ class Dataset:
             regression.
         task: What is to be predicted: ``binary``, ``classes`` or ``regression``.
         counts: The number of rows of each part, and what is worth a warning.
+        bucketing: The largest number of `lengths`; None for none.
     """
 
     folder: Path
@@ -62,11 +65,22 @@ class Dataset:
     classes: tuple[Label, ...]
     task: str
     counts: Counts = field(default_factory=Counts)
+    bucketing: int | None = None
 
     @property
     def input_dim(self) -> int:
         """The number of ids: the words, and three for padding, start and unknown words."""
         return len(self.words) + FIRST_WORD
+
+    @cached_property
+    def lengths(self) -> tuple[int, ...]:
+        """The lengths that batches are cut to, ascending; empty if none is cut.
+
+        They are chosen for the training part, and are those of all parts.
+        """
+        if self.bucketing is None:
+            return ()
+        return choose_lengths(text_lengths(self.train().x), self.bucketing)
 
     def train(self) -> Part:
         """Open the training part, whose rows are shuffled."""

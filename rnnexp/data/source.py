@@ -65,6 +65,8 @@ class Source(ABC):
         validation_split: The share of the training part that ``model.fit`` validates on, its last
             rows. The vocabulary is made of the other rows. None, or any value where there is a
             validation part, for no such share.
+        bucketing: The number of lengths that batches are cut to, so that short texts are read with
+            less padding; None to pad each batch to ``maxlen``. Encoded data are the same.
     """
 
     # Whether rows of several parts with the same text are worth a warning.
@@ -76,6 +78,7 @@ class Source(ABC):
     seed: int
     task: str = "binary"
     validation_split: float | None = None
+    bucketing: int | None = None
 
     @abstractmethod
     def fingerprint(self) -> dict[str, object]:
@@ -125,6 +128,9 @@ class Source(ABC):
         for name in ("num_words", "maxlen"):
             if (value := getattr(self, name)) is not None:
                 problems += COUNT.problems(f"data.{name}", value, ", or null for no limit")
+        if self.bucketing is not None:
+            hint = ", as the number of lengths that batches are cut to, or null for no bucketing"
+            problems += COUNT.problems("data.bucketing", self.bucketing, hint)
         if self.split not in SPLITS:
             problems.append(f"data.split={self.split!r}: must be one of {', '.join(SPLITS)}")
         if self.task not in TASKS:
@@ -164,7 +170,8 @@ class Source(ABC):
             raise DataError([f"encoded data can't be stored: {where}: {error.strerror}"]) from error
         meta = cache.read_meta(folder)
         counts = Counts(**meta["counts"])
-        return Dataset(folder, tuple(meta["words"]), tuple(meta["classes"]), self.task, counts)
+        words, classes = tuple(meta["words"]), tuple(meta["classes"])
+        return Dataset(folder, words, classes, self.task, counts, self.bucketing)
 
     def _encode(self, folder: Path) -> None:
         corpora = self.read()

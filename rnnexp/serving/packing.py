@@ -128,6 +128,7 @@ def _encoding(config: DictConfig, dataset: Dataset, needed: Mapping[str, str]) -
         classes=dataset.classes,
         output=_output(config, output_of(config, dataset)) if dataset.classes else "value",
         needed=needed,
+        lengths=list(dataset.lengths),
     )
 
 

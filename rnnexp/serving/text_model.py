@@ -48,6 +48,8 @@ class Encoding:
         classes: The labels in the order of their numbers; empty for a regression.
         output: The network's output: ``probability``, ``logit``, ``score`` or ``value``.
         needed: Import paths of the network's own classes and functions, by Keras's names of them.
+        lengths: The lengths that batches are cut to, ascending, if the network gives the same
+            outputs for texts with less padding.
     """
 
     words: Sequence[str]
@@ -56,6 +58,7 @@ class Encoding:
     classes: Sequence[str | int | float]
     output: str
     needed: Mapping[str, str] = field(default_factory=dict)
+    lengths: Sequence[int] = field(default_factory=list)
 
     def save(self, folder: Path) -> None:
         """Write the encoding into a model's folder."""
@@ -132,11 +135,22 @@ class TextModel:
         parts = []
         for first in range(0, max(1, len(texts)), ROWS):
             ids = self._encoding.encode(texts[first : first + ROWS] or [""])
-            parts.append(self._network.predict(ids, batch_size=BATCH_SIZE, verbose=0))
+            parts.append(self._outputs(ids))
         outputs = np.concatenate(parts)[: len(texts)]
         values = self._encoding.read(outputs.astype(np.float64))
         columns = zip(self._encoding.columns(), values, strict=True)
         return pd.DataFrame(dict(columns), index=frame.index).infer_objects()
+
+    def _outputs(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        """Return the outputs of the network, for texts of one length after the other."""
+        lengths = np.array([*self._encoding.lengths, ids.shape[1]])
+        needed = np.searchsorted(lengths, np.count_nonzero(ids, axis=1))
+        order, parts = np.argsort(needed, kind="stable"), []
+        for number in np.unique(needed):
+            cut = ids[needed == number, -lengths[number] :]
+            parts.append(self._network.predict(cut, batch_size=BATCH_SIZE, verbose=0))
+        outputs: npt.NDArray[np.float32] = np.concatenate(parts)[np.argsort(order)]
+        return outputs
 
 
 def _load_pyfunc(path: str) -> TextModel:

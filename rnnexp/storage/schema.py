@@ -69,6 +69,7 @@ class Tags:
     IDENTITY = "identity"  # what the best value is measured on and by, as `str(Identity)`
     DIGESTS = "digests"  # fingerprints of the config's files, as JSON
     ATTEMPT = "attempt"
+    LENGTHS = "lengths"  # that batches are cut to
     JIT_COMPILE = "jit_compile"  # whether XLA compiled the training
     COMMIT = "mlflow.source.git.commit"
     DIRTY = "git.dirty"

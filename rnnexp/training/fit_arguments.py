@@ -21,7 +21,7 @@ ClassWeight = Mapping[Any, float] | Sequence[float] | str | None
 
 
 def fit_arguments(config: DictConfig, dataset: Dataset) -> dict[str, Any]:
-    """Return all arguments of ``keras.Model.fit`` but the callbacks.
+    """Return all arguments of ``keras.Model.fit`` but the callbacks of the config.
 
     Args:
         config: The whole config; ``fit`` has Keras's names.
@@ -36,12 +36,18 @@ def fit_arguments(config: DictConfig, dataset: Dataset) -> dict[str, Any]:
         fit["validation_data"] = (validation.x, output.labels(validation.y), *weight)
     trained = rows_to_train_on(len(train.y), fit.get("validation_split"))
     weights = class_weight(fit.get("class_weight"), dataset.classes, train.y[:trained])
-    return fit | {
+    arguments = fit | {
         "x": train.x,
         "y": output.labels(train.y),
         "sample_weight": train.weight,
         "class_weight": weights,
     }
+    if not dataset.lengths:
+        return arguments
+    # Imported here, since the module imports Keras, which only a process that trains needs.
+    from rnnexp.training.bucketing import fit_in_buckets
+
+    return fit_in_buckets(arguments, dataset.lengths, config.seed)
 
 
 def class_weight(

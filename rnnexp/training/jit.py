@@ -11,6 +11,7 @@ import math
 import warnings
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import keras_runtime
@@ -30,18 +31,21 @@ FIRST_EPOCHS = 5  # a longer training may be stopped early or pruned
 REFUSED = "Keras has no XLA for deterministic or eager training, nor for some layers"
 
 
-def pays(loops: int, words: int, rows: int, batch_size: int, epochs: int) -> bool:
+def pays(
+    loops: int, words: float, rows: int, batch_size: int, epochs: int, lengths: int = 1
+) -> bool:
     """Return whether a training is long enough to give back the time that XLA compiles.
 
     Args:
         loops: The number of recurrent layers, each of which loops over the words.
-        words: The length of the texts.
+        words: The length of the texts; the mean over the batches, if their lengths differ.
         rows: The number of texts to train on.
         batch_size: The number of texts in a batch. A last batch that is smaller is compiled, too.
         epochs: The largest number of epochs, of which the first five count.
+        lengths: The number of lengths that batches have. Each is compiled.
     """
     steps = loops * words * math.ceil(rows / batch_size) * min(epochs, FIRST_EPOCHS)
-    return steps >= LEAST_STEPS * (2 if rows % batch_size else 1)
+    return steps >= LEAST_STEPS * (lengths + (1 if rows % batch_size else 0))
 
 
 def settle(
@@ -108,10 +112,12 @@ def message(error: Exception) -> str:
 def _pays(model: "keras.Model", arguments: dict[str, Any]) -> bool:
     if keras_runtime.keras().backend.backend() != "tensorflow":
         return False
-    rows, words = arguments["x"].shape
-    trained = rows_to_train_on(rows, arguments.get("validation_split"))
-    epochs = arguments["epochs"] - (arguments.get("initial_epoch") or 0)
-    return pays(_loops(model), words, trained, arguments["batch_size"], epochs)
+    epochs, x = arguments["epochs"] - (arguments.get("initial_epoch") or 0), arguments["x"]
+    if isinstance(x, np.ndarray):
+        rows = rows_to_train_on(len(x), arguments.get("validation_split"))
+        return pays(_loops(model), x.shape[1], rows, arguments["batch_size"], epochs)
+    words, lengths = x.widths.mean(), len(set(x.widths))
+    return pays(_loops(model), words, x.rows, x.batch_size, epochs, lengths)
 
 
 def _loops(layer: "keras.Layer") -> int:

@@ -10,17 +10,18 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate, to_absolute_path
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import data, keras_runtime
+from rnnexp.data import Dataset
 from rnnexp.errors import DataError, NotFoundError, message_alone
 from rnnexp.execution.current_trial import CurrentTrial, current_trial
 from rnnexp.execution.trial_task import RunOptions, log_result, recorded
-from rnnexp.identity import FILES, changed_files, digests_of, identity_of
+from rnnexp.identity import FILES, Digests, changed_files, digests_of, identity_of
 from rnnexp.objective import objective_in
 from rnnexp.passwords import conceal
 from rnnexp.result import Result
@@ -103,7 +104,12 @@ def evaluate(config: DictConfig, run_id: str) -> dict[str, float]:
     load(model, run_id, store)
     test = dataset.test()
     y = output_of(config, dataset).labels(test.y)
-    scores = model.evaluate(test.x, y, verbose=0, return_dict=True, **config.evaluate)
+    arguments = {"x": test.x, "y": y, **config.evaluate}
+    if dataset.lengths:
+        from rnnexp.training.bucketing import evaluate_in_buckets
+
+        arguments = evaluate_in_buckets(arguments, dataset.lengths)
+    scores = model.evaluate(**arguments, verbose=0, return_dict=True)
     return {name: float(scores[name]) for name in sorted(scores, key=lambda name: name != "loss")}
 
 
@@ -144,13 +150,7 @@ def _train_once(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Res
     if changed := changed_files(trial.digests, digests):
         what_to_do = "put the file back, or start a new study"
         raise DataError([f"{text}, so its values would differ; {what_to_do}" for text in changed])
-    mlflow_run.tag_later(
-        {
-            Tags.DATA: dataset.folder.name,
-            Tags.IDENTITY: identity_of(config),
-            Tags.DIGESTS: json.dumps(digests),
-        }
-    )
+    _tag_data(mlflow_run, config, dataset, digests)
     model = build(config, dataset)
     callbacks = _make_callbacks(config, trial, mlflow_run)
     arguments = fit_arguments(config, dataset)
@@ -180,6 +180,18 @@ def _train_once(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Res
         mlflow_run.epochs = len(callbacks.report.losses)
         _log_files(mlflow_run, callbacks)
     return callbacks.report.result()
+
+
+def _tag_data(mlflow_run: Run, config: DictConfig, dataset: Dataset, digests: Digests) -> None:
+    mlflow_run.tag_later(
+        {
+            Tags.DATA: dataset.folder.name,
+            Tags.IDENTITY: identity_of(config),
+            Tags.DIGESTS: json.dumps(digests),
+        }
+    )
+    if dataset.lengths:
+        mlflow_run.tag_later({Tags.LENGTHS: ", ".join(map(str, dataset.lengths))})
 
 
 def _begin_session(config: DictConfig) -> None:
@@ -220,12 +232,13 @@ class _Callbacks:
             self.backup.on_train_begin()
         return is_over
 
-    def fit(self, model: "keras.Model", arguments: dict[str, object], with_backup: bool) -> None:
+    def fit(self, model: "keras.Model", arguments: dict[str, Any], with_backup: bool) -> None:
         """Fit the model; a single run, which nobody resumes, has no backup."""
         from rnnexp.training.callbacks import without_monitor_warnings
 
         first = [self.backup] if with_backup else []
-        callbacks = [*self.chosen.values(), *first, self.log_epoch, self.report]
+        shuffling = arguments.pop("callbacks", [])
+        callbacks = [*self.chosen.values(), *first, self.log_epoch, self.report, *shuffling]
         with without_monitor_warnings():
             model.fit(**arguments, callbacks=callbacks)
 

@@ -46,9 +46,14 @@ def pays(words: int, rows: int, batch_size: int, epochs: int) -> bool:
 
 def problems(config: DictConfig) -> list[str]:
     """Return why loops can't be unrolled, if the config asks for it."""
-    if OmegaConf.select(config, KEY) is not True or config.backend != keras_runtime.JAX:
+    if OmegaConf.select(config, KEY) is not True:
         return []
-    reason = "is for TensorFlow, since JAX compiles loops, and would take minutes without them"
+    if config.backend == keras_runtime.JAX:
+        reason = "is for TensorFlow, since JAX compiles loops, and would take minutes without them"
+    elif config.data.get("bucketing") is not None:
+        reason = "needs texts of one length, which data.bucketing takes from it"
+    else:
+        return []
     return [f"{KEY}=true: {reason}; give {KEY}=auto or false"]
 
 
@@ -68,8 +73,8 @@ def settle(config: DictConfig, model: "keras.Model", arguments: dict[str, Any]) 
     layers = list(_loops(model)) if _can_have(model, arguments) else []
     wants = given is True or (given == jit.AUTO and _pays(config, model, arguments))
     if is_on := bool(layers and wants):
-        for name in ("train_step", "test_step"):
-            setattr(model, name, _unrolled(getattr(model, name), layers))
+        model.train_step = _unrolled(model.train_step, layers)
+        model.test_step = _unrolled(model.test_step, layers)
     OmegaConf.update(config, KEY, is_on, force_add=True)
     return is_on
 

@@ -110,6 +110,21 @@ def subclassed(input_dim: int, config: DictConfig) -> keras.Model:
     return Subclassed(input_dim, config.model.units, config.model.output_dim)
 
 
+def convolved(input_dim: int, config: DictConfig) -> keras.Model:  # noqa: ARG001
+    """Read two words at a time: no text of one word can be read without padding."""
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.Conv1D(4, 3)(keras.layers.Embedding(input_dim, 4)(ids))
+    return keras.Model(ids, keras.layers.Dense(1)(keras.layers.GlobalMaxPooling1D()(x)))
+
+
+def averaged(input_dim: int, config: DictConfig) -> keras.Model:
+    """Average the vectors of words, but not of padding; penalize what ``model.penalty`` says."""
+    ids = keras.Input((None,), dtype="int32")
+    penalty = {config.model.get("penalty", "embeddings_regularizer"): keras.regularizers.L2(1.0)}
+    x = keras.layers.Embedding(input_dim, 4, mask_zero=True, **penalty)(ids)
+    return keras.Model(ids, keras.layers.Dense(1)(keras.layers.GlobalAveragePooling1D()(x)))
+
+
 counted: list[int] = []
 
 

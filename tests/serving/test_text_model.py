@@ -99,3 +99,18 @@ def test_the_index_stays(model: TextModel) -> None:
 def test_what_is_no_text(model: TextModel) -> None:
     with pytest.raises(ValueError, match=r"text in row 2 is 3: must be a text, in quotes"):
         model.predict(pd.DataFrame({"text": ["a", 3]}))
+
+
+def test_texts_that_are_cut_have_the_same_outputs_in_the_same_order() -> None:
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Embedding(5, 4, mask_zero=True), keras.layers.GRU(2)]
+    network = keras.Sequential(
+        [keras.Input((None,), dtype="int32"), *layers, keras.layers.Dense(1)]
+    )
+    frame = pd.DataFrame({"text": ["good bad good", "bad", "", "bad good", "good", "bad bad bad"]})
+    found = []
+    for lengths in ([], [2, 3]):
+        encoding = Encoding(["good", "bad"], 7, "whitespace", [], "value", lengths=lengths)
+        found.append(TextModel(network, encoding).predict(frame)["value"].tolist())
+    assert found[1] == pytest.approx(found[0], rel=1e-6)
+    assert len(set(found[0])) == len(frame)

@@ -52,6 +52,7 @@ def test_pays(words: int, rows: int, batch_size: int, epochs: int, expected: boo
         ([*LONG, "compile.jit_compile=true"], False),
         ([*LONG, "compile.jit_compile=true", "model.unroll=true"], True),
         ([*LONG, "+compile.run_eagerly=true"], False),
+        ([*LONG, "model.mask_zero=true", "data.bucketing=2"], False),
         ([*LONG, "+model.rnn.unroll=true"], False),  # Keras's layers have no loop then
     ],
 )
@@ -127,6 +128,8 @@ def test_it_is_turned_off_by_its_own_errors(
         (["model.unroll=true"], ""),
         (["backend=jax"], ""),
         (["backend=jax", "model.unroll=true"], "model.unroll=true: is for TensorFlow, since JAX "),
+        (["data.bucketing=2"], ""),
+        (["data.bucketing=2", "model.unroll=true"], "model.unroll=true: needs texts of one length"),
     ],
 )
 def test_what_it_is_for(composed: Composed, overrides: list[str], problem: str) -> None:

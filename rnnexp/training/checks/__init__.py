@@ -5,7 +5,7 @@
       names of classes       import_paths.py
       values, choices        fit.py, choices.py, and rnnexp/number_ranges.py
       loss and labels        output_layer.py
-      a model that was built callbacks.py, checkpoint_files.py, learning_rates.py
+      a model that was built callbacks.py, checkpoint_files.py, learning_rates.py, bucketing.py
       a model that is trained smallest_training.py
 
 Each check returns messages, none if all is well. A message says what was given, why it can't work

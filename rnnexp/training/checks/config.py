@@ -20,6 +20,7 @@ from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.training import jit, unroll
 from rnnexp.training.checkpoint import load
 from rnnexp.training.checks.backend import backend_problems
+from rnnexp.training.checks.bucketing import bucketing_problems
 from rnnexp.training.checks.callbacks import callback_problems
 from rnnexp.training.checks.choices import choice_problems
 from rnnexp.training.checks.data_counts import log_counts
@@ -184,7 +185,7 @@ def _model_problems(config: DictConfig, dataset: Dataset, trained: set[str]) -> 
     if problems or (structure := structure_of(config)) in trained:
         return problems
     trained.add(structure)
-    return training_problems(config, dataset, model)
+    return bucketing_problems(config, dataset, model) or training_problems(config, dataset, model)
 
 
 def _width(model: "keras.Model", x: Any) -> int:
