@@ -26,6 +26,7 @@ from typing import Any, ParamSpec, TypeVar
 from rnnexp.cores import available_cores
 from rnnexp.execution import interrupt
 from rnnexp.library_defaults import set_library_defaults
+from rnnexp.quick_imports import quick_imports
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -143,8 +144,7 @@ class _Slot:
 
     def warm_up(self, modules: Sequence[str]) -> None:
         pool = self._pool or self._start()
-        for module in modules:
-            pool.submit(import_module, module)
+        pool.submit(_import, modules)
 
     def _start(self) -> ProcessPoolExecutor:
         self.shutdown(wait=False, cancel_futures=False)
@@ -194,6 +194,13 @@ def _begin(cores: Sequence[int], threads: int, asked: MutableSequence[int]) -> N
     os.setpgrp()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     asked[interrupt.PID] = os.getpid()
+
+
+def _import(modules: Sequence[str]) -> None:
+    with quick_imports():
+        for module in modules:
+            with contextlib.suppress(Exception):  # whatever the module raises, its call does again
+                import_module(module)
 
 
 def _on_signal(number: int, frame: object) -> None:  # noqa: ARG001

@@ -5,15 +5,17 @@ from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from rnnexp.passwords import hide
 from rnnexp.search.dimension import Value
-from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.optuna_store import newest_study
 from rnnexp.storage.uris import absolute_uri
+
+if TYPE_CHECKING:
+    from rnnexp.storage.mlflow_tracker import Tracker
 
 LATEST = "latest"
 
@@ -86,8 +88,11 @@ class SweepSettings:
             subdir=str(config.hydra.sweep._get_node("subdir")._value()),
         )
 
-    def tracker(self) -> Tracker:
+    def tracker(self) -> "Tracker":
         """Make the tracker of the sweep's MLflow store."""
+        # Imported here: the workers start before MLflow is imported, which takes seconds.
+        from rnnexp.storage.mlflow_tracker import Tracker
+
         return Tracker(**self.tracking)
 
 
