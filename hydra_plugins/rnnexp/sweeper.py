@@ -117,6 +117,7 @@ class RnnexpSweeper(Sweeper):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         # Imported here: Hydra imports every plugin at every start, `--help` included.
+        from rnnexp.cores import available_cores
         from rnnexp.execution.application_hooks import modules_of_jobs
         from rnnexp.execution.store_passwords import hide_store_passwords, share_passwords
         from rnnexp.library_defaults import set_library_defaults
@@ -131,8 +132,10 @@ class RnnexpSweeper(Sweeper):
             task_function=partial(_run_trial, task_function),
             config=self.config,
         )
-        if isinstance(self.launcher, ExecutorLauncher):  # before the imports of `sweep`
-            self.launcher.jobs.warm_up(modules_of_jobs(self.config.hydra.sweeper))
+        if isinstance(self.launcher, ExecutorLauncher):
+            # Before the imports of `sweep`, which a core is left to; the others start after them.
+            modules = modules_of_jobs(self.config.hydra.sweeper)
+            self.launcher.jobs.warm_up(modules, most=max(1, len(available_cores()) - 1))
         else:
             share_passwords()
 
@@ -148,7 +151,10 @@ class RnnexpSweeper(Sweeper):
             from rnnexp.sweep.settings import SweepSettings
 
         settings = SweepSettings.of(self.config)
-        composer = Composer(self.hydra_context.config_loader, self.config)
+        if isinstance(self.launcher, ExecutorLauncher):
+            composer = self.launcher.jobs.composer
+        else:
+            composer = Composer(self.hydra_context.config_loader, self.config)
         try:
             with message_alone():
                 run_sweep(settings, composer, self.launcher, arguments)

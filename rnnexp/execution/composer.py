@@ -27,14 +27,17 @@ class Composer:
     Args:
         loader: Hydra's config loader.
         sweep: The composed config of the sweep.
+
+    Attributes:
+        composed: Configs by the overrides that choose files, for another process to read no file
+            again; pickled, which makes a copy six times as fast.
     """
 
     def __init__(self, loader: ConfigLoader, sweep: DictConfig) -> None:
         self._loader = loader
         self._sweep = sweep
         self._is_group = cache(lambda key: bool(self.get_group_options(key, None)))
-        # By the overrides that choose files; pickled, which makes a copy six times as fast.
-        self._composed: dict[tuple[str, ...], bytes] = {}
+        self.composed: dict[tuple[str, ...], bytes] = {}
 
     def get_group_options(
         self, group_name: str, results_filter: ObjectType | None = ObjectType.CONFIG
@@ -63,10 +66,10 @@ class Composer:
     def _with_values(self, overrides: list[Override]) -> DictConfig:
         values = [override for override in overrides if self._is_value(override)]
         files = tuple(str(o.input_line) for o in overrides if o not in values)
-        if files not in self._composed:
+        if files not in self.composed:
             composed = self._loader.load_sweep_config(self._sweep, list(files))
-            self._composed[files] = cloudpickle.dumps(composed)
-        config: DictConfig = pickle.loads(self._composed[files])  # noqa: S301
+            self.composed[files] = cloudpickle.dumps(composed)
+        config: DictConfig = pickle.loads(self.composed[files])  # noqa: S301
         for override in values:
             _set(config, override)
         own = [override for override in overrides if not override.is_hydra_override()]

@@ -84,13 +84,14 @@ class WorkerExecutor(Executor):
         slot = min(self._slots, key=lambda slot: slot.load)
         return slot.submit(fn, *args, **kwargs)
 
-    def warm_up(self, modules: Sequence[str]) -> None:
-        """Start the workers, and let them import modules meanwhile; one that fails is ignored.
+    def warm_up(self, modules: Sequence[str], most: int | None = None) -> None:
+        """Start workers that have not started, and let them import modules meanwhile.
 
         Args:
-            modules: What the calls will import.
+            modules: What the calls will import; one that can't be imported is ignored.
+            most: The number of workers that start at most; None for all.
         """
-        for slot in self._slots:
+        for slot in [slot for slot in self._slots if not slot.has_started][:most]:
             slot.warm_up(modules)
 
     def interrupt(self, *, at_once: bool) -> None:
@@ -142,9 +143,12 @@ class _Slot:
         self._running.append(future)
         return future
 
+    @property
+    def has_started(self) -> bool:
+        return self._pool is not None
+
     def warm_up(self, modules: Sequence[str]) -> None:
-        pool = self._pool or self._start()
-        pool.submit(_import, modules)
+        self._start().submit(_import, modules)
 
     def _start(self) -> ProcessPoolExecutor:
         self.shutdown(wait=False, cancel_futures=False)

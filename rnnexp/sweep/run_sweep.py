@@ -23,6 +23,7 @@ import optuna
 from hydra.plugins.launcher import Launcher
 
 from rnnexp.errors import ConfigError, SweepError
+from rnnexp.execution.application_hooks import modules_of_jobs
 from rnnexp.execution.composer import Composer
 from rnnexp.execution.launching import Jobs, jobs_of
 from rnnexp.execution.slots import too_few_slots
@@ -83,8 +84,13 @@ def run_sweep(
     with jobs_of(launcher, settings.n_jobs) as jobs:
         if warning := too_few_slots(launcher, jobs, settings.n_jobs):
             log.warning(warning)
+
+        def meanwhile() -> None:
+            stores.make()
+            jobs.warm_up(modules_of_jobs(vars(settings)))
+
         with stores:
-            plan = preflight(settings, composer, arguments, jobs, stores.make)
+            plan = preflight(settings, composer, arguments, jobs, meanwhile)
             stores.install()
         if any(dimension.condition for dimension in plan.space.dimensions):
             # At every trial TPE would warn that it draws conditional params independently.
