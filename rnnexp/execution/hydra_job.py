@@ -52,8 +52,8 @@ class Common:
             (
                 remembered(),
                 cloudpickle.dumps(Singleton.get_state()),
-                cloudpickle.dumps(replace(self)),  # without the composer, which can't be pickled
-                self.composer.composed,
+                cloudpickle.dumps(replace(self)),  # without the composer
+                self.composer.known(),
             )
         )
         return packed
@@ -61,12 +61,12 @@ class Common:
 
 @lru_cache(maxsize=1)
 def _unpack(packed: bytes) -> Common:
-    urls, state, common, composed = pickle.loads(packed)  # noqa: S301
+    urls, state, common, known = pickle.loads(packed)  # noqa: S301
     remember(urls)
     # First, since Hydra imports its plugins anew: earlier configs would have outdated classes.
     Singleton.set_state(pickle.loads(state))  # noqa: S301
     loaded: Common = pickle.loads(common)  # noqa: S301
-    loaded.composer.composed.update(composed)
+    loaded.composer.learn(known)
     return loaded
 
 

@@ -5,15 +5,18 @@ free. Hydra's other launchers only have the blocking ``launch``; `Batches` gives
 interface and launches the submitted jobs batch by batch.
 """
 
+import contextlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
 from itertools import groupby
 from typing import Any, Protocol, Self, TypeVar
 
 from hydra.core.utils import JobReturn
+from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from hydra.utils import instantiate
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.cores import available_cores
 from rnnexp.execution import interrupt
@@ -96,7 +99,7 @@ class ExecutorJobs:
 
     @property
     def composer(self) -> Composer:
-        """The composer of the jobs' configs; what it has composed is not composed in a worker."""
+        """The composer of the jobs' configs, of which the workers know what it has read."""
         return self._common.composer
 
     @property
@@ -119,7 +122,10 @@ class ExecutorJobs:
         """Run the job with these overrides and this job number."""
         if isinstance(self._executor, InProcessExecutor):
             return self._executor.submit(run, self._common, overrides, number)
-        self._packed = self._packed or self._common.pack()
+        if not self._packed:
+            with contextlib.suppress(HydraException, OmegaConfBaseException):  # the job says why
+                self.composer.compose(overrides)  # which the workers need not do then
+            self._packed = self._common.pack()
         return self._executor.submit(run_packed, self._packed, overrides, number)
 
     def call(self, function: Callable[..., T], *args: Any) -> Future[T]:
