@@ -22,6 +22,7 @@ from rnnexp.execution.composer import Composer
 from rnnexp.execution.launching import Jobs
 from rnnexp.execution.trusted_targets import needs_trust
 from rnnexp.report.reporter import Reporter
+from rnnexp.search.sampling import reason_to_stop
 from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_tracker import Tracker
@@ -110,8 +111,11 @@ class Finalizer:
             error=self.interruption or error,
             failed_steps=self.failed_steps,
             report=self.reporter.page if has_report else None,
-            n_trials=self.plan.settings.n_trials,
+            n_trials=None if self._is_exhausted() else self.plan.settings.n_trials,
         )
+
+    def _is_exhausted(self) -> bool:
+        return bool(reason_to_stop(self.study, self.plan.space))
 
     def _step(self, name: str, step: Callable[[], T]) -> T | None:
         try:
