@@ -111,11 +111,8 @@ class Finalizer:
             error=self.interruption or error,
             failed_steps=self.failed_steps,
             report=self.reporter.page if has_report else None,
-            n_trials=None if self._is_exhausted() else self.plan.settings.n_trials,
+            n_trials=_n_trials(self.plan, self.study),
         )
-
-    def _is_exhausted(self) -> bool:
-        return bool(reason_to_stop(self.study, self.plan.space))
 
     def _step(self, name: str, step: Callable[[], T]) -> T | None:
         try:
@@ -192,6 +189,10 @@ class Finalizer:
         found = {"name": "optuna", "best_params": params, Metrics.BEST_VALUE: best.value}
         self.ledger.folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(OmegaConf.create(found), self.ledger.folder / Files.RESULTS)
+
+
+def _n_trials(plan: SweepPlan, study: optuna.Study) -> int | None:
+    return None if reason_to_stop(study, plan.space) else plan.settings.n_trials
 
 
 def _summarized(best: FrozenTrial, plan: SweepPlan, ledger: TrialLedger) -> BestTrial:

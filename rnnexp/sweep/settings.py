@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from rnnexp.passwords import hide
-from rnnexp.search.dimension import Value
 from rnnexp.storage.optuna_store import newest_study
 from rnnexp.storage.uris import absolute_uri
 
+# Neither Optuna nor MLflow is imported here: the workers start before, as both take their time.
 if TYPE_CHECKING:
+    from rnnexp.search.dimension import Value
     from rnnexp.storage.mlflow_tracker import Tracker
 
 LATEST = "latest"
@@ -53,7 +54,7 @@ class SweepSettings:
     max_failure_rate: float
     keep: int | str
     checkpoints: tuple[str, ...]
-    enqueue: tuple[Mapping[str, Value] | str, ...]
+    enqueue: "tuple[Mapping[str, Value] | str, ...]"
     params: Mapping[str, object]
     when: Mapping[str, object]
     check: str | None
@@ -90,7 +91,6 @@ class SweepSettings:
 
     def tracker(self) -> "Tracker":
         """Make the tracker of the sweep's MLflow store."""
-        # Imported here: the workers start before MLflow is imported, which takes seconds.
         from rnnexp.storage.mlflow_tracker import Tracker
 
         return Tracker(**self.tracking)
