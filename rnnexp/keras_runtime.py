@@ -20,6 +20,7 @@ import numpy as np
 
 from rnnexp.errors import ConfigError
 from rnnexp.jax_defaults import set_jax_defaults
+from rnnexp.quick_imports import quick_imports
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,8 @@ def keras() -> ModuleType:
     with tempfile.TemporaryFile() as messages:
         os.dup2(messages.fileno(), 2)
         try:
-            module = importlib.import_module("keras")
+            with quick_imports():
+                module = importlib.import_module("keras")
         except BaseException:
             messages.seek(0)
             os.write(terminal, messages.read())

@@ -82,6 +82,7 @@ def test_the_same_params_are_not_tried_twice(app: Command) -> None:
     tried = {tuple(trial.params.items()) for trial in ended.study().trials}
     assert len(tried) == len(ended.study().trials) == 4
     assert "Stopped: all 4 params of the search space have been tried." in ended.out
+    assert "Go on with this study" not in ended.out
 
 
 def test_enqueued_params_come_first(app: Command) -> None:

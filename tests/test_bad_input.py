@@ -256,6 +256,10 @@ def test_a_bad_value(command: Command, arguments: list[str], problem: str) -> No
             ],
         ),
         (["checkpoint=nothing.keras"], ["checkpoint=nothing.keras: there is no such file"]),
+        (
+            ["hydra/launcher=workers", "hydra.sweeper.n_jobs=-1"],
+            ["hydra.sweeper.n_jobs=-1: must be a whole number, at least 1"],
+        ),
     ],
 )
 def test_bad_choices(command: Command, arguments: list[str], problems: list[str]) -> None:

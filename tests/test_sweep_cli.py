@@ -38,6 +38,36 @@ def test_a_sweep_imports_nothing_that_only_workers_and_reports_need() -> None:
     assert not imported & {"tensorflow", "keras", "sklearn", "plotly", "matplotlib"}
 
 
+SET_UP = """
+import sys
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra.types import HydraContext, RunMode
+
+with initialize_config_dir(sys.argv[1], version_base="1.3", job_name="sweep"):
+    hydra = GlobalHydra.instance().hydra
+    given = ["hydra/launcher=in_process"]
+    config = hydra.compose_config("config", given, run_mode=RunMode.MULTIRUN)
+    Plugins.instance().instantiate_sweeper(
+        hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=None),
+        task_function=print,
+        config=config,
+    )
+    print("IMPORTED", *sys.modules)
+"""
+
+
+def test_the_workers_start_before_the_sweep_imports_what_takes_long() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", SET_UP, str(ROOT / "conf")],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    imported = set(ended.stdout.split())
+    assert "rnnexp.execution.executors" in imported
+    assert not imported & {"mlflow", "optuna", "sqlalchemy", "pandas"}
+
+
 def test_hydra_does_not_copy_its_store_of_configs() -> None:
     Plugins.instance()  # imports those of this project
     store = ConfigStore.instance()

@@ -1,6 +1,7 @@
 """``hydra/sweeper=rnnexp``: the plugin that Hydra discovers; its work is in rnnexp/sweep/."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -96,6 +97,13 @@ ConfigStore.instance().store(
 )
 
 
+def _run_trial(task_function: TaskFunction, config: DictConfig) -> Any:
+    """Run a job as a trial; MLflow, which that takes, is imported where the job runs."""
+    from rnnexp.execution.trial_task import TrialTask
+
+    return TrialTask(task_function)(config)
+
+
 class RnnexpSweeper(Sweeper):
     """Runs a study: asks Optuna for trials, runs them with the launcher, stores their results."""
 
@@ -109,8 +117,9 @@ class RnnexpSweeper(Sweeper):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         # Imported here: Hydra imports every plugin at every start, `--help` included.
+        from rnnexp.cores import available_cores
+        from rnnexp.execution.application_hooks import modules_of_jobs
         from rnnexp.execution.store_passwords import hide_store_passwords, share_passwords
-        from rnnexp.execution.trial_task import TrialTask
         from rnnexp.library_defaults import set_library_defaults
         from rnnexp.sweep.settings import named
 
@@ -119,25 +128,33 @@ class RnnexpSweeper(Sweeper):
         self.hydra_context = hydra_context
         self.config = named(config)
         self.launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=TrialTask(task_function), config=self.config
+            hydra_context=hydra_context,
+            task_function=partial(_run_trial, task_function),
+            config=self.config,
         )
-        if not isinstance(self.launcher, ExecutorLauncher):
+        if isinstance(self.launcher, ExecutorLauncher):
+            # Before the imports of `sweep`, which a core is left to; the others start after them.
+            modules = modules_of_jobs(self.config.hydra.sweeper)
+            self.launcher.jobs.warm_up(modules, most=max(1, len(available_cores()) - 1))
+        else:
             share_passwords()
 
     def sweep(self, arguments: list[str]) -> None:
         if not (self.config and self.hydra_context and self.launcher):
             raise RuntimeError("Hydra calls setup before sweep")
-        from rnnexp.errors import message_alone
-        from rnnexp.execution.application_hooks import modules_of_jobs
-        from rnnexp.execution.composer import Composer
+        from rnnexp.quick_imports import quick_imports
 
-        if isinstance(self.launcher, ExecutorLauncher):  # before the imports below, which take long
-            self.launcher.jobs.warm_up(modules_of_jobs(self.config.hydra.sweeper))
-        from rnnexp.sweep.run_sweep import run_sweep
-        from rnnexp.sweep.settings import SweepSettings
+        with quick_imports():
+            from rnnexp.errors import message_alone
+            from rnnexp.execution.composer import Composer
+            from rnnexp.sweep.run_sweep import run_sweep
+            from rnnexp.sweep.settings import SweepSettings
 
         settings = SweepSettings.of(self.config)
-        composer = Composer(self.hydra_context.config_loader, self.config)
+        if isinstance(self.launcher, ExecutorLauncher):
+            composer = self.launcher.jobs.composer
+        else:
+            composer = Composer(self.hydra_context.config_loader, self.config)
         try:
             with message_alone():
                 run_sweep(settings, composer, self.launcher, arguments)

@@ -6,7 +6,8 @@ process imports none of Keras. This project's are `rnnexp.training.checks.check`
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass
 from inspect import signature
@@ -90,7 +91,11 @@ class Application:
     publish: Publish | None = None
 
     def checked(
-        self, configs: Sequence[DictConfig], direction: str | None, jobs: Jobs
+        self,
+        configs: Sequence[DictConfig],
+        direction: str | None,
+        jobs: Jobs,
+        meanwhile: Callable[[], object] | None = None,
     ) -> tuple[list[str], Identity | None, Digests]:
         """Check configs, then find what their values are measured on and by, where jobs run.
 
@@ -98,22 +103,29 @@ class Application:
             configs: Composed configs of trials, at the ends of the searched ranges.
             direction: The study's direction, for configs without an objective.
             jobs: Runs the check.
+            meanwhile: Called in this process while the check runs.
 
         Returns:
             The problems; the identity, None if it is not known; and the digests of the files.
         """
-        problems = self.check_problems(configs, jobs)
+        problems = self.check_problems(configs, jobs, meanwhile)
         if problems or not (self.check and configs):
             return problems, None, Digests()
         identity, digests, incomparable = jobs.call(measured, configs, direction).result()
         return incomparable, identity, digests
 
-    def check_problems(self, configs: Sequence[DictConfig], jobs: Jobs) -> list[str]:
+    def check_problems(
+        self,
+        configs: Sequence[DictConfig],
+        jobs: Jobs,
+        meanwhile: Callable[[], object] | None = None,
+    ) -> list[str]:
         """Ask the application's own check, where jobs run.
 
         Args:
             configs: Composed configs of trials; nothing is asked if there are none.
             jobs: Runs the check.
+            meanwhile: Called in this process while the check runs.
 
         Returns:
             The problems; one if the check raised an error, or its worker died.
@@ -121,7 +133,7 @@ class Application:
         if not (self.check and configs):
             return []
         try:
-            return run_check(self.check, configs, jobs)
+            return run_check(self.check, configs, jobs, meanwhile)
         except Exception as error:  # whatever the application raises
             log.debug("the check failed", exc_info=True)
             text = f"{type(error).__name__}: {one_line(error)}"
@@ -170,19 +182,27 @@ def load_application(
     return Application(**functions), problems
 
 
-def run_check(check: Check, configs: Sequence[DictConfig], jobs: Jobs) -> list[str]:
+def run_check(
+    check: Check,
+    configs: Sequence[DictConfig],
+    jobs: Jobs,
+    meanwhile: Callable[[], object] | None = None,
+) -> list[str]:
     """Call a check where jobs run; log here what it logged, if it found no problem.
 
     Args:
         check: The application's check.
         configs: The configs to check.
         jobs: Runs the check.
+        meanwhile: Called in this process while the check runs.
 
     Returns:
         The problems.
     """
-    checked = jobs.call(call_check, check, configs)
-    if not wait([checked], QUIET).done:
+    checked, began = jobs.call(call_check, check, configs), time.monotonic()
+    if meanwhile:
+        meanwhile()
+    if not wait([checked], max(0, began + QUIET - time.monotonic())).done:
         log.info("before trial 0, checking %d configs that stand for all trials", len(configs))
     problems, records = checked.result()
     for record in () if problems else records:

@@ -9,7 +9,6 @@ values in a copy.
 
 import pickle
 from collections.abc import Sequence
-from functools import cache
 
 import cloudpickle
 from hydra.core.config_loader import ConfigLoader
@@ -19,6 +18,8 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+
+Known = tuple[dict[tuple[str, ...], bytes], dict[str, bool]]
 
 
 class Composer:
@@ -32,9 +33,19 @@ class Composer:
     def __init__(self, loader: ConfigLoader, sweep: DictConfig) -> None:
         self._loader = loader
         self._sweep = sweep
-        self._is_group = cache(lambda key: bool(self.get_group_options(key, None)))
+        self._groups: dict[str, bool] = {}  # whether a key is that of a group
         # By the overrides that choose files; pickled, which makes a copy six times as fast.
         self._composed: dict[tuple[str, ...], bytes] = {}
+
+    def known(self) -> Known:
+        """Return what has been read from files, to give it to a composer in another process."""
+        return self._composed, self._groups
+
+    def learn(self, known: Known) -> None:
+        """Take over what another composer of the same sweep has read from files."""
+        composed, groups = known
+        self._composed |= composed
+        self._groups |= groups
 
     def get_group_options(
         self, group_name: str, results_filter: ObjectType | None = ObjectType.CONFIG
@@ -76,6 +87,11 @@ class Composer:
         config.hydra.overrides.task = [*task[:listed], *(o.input_line for o in own)]
         config.hydra.job.override_dirname = _dirname(config, own)
         return config
+
+    def _is_group(self, key: str) -> bool:
+        if key not in self._groups:
+            self._groups[key] = bool(self.get_group_options(key, None))
+        return self._groups[key]
 
     def _is_value(self, override: Override) -> bool:
         if override.is_hydra_override() or override.is_delete() or override.is_sweep_override():

@@ -26,6 +26,7 @@ from typing import Any, ParamSpec, TypeVar
 from rnnexp.cores import available_cores
 from rnnexp.execution import interrupt
 from rnnexp.library_defaults import set_library_defaults
+from rnnexp.quick_imports import quick_imports
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -83,13 +84,14 @@ class WorkerExecutor(Executor):
         slot = min(self._slots, key=lambda slot: slot.load)
         return slot.submit(fn, *args, **kwargs)
 
-    def warm_up(self, modules: Sequence[str]) -> None:
-        """Start the workers, and let them import modules meanwhile; one that fails is ignored.
+    def warm_up(self, modules: Sequence[str], most: int | None = None) -> None:
+        """Start workers that have not started, and let them import modules meanwhile.
 
         Args:
-            modules: What the calls will import.
+            modules: What the calls will import; one that can't be imported is ignored.
+            most: The number of workers that start at most; None for all.
         """
-        for slot in self._slots:
+        for slot in [slot for slot in self._slots if not slot.has_started][:most]:
             slot.warm_up(modules)
 
     def interrupt(self, *, at_once: bool) -> None:
@@ -141,10 +143,12 @@ class _Slot:
         self._running.append(future)
         return future
 
+    @property
+    def has_started(self) -> bool:
+        return self._pool is not None
+
     def warm_up(self, modules: Sequence[str]) -> None:
-        pool = self._pool or self._start()
-        for module in modules:
-            pool.submit(import_module, module)
+        self._start().submit(_import, modules)
 
     def _start(self) -> ProcessPoolExecutor:
         self.shutdown(wait=False, cancel_futures=False)
@@ -194,6 +198,13 @@ def _begin(cores: Sequence[int], threads: int, asked: MutableSequence[int]) -> N
     os.setpgrp()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     asked[interrupt.PID] = os.getpid()
+
+
+def _import(modules: Sequence[str]) -> None:
+    with quick_imports():
+        for module in modules:
+            with contextlib.suppress(Exception):  # whatever the module raises, its call does again
+                import_module(module)
 
 
 def _on_signal(number: int, frame: object) -> None:  # noqa: ARG001

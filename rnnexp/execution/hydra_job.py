@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -49,18 +49,24 @@ class Common:
     def pack(self) -> bytes:
         """Pickle for another process, by value, since Hydra's decorator hides the task function."""
         packed: bytes = cloudpickle.dumps(
-            (remembered(), cloudpickle.dumps(Singleton.get_state()), cloudpickle.dumps(self))
+            (
+                remembered(),
+                cloudpickle.dumps(Singleton.get_state()),
+                cloudpickle.dumps(replace(self)),  # without the composer
+                self.composer.known(),
+            )
         )
         return packed
 
 
 @lru_cache(maxsize=1)
 def _unpack(packed: bytes) -> Common:
-    urls, state, common = pickle.loads(packed)  # noqa: S301
+    urls, state, common, known = pickle.loads(packed)  # noqa: S301
     remember(urls)
     # First, since Hydra imports its plugins anew: earlier configs would have outdated classes.
     Singleton.set_state(pickle.loads(state))  # noqa: S301
     loaded: Common = pickle.loads(common)  # noqa: S301
+    loaded.composer.learn(known)
     return loaded
 
 

@@ -5,18 +5,22 @@ free. Hydra's other launchers only have the blocking ``launch``; `Batches` gives
 interface and launches the submitted jobs batch by batch.
 """
 
+import contextlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
 from itertools import groupby
 from typing import Any, Protocol, Self, TypeVar
 
 from hydra.core.utils import JobReturn
+from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from hydra.utils import instantiate
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.cores import available_cores
 from rnnexp.execution import interrupt
+from rnnexp.execution.composer import Composer
 from rnnexp.execution.executors import InProcessExecutor, WorkerExecutor
 from rnnexp.execution.hydra_job import Common, call, run, run_packed
 from rnnexp.passwords import remembered
@@ -38,6 +42,14 @@ class Jobs(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *error: object) -> None: ...
+
+    def warm_up(self, modules: Sequence[str], most: int | None = None) -> None:
+        """Start workers that have not started, and let them import modules meanwhile.
+
+        Args:
+            modules: What the jobs will import.
+            most: The number of workers that start at most; None for all.
+        """
 
     def submit(self, overrides: Sequence[str], number: int) -> Future[JobReturn]:
         """Run the job with these overrides and this job number."""
@@ -80,9 +92,15 @@ class ExecutorJobs:
 
     def __init__(self, executor: DictConfig, n_jobs: int | None, common: Common) -> None:
         self.n_jobs = n_jobs or len(available_cores())
-        self._executor: Executor = instantiate(executor, max_workers=self.n_jobs)
+        # A number below 1 is refused later, with the other problems of the sweep.
+        self._executor: Executor = instantiate(executor, max_workers=max(1, self.n_jobs))
         self._common = common
         self._packed: bytes | None = None
+
+    @property
+    def composer(self) -> Composer:
+        """The composer of the jobs' configs, of which the workers know what it has read."""
+        return self._common.composer
 
     @property
     def can_kill(self) -> bool:
@@ -92,19 +110,22 @@ class ExecutorJobs:
     def __enter__(self) -> Self:
         return self
 
-    def warm_up(self, modules: Sequence[str]) -> None:
-        """Start the workers, if there are any, and let them import modules meanwhile."""
-        if isinstance(self._executor, WorkerExecutor):
-            self._executor.warm_up(modules)
-
     def __exit__(self, *error: object) -> None:
         self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def warm_up(self, modules: Sequence[str], most: int | None = None) -> None:
+        """Start workers, if there are any, and let them import modules meanwhile."""
+        if isinstance(self._executor, WorkerExecutor):
+            self._executor.warm_up(modules, most)
 
     def submit(self, overrides: Sequence[str], number: int) -> Future[JobReturn]:
         """Run the job with these overrides and this job number."""
         if isinstance(self._executor, InProcessExecutor):
             return self._executor.submit(run, self._common, overrides, number)
-        self._packed = self._packed or self._common.pack()
+        if not self._packed:
+            with contextlib.suppress(HydraException, OmegaConfBaseException):  # the job says why
+                self.composer.compose(overrides)  # which the workers need not do then
+            self._packed = self._common.pack()
         return self._executor.submit(run_packed, self._packed, overrides, number)
 
     def call(self, function: Callable[..., T], *args: Any) -> Future[T]:
@@ -145,6 +166,9 @@ class Batches:
 
     def __exit__(self, *error: object) -> None:
         """Do nothing, since the launcher has no workers to end."""
+
+    def warm_up(self, modules: Sequence[str], most: int | None = None) -> None:
+        """Do nothing, since the launcher starts its processes."""
 
     def submit(self, overrides: Sequence[str], number: int) -> Future[JobReturn]:
         """Hold the job back until `flush`."""

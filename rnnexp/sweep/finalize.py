@@ -22,6 +22,7 @@ from rnnexp.execution.composer import Composer
 from rnnexp.execution.launching import Jobs
 from rnnexp.execution.trusted_targets import needs_trust
 from rnnexp.report.reporter import Reporter
+from rnnexp.search.sampling import reason_to_stop
 from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_tracker import Tracker
@@ -110,7 +111,7 @@ class Finalizer:
             error=self.interruption or error,
             failed_steps=self.failed_steps,
             report=self.reporter.page if has_report else None,
-            n_trials=self.plan.settings.n_trials,
+            n_trials=_n_trials(self.plan, self.study),
         )
 
     def _step(self, name: str, step: Callable[[], T]) -> T | None:
@@ -188,6 +189,10 @@ class Finalizer:
         found = {"name": "optuna", "best_params": params, Metrics.BEST_VALUE: best.value}
         self.ledger.folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(OmegaConf.create(found), self.ledger.folder / Files.RESULTS)
+
+
+def _n_trials(plan: SweepPlan, study: optuna.Study) -> int | None:
+    return None if reason_to_stop(study, plan.space) else plan.settings.n_trials
 
 
 def _summarized(best: FrozenTrial, plan: SweepPlan, ledger: TrialLedger) -> BestTrial:

@@ -43,7 +43,8 @@ class SweepOutcome:
         error: Why the sweep ended early: an interruption, or too many failed trials.
         failed_steps: The steps of the end that failed, each with the error.
         report: The report's file; None if it could not be written.
-        n_trials: The number of trials that were asked for; None if there was no limit.
+        n_trials: The number of trials that were asked for; None if there was no limit, or if
+            nothing is left to try.
         browse: How to browse the runs in MLflow.
         storage: Optuna's storage URL.
     """

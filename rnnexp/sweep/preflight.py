@@ -7,7 +7,7 @@ The checks of the application's own configs are left to the function named in
 ``hydra.sweeper.check``; this module knows Hydra, Optuna and the stores only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -64,7 +64,11 @@ class _Search:
 
 
 def preflight(
-    settings: SweepSettings, composer: Composer, arguments: Sequence[str], jobs: Jobs
+    settings: SweepSettings,
+    composer: Composer,
+    arguments: Sequence[str],
+    jobs: Jobs,
+    meanwhile: Callable[[], object],
 ) -> SweepPlan:
     """Check a sweep, before anything is written.
 
@@ -74,6 +78,7 @@ def preflight(
         arguments: The command line's overrides, which win over ``hydra.sweeper.params`` and
             ``hydra.sweeper.when``.
         jobs: Runs the application's own check.
+        meanwhile: Called while the application's check runs, if there are no problems so far.
 
     Returns:
         The plan of the sweep.
@@ -95,7 +100,9 @@ def preflight(
     if base and not not_resumed:
         problems += folder_problems(settings, partial(subdir_of, base), study)
     objective = _objective(settings, search, problems)
-    unchecked, identity, digests = application.checked(configs, settings.direction, jobs)
+    unchecked, identity, digests = application.checked(
+        configs, settings.direction, jobs, None if problems else meanwhile
+    )
     problems += unchecked
     identity = identity or Identity(str(objective))
     now = concealed(definition(base, search.space)) if base else {}

@@ -23,6 +23,7 @@ import optuna
 from hydra.plugins.launcher import Launcher
 
 from rnnexp.errors import ConfigError, SweepError
+from rnnexp.execution.application_hooks import modules_of_jobs
 from rnnexp.execution.composer import Composer
 from rnnexp.execution.launching import Jobs, jobs_of
 from rnnexp.execution.slots import too_few_slots
@@ -31,6 +32,7 @@ from rnnexp.report.reporter import Reporter
 from rnnexp.search.sampling import DistinctSampler
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_tracker import Tracker
+from rnnexp.storage.new_stores import NewStores
 from rnnexp.storage.optuna_store import open_storage
 from rnnexp.storage.outbox import deliver_all
 from rnnexp.storage.provenance import Git, environment, git_of_application, provenance_tags
@@ -78,10 +80,18 @@ def run_sweep(
         KeyboardInterrupt: If the sweep was interrupted; it can be resumed.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # or Optuna logs every trial
+    stores = NewStores(settings.storage, settings.tracker().uri)
     with jobs_of(launcher, settings.n_jobs) as jobs:
         if warning := too_few_slots(launcher, jobs, settings.n_jobs):
             log.warning(warning)
-        plan = preflight(settings, composer, arguments, jobs)
+
+        def meanwhile() -> None:
+            stores.make()
+            jobs.warm_up(modules_of_jobs(vars(settings)))
+
+        with stores:
+            plan = preflight(settings, composer, arguments, jobs, meanwhile)
+            stores.install()
         if any(dimension.condition for dimension in plan.space.dimensions):
             # At every trial TPE would warn that it draws conditional params independently.
             optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -5,15 +5,18 @@ from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from rnnexp.passwords import hide
-from rnnexp.search.dimension import Value
-from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.optuna_store import newest_study
 from rnnexp.storage.uris import absolute_uri
+
+# Neither Optuna nor MLflow is imported here: the workers start before, as both take their time.
+if TYPE_CHECKING:
+    from rnnexp.search.dimension import Value
+    from rnnexp.storage.mlflow_tracker import Tracker
 
 LATEST = "latest"
 
@@ -51,7 +54,7 @@ class SweepSettings:
     max_failure_rate: float
     keep: int | str
     checkpoints: tuple[str, ...]
-    enqueue: tuple[Mapping[str, Value] | str, ...]
+    enqueue: "tuple[Mapping[str, Value] | str, ...]"
     params: Mapping[str, object]
     when: Mapping[str, object]
     check: str | None
@@ -86,8 +89,10 @@ class SweepSettings:
             subdir=str(config.hydra.sweep._get_node("subdir")._value()),
         )
 
-    def tracker(self) -> Tracker:
+    def tracker(self) -> "Tracker":
         """Make the tracker of the sweep's MLflow store."""
+        from rnnexp.storage.mlflow_tracker import Tracker
+
         return Tracker(**self.tracking)
 
 

@@ -144,3 +144,16 @@ def test_the_files_are_read_once_for_jobs_that_choose_the_same(
 def test_a_job_can_do_as_it_likes_with_its_config(composer: Composer) -> None:
     composer.compose(["rate=0.1"]).nested.a = 7
     assert composer.compose(["rate=0.2"]).nested.a == 1
+
+
+def test_a_composer_in_another_process_reads_nothing_again(
+    loader: ConfigLoader, sweep: DictConfig
+) -> None:
+    overrides = ["model=gru", "rate=0.1"]
+    first, counted = Composer(loader, sweep), Counting(loader)
+    second = Composer(counted, sweep)
+    expected = outcome(first.compose, overrides)
+    second.learn(first.known())
+    counted.get_group_options = None
+    assert outcome(second.compose, overrides) == expected
+    assert counted.read == 0

@@ -31,6 +31,11 @@ def cores_and_threads() -> tuple[list[int], str]:
     return available_cores(), os.environ["TF_NUM_INTRAOP_THREADS"]
 
 
+def both_imported() -> tuple[bool, bool]:
+    time.sleep(0.2)
+    return is_imported("wave"), is_imported("colorsys")
+
+
 def is_imported(module: str) -> bool:
     return module in sys.modules
 
@@ -41,6 +46,14 @@ def test_a_worker_starts_and_imports_modules_before_its_first_call() -> None:
     with WorkerExecutor(1, max_tasks_per_worker=1) as executor:
         executor.warm_up(["no_such_module", "wave"])
         assert executor.submit(is_imported, "wave").result()
+
+
+def test_workers_that_have_started_import_nothing_more() -> None:
+    with WorkerExecutor(2) as executor:
+        for modules in (["wave"], ["colorsys"]):
+            executor.warm_up(modules, most=1)
+        calls = [executor.submit(both_imported) for _ in range(2)]
+        assert sorted(call.result() for call in calls) == [(False, True), (True, False)]
 
 
 def test_in_process() -> None:

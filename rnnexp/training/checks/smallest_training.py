@@ -4,9 +4,9 @@ What would break at the end of an epoch, or of a study, breaks here.
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
@@ -21,6 +21,8 @@ from rnnexp.training.saved_model import load_saved, own_objects
 
 if TYPE_CHECKING:
     import keras
+
+T = TypeVar("T")
 
 ROWS, COLUMNS = 2, 8
 # In a config without numbers: models that differ in their sizes alone are saved alike.
@@ -82,13 +84,24 @@ def training_problems(config: DictConfig, dataset: Dataset, model: "keras.Model"
 
 
 def _train(config: DictConfig, dataset: Dataset, model: "keras.Model") -> None:
-    """Train one step, on a few columns if the model takes them: each costs time in an RNN."""
+    """Train one step."""
     train = dataset.train()
-    x, y = train.x[:ROWS], output_of(config, dataset).labels(train.y[:ROWS])
+    y = output_of(config, dataset).labels(train.y[:ROWS])
+    on_few_columns(model.train_on_batch, train.x[:ROWS], y)
+
+
+def on_few_columns(step: Callable[[Any, Any], T], x: Any, y: Any) -> T:
+    """Take a step of a model on a few columns if the model takes them: each costs time in an RNN.
+
+    Args:
+        step: Trains or evaluates the model on a batch.
+        x: The inputs of the batch.
+        y: The labels of the batch.
+    """
     try:
-        model.train_on_batch(x[:, x.any(axis=0)][:, :COLUMNS], y)
+        return step(x[:, x.any(axis=0)][:, :COLUMNS], y)
     except Exception:  # a model may need texts of their full length
-        model.train_on_batch(x, y)
+        return step(x, y)
 
 
 def _jit_problem(config: DictConfig, dataset: Dataset) -> str | None:
