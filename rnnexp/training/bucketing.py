@@ -10,12 +10,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 
 from rnnexp.data.lengths import text_lengths
-from rnnexp.data.source import rows_to_train_on
-
-Array = npt.NDArray[Any]
+from rnnexp.training.array_arguments import Array, ArrayArguments
 
 
 class Batches(keras.utils.PyDataset):
@@ -109,20 +106,16 @@ def fit_in_buckets(
         lengths: The lengths to which texts are padded.
         seed: The seed of the order, if ``shuffle`` is not false.
     """
-    given = dict(arguments)
-    arrays = _arrays(given.pop("x"), given.pop("y"), given.pop("sample_weight"))
-    batch_size, shuffle = given.pop("batch_size"), given.pop("shuffle", True)
-    validation_size = given.pop("validation_batch_size", None) or batch_size
-    rows = rows_to_train_on(len(arrays[0]), given.pop("validation_split", None))
-    validation = given.get("validation_data")
-    if rows < len(arrays[0]):
-        validation = [array[rows:] for array in arrays]
-    batches = Batches([array[:rows] for array in arrays], lengths, batch_size)
-    if shuffle:
-        given["callbacks"] = [ShuffleBatches(batches, seed, texts=shuffle != "batch")]
-    if validation:
-        given["validation_data"] = Batches(validation, lengths, validation_size)
-    return given | {"x": batches, "shuffle": False}
+    given = ArrayArguments.of(arguments)
+    batches = Batches(given.arrays, lengths, given.batch_size)
+    bucketed = given.others | {"x": batches, "shuffle": False}
+    if given.shuffle:
+        texts = given.shuffle != "batch"
+        bucketed["callbacks"] = [ShuffleBatches(batches, seed, texts=texts)]
+    if given.validation:
+        size = given.validation_batch_size
+        bucketed["validation_data"] = Batches(given.validation, lengths, size)
+    return bucketed
 
 
 def evaluate_in_buckets(arguments: Mapping[str, Any], lengths: Sequence[int]) -> dict[str, Any]:
@@ -132,10 +125,5 @@ def evaluate_in_buckets(arguments: Mapping[str, Any], lengths: Sequence[int]) ->
         arguments: The arguments with arrays.
         lengths: The lengths to which texts are padded.
     """
-    given = dict(arguments)
-    arrays = _arrays(given.pop("x"), given.pop("y"), given.pop("sample_weight", None))
-    return given | {"x": Batches(arrays, lengths, given.pop("batch_size"))}
-
-
-def _arrays(*arrays: Array | None) -> list[Array]:
-    return [array for array in arrays if array is not None]
+    given = ArrayArguments.of(arguments)
+    return given.others | {"x": Batches(given.arrays, lengths, given.batch_size)}

@@ -37,6 +37,7 @@ from rnnexp.training.fit_arguments import fit_arguments
 from rnnexp.training.model import build
 from rnnexp.training.output_layer import output_of
 from rnnexp.training.run_data import data_problem
+from rnnexp.training.streams import evaluate_on_stream, fit_on_streams
 
 if TYPE_CHECKING:
     import keras
@@ -109,7 +110,7 @@ def evaluate(config: DictConfig, run_id: str) -> dict[str, float]:
         from rnnexp.training.bucketing import evaluate_in_buckets
 
         arguments = evaluate_in_buckets(arguments, dataset.lengths)
-    scores = model.evaluate(**arguments, verbose=0, return_dict=True)
+    scores = model.evaluate(**evaluate_on_stream(arguments), verbose=0, return_dict=True)
     return {name: float(scores[name]) for name in sorted(scores, key=lambda name: name != "loss")}
 
 
@@ -212,12 +213,14 @@ class _Callbacks:
         backup: Saves the state of the training.
         log_epoch: Logs to MLflow.
         report: Reports to the study.
+        seed: The seed of the order of batches.
     """
 
     chosen: "dict[str, keras.callbacks.Callback]"
     backup: "Backup"
     log_epoch: "LogEpoch"
     report: "ReportToStudy"
+    seed: int
 
     def catch_up(self, saved: "Saved") -> bool:
         """Log and report the saved epochs that MLflow or the study lack.
@@ -240,7 +243,7 @@ class _Callbacks:
         shuffling = arguments.pop("callbacks", [])
         callbacks = [*self.chosen.values(), *first, self.log_epoch, self.report, *shuffling]
         with without_monitor_warnings():
-            model.fit(**arguments, callbacks=callbacks)
+            model.fit(**fit_on_streams(arguments, self.seed), callbacks=callbacks)
 
 
 def _make_callbacks(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> _Callbacks:
@@ -254,6 +257,7 @@ def _make_callbacks(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) ->
         backup=Backup(Path(HydraConfig.get().runtime.output_dir), chosen, mlflow_run.id),
         log_epoch=LogEpoch(mlflow_run, config.objective.monitor),
         report=ReportToStudy(trial, objective_in(config)),
+        seed=config.seed,
     )
 
 

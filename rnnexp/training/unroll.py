@@ -71,8 +71,10 @@ def settle(config: DictConfig, model: "keras.Model", arguments: dict[str, Any]) 
     """
     given = OmegaConf.select(config, KEY, default=jit.AUTO)
     layers = list(_loops(model)) if _can_have(model, arguments) else []
-    wants = given is True or (given == jit.AUTO and _pays(config, model, arguments))
-    if is_on := bool(layers and wants):
+    is_on = bool(layers) and (
+        given is True or (given == jit.AUTO and _pays(config, model, arguments))
+    )
+    if is_on:
         model.train_step = _unrolled(model.train_step, layers)
         model.test_step = _unrolled(model.test_step, layers)
     OmegaConf.update(config, KEY, is_on, force_add=True)
