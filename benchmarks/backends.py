@@ -20,8 +20,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 ROWS, BATCH, UNITS, EPOCHS = 4000, 50, 64, 3
+PLAIN = "plain Keras"
 KINDS = {
-    "plain Keras": "backend=tensorflow compile.jit_compile=false",
+    PLAIN: "backend=tensorflow compile.jit_compile=false",
     "with XLA": "backend=tensorflow compile.jit_compile=true",
     "JAX": "backend=jax",
     "JAX, compiled before": "backend=jax",
@@ -43,6 +44,7 @@ def train(kind: str, model: str, maxlen: int) -> Times:
     from rnnexp.training.fit_arguments import fit_arguments
     from rnnexp.training.jit import settle
     from rnnexp.training.model import build
+    from rnnexp.training.streams import fit_on_streams
 
     overrides = [
         *KINDS[kind].split(), f"model={model}", f"model.units={UNITS}", f"fit.batch_size={BATCH}",
@@ -62,6 +64,8 @@ def train(kind: str, model: str, maxlen: int) -> Times:
     )
     built, arguments = build(config, dataset), fit_arguments(config, dataset)
     settle(config, built, arguments)
+    if kind != PLAIN:
+        arguments = fit_on_streams(arguments, 0)
     history = built.fit(**arguments, callbacks=[note])
     first, *later = [after - before for before, after in pairwise(ends)]
     return first, min(later), history.history["loss"][-1]
@@ -90,7 +94,7 @@ def rows(model: str, maxlen: int, repeats: int) -> Iterator[str]:
             for kind, times in found.items():
                 arguments = ["--train", kind, "--models", model, "--maxlen", str(maxlen)]
                 times.append(measured(arguments, Path(cache)))
-    plain = min(later for _, later, _ in found["plain Keras"])
+    plain = min(later for _, later, _ in found[PLAIN])
     for kind, times in found.items():
         first, later, loss = (min(column) for column in zip(*times, strict=True))
         yield (

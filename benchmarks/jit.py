@@ -43,6 +43,7 @@ def epochs(overrides: list[str], kind: str) -> tuple[float, float, float]:
     from rnnexp.training import jit, unroll
     from rnnexp.training.fit_arguments import fit_arguments
     from rnnexp.training.model import build
+    from rnnexp.training.streams import fit_on_streams
 
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("config", [*overrides, *KINDS[kind], "fit.verbose=0"])
@@ -54,7 +55,7 @@ def epochs(overrides: list[str], kind: str) -> tuple[float, float, float]:
     jit.settle(config, model, arguments)
     ends = [time.perf_counter()]
     clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: ends.append(time.perf_counter()))
-    history = model.fit(**arguments, callbacks=[clock])
+    history = model.fit(**fit_on_streams(arguments, 0), callbacks=[clock])
     first, *later = [after - before for before, after in pairwise(ends)]
     return first, min(later), history.history["val_loss"][-1]
 
