@@ -21,8 +21,8 @@ def fit_on_streams(arguments: Mapping[str, Any], seed: int) -> dict[str, Any]:
 
     Args:
         arguments: The arguments. Those that ask Keras to make batches of arrays are replaced:
-            ``batch_size``, ``validation_split``, ``shuffle`` and the like. Arguments without arrays
-            stay as they are.
+            ``batch_size``, ``validation_split``, ``shuffle`` and the like. Arguments without
+            arrays, or with numbers of steps, stay as they are.
         seed: The seed of the order, if ``shuffle`` is not false.
     """
     if not _is_streamed(arguments):
@@ -61,8 +61,10 @@ def _steps(arrays: Sequence[Array], batch_size: int) -> int:
 
 
 def _is_streamed(arguments: Mapping[str, Any]) -> bool:
+    """Return whether there are arrays, all rows of which are an epoch, on TensorFlow."""
     is_tensorflow = keras_runtime.keras().backend.backend() == "tensorflow"
-    return is_tensorflow and isinstance(arguments["x"], np.ndarray)
+    is_all = not any(arguments.get(key) for key in ("steps_per_epoch", "validation_steps", "steps"))
+    return is_tensorflow and is_all and isinstance(arguments["x"], np.ndarray)
 
 
 @dataclass(frozen=True)

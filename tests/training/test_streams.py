@@ -83,8 +83,16 @@ def test_validation_is_in_order(others: dict[str, Any], rows: list[int], size: i
     assert found == 2 * batches
 
 
-def test_batches_that_are_made_already_stay() -> None:
-    given = {"x": object(), "epochs": 3}
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"x": object(), "epochs": 3},
+        arguments(steps_per_epoch=2),
+        arguments(validation_steps=1),
+        arguments(steps=1),
+    ],
+)
+def test_batches_and_steps_that_are_given_stay(given: dict[str, Any]) -> None:
     assert fit_on_streams(given, seed=0) == given
     assert evaluate_on_stream(given) == given
 
