@@ -23,7 +23,7 @@ def n_trials(number: int) -> str:
 
 @pytest.mark.parametrize("launcher", ["in_process", "workers", "basic"])
 def test_an_application_is_pruned_and_is_in_mlflow(app: Command, launcher: str) -> None:
-    ended = app("-m", f"hydra/launcher={launcher}", STUDY, CALLBACK)
+    ended = app("-m", f"hydra/launcher={launcher}", STUDY, CALLBACK, RANDOM)
     assert ended.code == 0, ended.err
     trials = ended.study().trials
     assert {TrialState.COMPLETE, TrialState.PRUNED} == {trial.state for trial in trials}
