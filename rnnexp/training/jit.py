@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from rnnexp import keras_runtime
 from rnnexp.data.source import rows_to_train_on
 from rnnexp.errors import one_line
+from rnnexp.training.loops import FIRST_EPOCHS, epochs_to_train, loops
 
 if TYPE_CHECKING:
     import keras
@@ -27,24 +28,23 @@ KEY = "compile.jit_compile"
 AUTO = "auto"
 # Steps of recurrent loops that give back the time of compiling, as benchmarks/jit.py measures them.
 LEAST_STEPS = 30_000
-FIRST_EPOCHS = 5  # a longer training may be stopped early or pruned
 REFUSED = "Keras has no XLA for deterministic or eager training, nor for some layers"
 
 
 def pays(
-    loops: int, words: float, rows: int, batch_size: int, epochs: int, lengths: int = 1
+    layers: int, words: float, rows: int, batch_size: int, epochs: int, lengths: int = 1
 ) -> bool:
     """Return whether a training is long enough to give back the time that XLA compiles.
 
     Args:
-        loops: The number of recurrent layers, each of which loops over the words.
+        layers: The number of recurrent layers, each of which loops over the words.
         words: The length of the texts; the mean over the batches, if their lengths differ.
         rows: The number of texts to train on.
         batch_size: The number of texts in a batch. A last batch that is smaller is compiled, too.
         epochs: The largest number of epochs, of which the first five count.
         lengths: The number of lengths that batches have. Each is compiled.
     """
-    steps = loops * words * math.ceil(rows / batch_size) * min(epochs, FIRST_EPOCHS)
+    steps = layers * words * math.ceil(rows / batch_size) * min(epochs, FIRST_EPOCHS)
     return steps >= LEAST_STEPS * (lengths + (1 if rows % batch_size else 0))
 
 
@@ -112,19 +112,9 @@ def message(error: Exception) -> str:
 def _pays(model: "keras.Model", arguments: dict[str, Any]) -> bool:
     if keras_runtime.keras().backend.backend() != "tensorflow":
         return False
-    epochs, x = arguments["epochs"] - (arguments.get("initial_epoch") or 0), arguments["x"]
+    number, epochs, x = len(list(loops(model))), epochs_to_train(arguments), arguments["x"]
     if isinstance(x, np.ndarray):
         rows = rows_to_train_on(len(x), arguments.get("validation_split"))
-        return pays(_loops(model), x.shape[1], rows, arguments["batch_size"], epochs)
+        return pays(number, x.shape[1], rows, arguments["batch_size"], epochs)
     words, lengths = x.widths.mean(), len(set(x.widths))
-    return pays(_loops(model), words, x.rows, x.batch_size, epochs, lengths)
-
-
-def _loops(layer: "keras.Layer") -> int:
-    """Count the recurrent layers of a layer or a model; one that is unrolled has no loop."""
-    layers = keras_runtime.keras().layers
-    if isinstance(layer, layers.RNN):
-        return 0 if layer.unroll else 1
-    if isinstance(layer, layers.Bidirectional):
-        return _loops(layer.forward_layer) + _loops(layer.backward_layer)
-    return sum(_loops(part) for part in getattr(layer, "layers", ()))
+    return pays(number, words, x.rows, x.batch_size, epochs, lengths)

@@ -170,7 +170,8 @@ def _train_once(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Res
         mlflow_run.log_batch(tags={Tags.CONTINUED_FROM: config.checkpoint})
     try:
         if not is_over:
-            callbacks.fit(model, arguments, with_backup=trial.run is not None)
+            streamed = fit_on_streams(arguments, config.seed)
+            callbacks.fit(model, streamed, with_backup=trial.run is not None)
             compiled_models.keep(config, model)
     except KeyboardInterrupt:
         if not trial.run and (best := callbacks.report.best):
@@ -213,14 +214,12 @@ class _Callbacks:
         backup: Saves the state of the training.
         log_epoch: Logs to MLflow.
         report: Reports to the study.
-        seed: The seed of the order of batches.
     """
 
     chosen: "dict[str, keras.callbacks.Callback]"
     backup: "Backup"
     log_epoch: "LogEpoch"
     report: "ReportToStudy"
-    seed: int
 
     def catch_up(self, saved: "Saved") -> bool:
         """Log and report the saved epochs that MLflow or the study lack.
@@ -243,7 +242,7 @@ class _Callbacks:
         shuffling = arguments.pop("callbacks", [])
         callbacks = [*self.chosen.values(), *first, self.log_epoch, self.report, *shuffling]
         with without_monitor_warnings():
-            model.fit(**fit_on_streams(arguments, self.seed), callbacks=callbacks)
+            model.fit(**arguments, callbacks=callbacks)
 
 
 def _make_callbacks(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> _Callbacks:
@@ -257,7 +256,6 @@ def _make_callbacks(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) ->
         backup=Backup(Path(HydraConfig.get().runtime.output_dir), chosen, mlflow_run.id),
         log_epoch=LogEpoch(mlflow_run, config.objective.monitor),
         report=ReportToStudy(trial, objective_in(config)),
-        seed=config.seed,
     )
 
 

@@ -8,7 +8,7 @@ training and validation alone. The saved model has loops, so that it reads texts
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from rnnexp import keras_runtime
 from rnnexp.data.source import rows_to_train_on
 from rnnexp.errors import one_line
 from rnnexp.training import jit
+from rnnexp.training.loops import FIRST_EPOCHS, epochs_to_train, loops
 
 if TYPE_CHECKING:
     import keras
@@ -38,9 +39,9 @@ def pays(words: int, rows: int, batch_size: int, epochs: int) -> bool:
         words: The length of the texts.
         rows: The number of texts to train on.
         batch_size: The number of texts in a batch.
-        epochs: The largest number of epochs, of which the first `jit.FIRST_EPOCHS` count.
+        epochs: The largest number of epochs, of which the first `FIRST_EPOCHS` count.
     """
-    batches = math.ceil(rows / batch_size) * min(epochs, jit.FIRST_EPOCHS)
+    batches = math.ceil(rows / batch_size) * min(epochs, FIRST_EPOCHS)
     return words <= MOST_WORDS and batches >= LEAST_BATCHES
 
 
@@ -70,7 +71,7 @@ def settle(config: DictConfig, model: "keras.Model", arguments: dict[str, Any]) 
         Whether the loops are unrolled.
     """
     given = OmegaConf.select(config, KEY, default=jit.AUTO)
-    layers = list(_loops(model)) if _can_have(model, arguments) else []
+    layers = _loops_of_keras(model) if _can_have(model, arguments) else []
     is_on = bool(layers) and (
         given is True or (given == jit.AUTO and _pays(config, model, arguments))
     )
@@ -125,19 +126,11 @@ def _pays(config: DictConfig, model: "keras.Model", arguments: dict[str, Any]) -
         return False
     rows, words = arguments["x"].shape
     trained = rows_to_train_on(rows, arguments.get("validation_split"))
-    epochs = arguments["epochs"] - (arguments.get("initial_epoch") or 0)
-    return pays(words, trained, arguments["batch_size"], epochs)
+    return pays(words, trained, arguments["batch_size"], epochs_to_train(arguments))
 
 
-def _loops(layer: "keras.Layer") -> "Iterator[keras.layers.RNN]":
-    """Yield Keras's own recurrent layers of a layer or a model that have a loop."""
+def _loops_of_keras(model: "keras.Model") -> "list[keras.layers.RNN]":
+    """Return the loops whose cells are Keras's own, which may be called once for each word."""
     layers = keras_runtime.keras().layers
-    if type(layer) in (layers.SimpleRNN, layers.LSTM, layers.GRU):
-        if not layer.unroll:
-            yield layer
-    elif isinstance(layer, layers.Bidirectional):
-        yield from _loops(layer.forward_layer)
-        yield from _loops(layer.backward_layer)
-    else:
-        for part in getattr(layer, "layers", ()):
-            yield from _loops(part)
+    own = layers.SimpleRNN, layers.LSTM, layers.GRU
+    return [layer for layer in loops(model) if type(layer) in own]
