@@ -9,21 +9,17 @@ The smallest of several repeats counts. Compare figures of one run of this scrip
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from timed_training import on_one_core, timed_training
+
 ROWS, BATCH, UNITS, EPOCHS = 4000, 50, 64, 3
 PLAIN = "plain Keras"
 KINDS = {
-    PLAIN: "backend=tensorflow compile.jit_compile=false",
-    "with XLA": "backend=tensorflow compile.jit_compile=true",
+    PLAIN: "backend=tensorflow model.unroll=false compile.jit_compile=false",
+    "with XLA": "backend=tensorflow model.unroll=false compile.jit_compile=true",
     "JAX": "backend=jax",
     "JAX, compiled before": "backend=jax",
 }
@@ -38,52 +34,13 @@ def train(kind: str, model: str, maxlen: int) -> Times:
         The seconds of the first epoch, from the building of the model on, those of the fastest
         later epoch, and the last training loss.
     """
-    from hydra import compose, initialize_config_dir
-
-    from rnnexp import data, keras_runtime
-    from rnnexp.training.fit_arguments import fit_arguments
-    from rnnexp.training.jit import settle
-    from rnnexp.training.model import build
-    from rnnexp.training.streams import fit_on_streams
-
     overrides = [
         *KINDS[kind].split(), f"model={model}", f"model.units={UNITS}", f"fit.batch_size={BATCH}",
         f"data.n_train={ROWS}", "data.n_test=60", f"data.maxlen={maxlen}", f"fit.epochs={EPOCHS}",
         "fit.verbose=0", "fit.validation_split=0.01",
     ]  # fmt: skip
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        config = compose("config", overrides=overrides)
-    keras_runtime.choose(config.backend, deterministic=False)
-    keras = keras_runtime.keras()
-    dataset = data.load(config.data)
-    ends = [time.perf_counter()]
-    keras_runtime.new_session()
-    keras.utils.set_random_seed(0)
-    note = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter())  # noqa: ARG005
-    )
-    built, arguments = build(config, dataset), fit_arguments(config, dataset)
-    settle(config, built, arguments)
-    if kind != PLAIN:
-        arguments = fit_on_streams(arguments, 0)
-    history = built.fit(**arguments, callbacks=[note])
-    first, *later = [after - before for before, after in pairwise(ends)]
-    return first, min(later), history.history["loss"][-1]
-
-
-def measured(arguments: list[str], cache: Path) -> Times:
-    """Return what `train` returns, in a process with one core."""
-    core = min(os.sched_getaffinity(0))
-    names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "NPROC")
-    environment = dict.fromkeys(names, "1") | {
-        "JAX_COMPILATION_CACHE_DIR": str(cache), "TF_CPP_MIN_LOG_LEVEL": "3",
-    }  # fmt: skip
-    done = subprocess.run(
-        ["taskset", "-c", str(core), sys.executable, __file__, *arguments],  # noqa: S607
-        check=True, capture_output=True, text=True, env=os.environ | environment,
-    )  # fmt: skip
-    first, later, loss = json.loads(done.stdout.splitlines()[-1])
-    return first, later, loss
+    (first, *later), history, _, _ = timed_training(overrides, has_streams=kind != PLAIN)
+    return first, min(later), history["loss"][-1]
 
 
 def rows(model: str, maxlen: int, repeats: int) -> Iterator[str]:
@@ -93,7 +50,7 @@ def rows(model: str, maxlen: int, repeats: int) -> Iterator[str]:
         with tempfile.TemporaryDirectory() as cache:
             for kind, times in found.items():
                 arguments = ["--train", kind, "--models", model, "--maxlen", str(maxlen)]
-                times.append(measured(arguments, Path(cache)))
+                times.append(tuple(on_one_core(__file__, arguments, Path(cache))))
     plain = min(later for _, later, _ in found[PLAIN])
     for kind, times in found.items():
         first, later, loss = (min(column) for column in zip(*times, strict=True))

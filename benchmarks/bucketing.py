@@ -14,15 +14,13 @@ this script alone.
 import argparse
 import csv
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
-from itertools import pairwise
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from timed_training import on_one_core, timed_training
+
 KINDS = {
     "without a mask": [],
     "masked": ["model.mask_zero=true"],
@@ -40,49 +38,13 @@ def train(overrides: list[str]) -> Figures:
         The seconds of the first epoch and of the fastest later one, the ids that are read in an
         epoch, the best ``val_loss``, and the lengths.
     """
-    from hydra import compose, initialize_config_dir
-
-    from rnnexp import data, keras_runtime
-    from rnnexp.training.fit_arguments import fit_arguments
-    from rnnexp.training.jit import settle
-    from rnnexp.training.model import build
-
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        config = compose("config", overrides=overrides)
-    keras_runtime.choose(config.backend, deterministic=False)
-    keras = keras_runtime.keras()
-    dataset = data.load(config.data)
-    ends = [time.process_time()]
-    keras_runtime.new_session()
-    keras.utils.set_random_seed(config.seed)
-    note = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: ends.append(time.process_time())  # noqa: ARG005
-    )
-    model, arguments = build(config, dataset), fit_arguments(config, dataset)
-    settle(config, model, arguments)
+    seconds, history, dataset, arguments = timed_training(overrides, time.process_time)
     ids = dataset.train().x.size
     if dataset.lengths:
         parts = arguments["x"], arguments["validation_data"]
         ids = sum(int(part.widths.sum()) * part.batch_size for part in parts)
-    callbacks = [*arguments.pop("callbacks", []), note]
-    history = model.fit(**arguments, callbacks=callbacks).history
-    first, *later = [after - before for before, after in pairwise(ends)]
+    first, *later = seconds
     return first, min(later), ids, min(history["val_loss"]), list(dataset.lengths)
-
-
-def measured(overrides: list[str], cache: Path) -> Figures:
-    """Return what `train` returns, in a process with one core."""
-    core = min(os.sched_getaffinity(0))
-    names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "NPROC")
-    environment = dict.fromkeys(names, "1") | {
-        "JAX_COMPILATION_CACHE_DIR": str(cache), "TF_CPP_MIN_LOG_LEVEL": "3",
-    }  # fmt: skip
-    command = ["taskset", "-c", str(core), sys.executable, __file__, "--train", *overrides]
-    done = subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | environment
-    )
-    figures: Figures = tuple(json.loads(done.stdout.splitlines()[-1]))
-    return figures
 
 
 def first_rows(file: Path, rows: int, folder: Path) -> Path:
@@ -121,7 +83,9 @@ def main() -> None:
             for kind in given.kinds:
                 cache = Path(name, f"{kind} {seed}")  # of compiled code
                 overrides = [*common, *KINDS[kind], f"seed={seed}"]
-                found.setdefault(kind, []).append(measured(overrides, cache))
+                found.setdefault(kind, []).append(
+                    tuple(on_one_core(__file__, ["--train", *overrides], cache))
+                )
     print(f"{given.model} on {given.backend}, {given.maxlen} ids at most\n")
     print("| | first epoch, s | later epochs, s | times as fast | ids | val_loss | lengths |")
     print("|---|---|---|---|---|---|---|")

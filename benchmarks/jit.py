@@ -11,12 +11,10 @@ and jit.py are made of it.
 
 import argparse
 import os
-import time
 from collections.abc import Iterator
-from itertools import pairwise
-from pathlib import Path
 
-CONF = Path(__file__).parents[1] / "conf"
+from timed_training import timed_training
+
 MODELS = ("simple_rnn", "lstm", "gru", "bidirectional", "stacked")
 KINDS = {
     "Keras": ["model.unroll=false", "compile.jit_compile=false"],
@@ -36,28 +34,9 @@ def epochs(overrides: list[str], kind: str) -> tuple[float, float, float]:
         The seconds of the first epoch with its validation, those of the fastest later one, and the
         last ``val_loss``.
     """
-    import keras
-    from hydra import compose, initialize_config_dir
-
-    from rnnexp import data, keras_runtime
-    from rnnexp.training import jit, unroll
-    from rnnexp.training.fit_arguments import fit_arguments
-    from rnnexp.training.model import build
-    from rnnexp.training.streams import fit_on_streams
-
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("config", [*overrides, *KINDS[kind], "fit.verbose=0"])
-    keras_runtime.new_session()
-    keras.utils.set_random_seed(0)
-    dataset = data.load(config.data)
-    model, arguments = build(config, dataset), fit_arguments(config, dataset)
-    unroll.settle(config, model, arguments)
-    jit.settle(config, model, arguments)
-    ends = [time.perf_counter()]
-    clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: ends.append(time.perf_counter()))
-    history = model.fit(**fit_on_streams(arguments, 0), callbacks=[clock])
-    first, *later = [after - before for before, after in pairwise(ends)]
-    return first, min(later), history.history["val_loss"][-1]
+    seconds, history, _, _ = timed_training([*overrides, *KINDS[kind], "fit.verbose=0"])
+    first, *later = seconds
+    return first, min(later), history["val_loss"][-1]
 
 
 def rows(model: str, words: int, texts: int) -> Iterator[list[str]]:
