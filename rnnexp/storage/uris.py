@@ -117,7 +117,8 @@ def sqlite_problem(file: Path, table: str, owner: str) -> str | None:
     if file.is_dir():
         return f"{file} is a folder; give a file"
     try:
-        connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
+        # Not mode=ro: a file whose last writer was killed is rolled back by its next reader.
+        connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True)
         with closing(connection):
             query = "SELECT name FROM sqlite_master WHERE type = 'table'"
             tables = {name for (name,) in connection.execute(query)}

@@ -88,6 +88,26 @@ def test_a_database_of_another_program_is_a_problem(tmp_path: Path) -> None:
     assert "not a database" in str(sqlite_problem(file, "studies", "Optuna"))
 
 
+KILLED_WRITER = """
+import os, signal, sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+database.execute("CREATE TABLE studies (a)")
+database.execute("PRAGMA cache_size = 1")  # write before the commit
+database.execute("BEGIN")
+database.executemany("INSERT INTO studies VALUES (?)", [("long" * 100,)] * 100)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_database_whose_writer_was_killed_is_rolled_back(tmp_path: Path) -> None:
+    file = tmp_path / "o.db"
+    subprocess.run([sys.executable, "-c", KILLED_WRITER, str(file)], check=False)
+    assert Path(f"{file}-journal").stat().st_size
+    assert sqlite_problem(file, "studies", "Optuna") is None
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT count(*) FROM studies").fetchone() == (0,)
+
+
 def test_a_database_server_that_nobody_runs_is_a_problem() -> None:
     problem = write_problem("postgresql+psycopg://user:s3cret@127.0.0.1:9/db")
     assert "refused" in str(problem)
