@@ -1,12 +1,15 @@
 """The same search by rnnexp and by its peers, each in an environment of its own.
 
     python benchmarks/peers/run.py --train FILE --test FILE [--seeds 5] [--only rnnexp loop ...]
+        [--outcomes FILE]
 
 The files are tables of reviews with the columns ``text`` and ``label``. The first rows of both are
 taken, and a fifth of the training rows is the validation part. Each peer is installed with pip,
 once, into a folder of the cache. Each search is a command, timed as a whole; the rest is read from
 the record of its epochs (`common.Record`). Searches of one seed run one after the other, in turn.
 Without pruning, all train the same params, but hydra-optuna-sweeper and KerasTuner draw their own.
+A seed takes about 45 minutes. With ``--outcomes``, outcomes are kept in a file of JSON lines, so
+that a run that was broken off goes on.
 
 | figure  | meaning                                                                            |
 |---------|------------------------------------------------------------------------------------|
@@ -29,6 +32,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +118,9 @@ class Outcome:
         """Return the seconds until within 1 % of the best known loss."""
         there = [seconds for seconds, value in self.epochs if value <= 1.01 * best]
         return min(there, default=self.seconds)
+
+
+Key = tuple[int, bool, str]  # seed, whether trials are pruned, name
 
 
 def prepare(options: argparse.Namespace, folder: Path) -> None:
@@ -304,20 +311,51 @@ def main() -> None:
         ("rows", 5000), ("maxlen", 200), ("trials", 12), ("epochs", 8), ("seeds", 5),
     ):  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--outcomes", type=Path)
     options = parser.parse_args()
     print(
         f"keras {version('keras')}, tensorflow {version('tensorflow')}; {psutil.cpu_count()} cores"
     )
+    outcomes = kept(options.outcomes)
+    for seed in range(options.seeds):
+        for prunes, name in product((False, True), options.only):
+            if (PEERS[name].can_prune or not prunes) and (seed, prunes, name) not in outcomes:
+                outcome = search(name, options, seed, prunes=prunes)
+                outcomes[seed, prunes, name] = outcome
+                keep(options.outcomes, (seed, prunes, name), outcome)
+                print(f"seed {seed}, {name}: {outcome.seconds:.0f} s", flush=True)
+        show_all(outcomes)
+
+
+def kept(file: Path | None) -> dict[Key, Outcome]:
+    """Read the outcomes of an earlier run of this script."""
+    if not file or not file.exists():
+        return {}
+    lines = map(json.loads, file.read_text().splitlines())
+    return {tuple(key): Outcome(**fields) for key, fields in lines}
+
+
+def keep(file: Path | None, key: Key, outcome: Outcome) -> None:
+    """Add an outcome to the file."""
+    if file:
+        with file.open("a") as stream:
+            stream.write(json.dumps((key, vars(outcome))) + "\n")
+
+
+def show_all(outcomes: Mapping[Key, Outcome]) -> None:
+    """Print a table without pruning and one with it."""
     for prunes in (False, True):
-        names = [name for name in options.only if PEERS[name].can_prune or not prunes]
-        outcomes: dict[str, list[Outcome]] = {name: [] for name in names}
-        for seed in range(options.seeds):
-            for name in names:
-                outcomes[name].append(search(name, options, seed, prunes=prunes))
-                print(f"seed {seed}, {name}: {outcomes[name][-1].seconds:.0f} s", flush=True)
-        best = [min(of[seed].loss for of in outcomes.values()) for seed in range(options.seeds)]
-        print("\nWith each tool's pruner:\n" if prunes else "\nWithout pruning:\n")
-        show(outcomes, best)
+        of_mode = {key: outcome for key, outcome in outcomes.items() if key[1] == prunes}
+        if not of_mode:
+            continue
+        seeds = sorted({seed for seed, _, _ in of_mode})
+        best = [min(o.loss for k, o in of_mode.items() if k[0] == seed) for seed in seeds]
+        of_names: dict[str, list[Outcome]] = {}
+        for (_, _, name), outcome in sorted(of_mode.items(), key=lambda item: item[0][0]):
+            of_names.setdefault(name, []).append(outcome)
+        title = "With each tool's pruner" if prunes else "Without pruning"
+        print(f"\n{title}, {len(seeds)} seeds:\n")
+        show(of_names, best)
 
 
 if __name__ == "__main__":
