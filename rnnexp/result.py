@@ -7,11 +7,15 @@ from typing import Any, Self
 
 
 class State(StrEnum):
-    """How a trial ended; the names are those of Optuna's ``TrialState``."""
+    """The outcome of a trial; the names are those of Optuna's ``TrialState``, but for PAUSED.
+
+    A paused trial may go on, so that it is RUNNING in Optuna, which has no such state.
+    """
 
     COMPLETE = "COMPLETE"
     PRUNED = "PRUNED"
     FAIL = "FAIL"
+    PAUSED = "PAUSED"
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Result:
         state: How the trial ended.
         value: The monitored value of the best epoch; None for a failed trial.
         best_epoch: The epoch, counted from 0, at which that value was reached.
-        reason: Why the trial was pruned or failed; empty when it completed.
+        reason: Why the trial was pruned, paused or failed; empty when it completed.
         seconds: How long all attempts of the trial took together; None if it is not known.
     """
 

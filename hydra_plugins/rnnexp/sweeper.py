@@ -29,6 +29,14 @@ class SweeperConf:
         patience: The number of trials in a row, without an improvement of the best, after which
             the study ends.
         min_delta: The smallest improvement that does not count.
+        epochs: The number of epochs of all trials together after which no trial begins or goes on;
+            below 1, the share of what ``n_trials`` trials would take without pruning, estimated by
+            the trials that are complete. Null for no limit.
+        pausing: How a weak trial is paused in place of being pruned, and goes on when no new trial
+            begins: see `rnnexp.pausing.Pausing` for its settings. Null to prune weak trials for
+            good, which suits a job that can't go on after a pause.
+        keep_paused: The number of paused trials that are kept, each with its backup; the least
+            promising of more than that are pruned.
         enqueue: Params that are tried first: a list of values by searched key, where missing keys
             are sampled, or of names of studies, for the best params of each.
         n_jobs: The number of trials that run at once; null for one a core with this project's
@@ -68,6 +76,9 @@ class SweeperConf:
     timeout: float | None = None
     patience: int | None = None
     min_delta: float = 0.0
+    epochs: float | None = None
+    pausing: Any = None
+    keep_paused: int = 20
     enqueue: Any = None
     n_jobs: int | None = None
     retries: int = 1

@@ -15,7 +15,8 @@ from hydra.utils import instantiate
 
 from rnnexp.execution import interrupt
 from rnnexp.identity import Digests
-from rnnexp.storage.optuna_store import open_storage, open_trial
+from rnnexp.pausing import Pausing
+from rnnexp.storage.optuna_store import objective_of, open_storage, open_trial
 from rnnexp.storage.schema import TrialAttrs
 from rnnexp.storage.uris import absolute_uri
 
@@ -50,8 +51,16 @@ class CurrentTrial(Protocol):
         """Why the pruner stopped the trial; None while the pruner has not."""
 
     @property
+    def pause(self) -> str | None:
+        """Why the trial is paused; None while it is not. A paused trial may go on later."""
+
+    @property
     def reported(self) -> dict[int, float]:
-        """The values reported so far, by step, including those of an attempt that died."""
+        """The values reported so far, by step, including those before a pause or a death.
+
+        A job that can go on begins after the last of these steps; the reports of a job that starts
+        anew are ignored up to there.
+        """
 
     def report(self, value: float, step: int, metric: str | None = "value") -> None:
         """Report the value to be optimized, as it is after an epoch.
@@ -66,7 +75,7 @@ class CurrentTrial(Protocol):
         """
 
     def should_prune(self) -> bool:
-        """Return whether the study's pruner stops the trial, by the values reported so far."""
+        """Return whether the trial is to stop: for good, or in a study with pausing for a while."""
 
 
 class Standalone:
@@ -79,6 +88,7 @@ class Standalone:
 
     number = None
     verdict = None
+    pause = None
 
     def __init__(self, run: "Run | None" = None, digests: Digests | None = None) -> None:
         self.run = run
@@ -110,16 +120,22 @@ class StudyTrial:
         trial: "optuna.trial.Trial",
         run: "Run | None" = None,
         digests: Digests | None = None,
+        pausing: Pausing | None = None,
     ) -> None:
+        attrs = trial.user_attrs
         self._trial = trial
+        self._pausing = pausing
+        self._until: int = attrs.get(TrialAttrs.SLICE, -1)
+        self._step = -1
         self.digests = digests or {}
-        self._is_retried = TrialAttrs.ATTEMPT in trial.user_attrs
+        self._is_retried = TrialAttrs.ATTEMPT in attrs or TrialAttrs.SLICE in attrs
         self.reported = _reported(trial) if self._is_retried else {}
         self._written: dict[str, set[int]] = {}  # steps in MLflow by metric, read when needed
         self.number = trial.number
         self.params = trial.params
         self.run = run
         self.verdict: Verdict | None = None
+        self.pause: str | None = None
 
     def report(self, value: float, step: int, metric: str | None = "value") -> None:
         """Store the value in MLflow, under the metric's name, and in the study; each step once."""
@@ -128,6 +144,7 @@ class StudyTrial:
 
         if self.run and metric and step not in self._steps(self.run, metric):
             self.run.log_batch(metrics={metric: value}, step=step)
+        self._step = step
         if step not in self.reported:
             retry_transient(self._trial.report)(value, step)
             self.reported[step] = value
@@ -142,21 +159,33 @@ class StudyTrial:
         return self._written[metric]
 
     def should_prune(self) -> bool:
-        """Ask the study's pruner, and keep its verdict.
+        """Ask the study's pruner, and keep its verdict; or why the trial is paused.
+
+        A trial that goes on after a pause is not asked about before its slice is over.
 
         Returns:
-            Whether the pruner stops the trial.
+            Whether the trial is to stop.
         """
         from rnnexp.storage.retry import retry_transient
 
-        if not retry_transient(self._trial.should_prune)():
+        if self._step < self._until:
             return False
+        is_weak = retry_transient(self._trial.should_prune)()
+        verdict = self._verdict() if is_weak else None
+        if self._pausing is None:
+            self.verdict = verdict
+        elif verdict:
+            self.pause = str(verdict).replace("pruned", "paused", 1)
+        else:
+            objective = objective_of(self._trial.study)
+            self.pause = self._pausing.reason(self.reported, objective)
+        return is_weak or self.pause is not None
+
+    def _verdict(self) -> "Verdict | None":
         from rnnexp.pruning import verdict_of
 
         study = self._trial.study
-        stored = study.get_trials(deepcopy=False)[self.number]
-        self.verdict = verdict_of(study, stored)
-        return True
+        return verdict_of(study, study.get_trials(deepcopy=False)[self.number])
 
 
 def _reported(trial: "optuna.trial.Trial") -> dict[int, float]:

@@ -28,6 +28,7 @@ from rnnexp.execution.store_passwords import conceal_files
 from rnnexp.library_defaults import set_library_defaults
 from rnnexp.objective import Objective, objective_in, settle_mode
 from rnnexp.passwords import concealed, may_have_secret
+from rnnexp.pausing import Pausing
 from rnnexp.pruning import Verdict
 from rnnexp.result import Result, State
 from rnnexp.search.space import short_name
@@ -76,6 +77,7 @@ class TrialTask:
         _claim_folder(trial, parent, hydra)
         tags = {Tags.STUDY: trial.study.study_name, Tags.TRIAL: trial.number}
         attempt = trial.user_attrs.get(TrialAttrs.ATTEMPT, 0)
+        began = _now()
         options = RunOptions(
             name=short_name(params) or None,
             tags=tags | ({Tags.ATTEMPT: attempt} if attempt else {}),
@@ -90,26 +92,45 @@ class TrialTask:
         with recorded(tracker, config, options) as run:
             retry_transient(trial.set_user_attr)(TrialAttrs.RUN_ID, run.id)
             if options.continued:
-                clock = {"seconds": run.seconds, "since": datetime.now().isoformat()}
+                clock = {"seconds": run.seconds, "since": began}
                 retry_transient(trial.set_user_attr)(TrialAttrs.CLOCK, clock)
-            current = retry_transient(StudyTrial)(trial, run, study_attrs.get(StudyAttrs.DIGESTS))
+            current = retry_transient(StudyTrial)(
+                trial,
+                run,
+                study_attrs.get(StudyAttrs.DIGESTS),
+                Pausing.of(hydra.sweeper.pausing),
+            )
             objective = objective_in(config, hydra.sweeper.direction)
             with as_current(current):
                 result = self._result(config, current, objective)
             log_result(run, result, current.verdict)
             result = replace(result, seconds=run.seconds)
+        if result.state == State.PAUSED:
+            slices = [*trial.user_attrs.get(TrialAttrs.SLICES, []), [began, _now()]]
+            retry_transient(trial.set_user_attr)(TrialAttrs.SLICES, slices)
+            retry_transient(trial.set_user_attr)(TrialAttrs.PAUSED, result.to_json())
+            return result
         retry_transient(trial.set_user_attr)(TrialAttrs.RESULT, result.to_json())
         Path(hydra.runtime.output_dir, Files.BACKUP).unlink(missing_ok=True)
         return result
 
     def _result(self, config: DictConfig, trial: StudyTrial, objective: Objective) -> Result:
+        state, reason = State.PRUNED, str(trial.verdict or "by the application")
         try:
-            return to_result(self.task(config))
+            result = to_result(self.task(config))
         except optuna.TrialPruned as pruned:
-            reason = str(trial.verdict) if trial.verdict else "by the application"
-            best = objective.best(trial.reported)
-            epoch, value = best or (None, None)
-            return Result(State.PRUNED, value, epoch, reason=str(pruned) or reason)
+            reason = str(pruned) or reason
+        else:
+            if not trial.pause or result.state in (State.FAIL, State.PAUSED):
+                return result
+        if trial.pause:  # whatever the function returned, or raised
+            state, reason = State.PAUSED, trial.pause
+        epoch, value = objective.best(trial.reported) or (None, None)
+        return Result(state, value, epoch, reason)
+
+
+def _now() -> str:
+    return datetime.now().isoformat()
 
 
 def _claim_folder(trial: optuna.trial.Trial, study_run: str | None, hydra: HydraConf) -> None:
@@ -250,7 +271,9 @@ def log_result(run: Run, result: Result, verdict: Verdict | None = None) -> None
     values = {Metrics.BEST_VALUE: result.value, Metrics.BEST_EPOCH: result.best_epoch}
     metrics = {name: value for name, value in values.items() if value is not None}
     run.log_outcome(metrics=metrics, tags=tags)
-    if result.state == State.PRUNED:
+    if result.state == State.PAUSED:
+        run.end_paused()
+    elif result.state == State.PRUNED:
         run.end_killed()
     elif result.state == State.FAIL:
         run.end_failed(result.reason)

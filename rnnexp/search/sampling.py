@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from rnnexp.search.dimension import Params
 from rnnexp.search.seeded_sampler import Limits, SeededSampler, seed_of_trial
 from rnnexp.search.space import Space
+from rnnexp.storage.optuna_store import paused_result
 from rnnexp.trial_reader import TrialReader
 
 ATTEMPTS = 20  # draws of the sampler, at least 1
@@ -228,7 +229,11 @@ class _Tried:
 
 
 class _Stoppable:
-    """A study that a sampler can stop; Optuna's own raises outside of `Study.optimize`.
+    """A study as a sampler sees it: it can be stopped, and its paused trials are pruned.
+
+    Optuna's own study raises when it is stopped outside of `Study.optimize`. A paused trial is
+    RUNNING in Optuna, and TPE takes running trials for bad ones (``constant_liar``), however good
+    the values are that they have reported.
 
     Args:
         study: The study.
@@ -245,6 +250,31 @@ class _Stoppable:
     def stop(self) -> None:
         """Let no further trial begin."""
         self._keeper.is_stopped = True
+
+    def get_trials(
+        self, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """Return the study's trials, the paused ones as pruned at their last epoch."""
+        return self._get_trials(deepcopy, states)
+
+    def _get_trials(
+        self,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+        use_cache: bool = False,
+    ) -> list[FrozenTrial]:
+        """Return the same: the samplers call the method by this name."""
+        stored = self._stoppable._get_trials(deepcopy, use_cache=use_cache)
+        trials = map(_paused_as_pruned, stored)
+        return [trial for trial in trials if states is None or trial.state in states]
+
+
+def _paused_as_pruned(trial: FrozenTrial) -> FrozenTrial:
+    if trial.state.is_finished() or paused_result(trial) is None:
+        return trial
+    pruned = copy(trial)
+    pruned.state = TrialState.PRUNED
+    return pruned
 
 
 def within(space: Space, limits: Limits) -> Space:

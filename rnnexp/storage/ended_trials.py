@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from rnnexp.result import Result, State
-from rnnexp.storage.optuna_store import best_epoch, objective_of, rank
+from rnnexp.storage.optuna_store import best_epoch, objective_of, paused_result, rank
 from rnnexp.trial_reader import TrialReader
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class EndedTrials:
 
     Attributes:
         objective: What the study optimizes.
-        counts: The number of trials by state.
+        counts: The number of trials by state, the paused trials included.
         ranked: The complete trials, the best first; of equal trials the earlier is first.
         others: The pruned and the failed trials.
         results: The results in the order in which the trials ended.
@@ -33,6 +33,7 @@ class EndedTrials:
         self.ranked: list[FrozenTrial] = []
         self.others: list[FrozenTrial] = []
         self.results: list[Result] = []
+        self._epochs = 0  # of the trials that have ended
         self._ended: list[tuple[datetime, int]] = []  # of each result: when, and which trial
         self._reader = TrialReader(study)
         self.read()
@@ -45,13 +46,25 @@ class EndedTrials:
     @property
     def running(self) -> "list[FrozenTrial]":
         """The running trials by number."""
-        return [trial for trial in self._reader.unfinished if trial.state.name == "RUNNING"]
+        unfinished = self._reader.unfinished
+        return [t for t in unfinished if t.state.name == "RUNNING" and not paused_result(t)]
+
+    @property
+    def paused(self) -> "list[FrozenTrial]":
+        """The paused trials by number."""
+        return [trial for trial in self._reader.unfinished if paused_result(trial)]
+
+    @property
+    def epochs(self) -> int:
+        """The number of epochs that all trials have reported."""
+        return self._epochs + sum(len(t.intermediate_values) for t in self._reader.unfinished)
 
     def read(self) -> Self:
         """Read what has ended since the last time, and return this object."""
         for trial in self._reader.newly_ended():
             state = State[trial.state.name]
             self.counts[state] += 1
+            self._epochs += len(trial.intermediate_values)
             if state == State.COMPLETE:
                 insort(self.ranked, trial, key=lambda each: rank(each, self.objective))
             else:
@@ -60,4 +73,5 @@ class EndedTrials:
             place = bisect(self._ended, ended)  # another process may have ended it earlier
             self._ended.insert(place, ended)
             self.results.insert(place, Result(state, trial.value, best_epoch(trial)))
+        self.counts[State.PAUSED] = len(self.paused)
         return self

@@ -85,6 +85,10 @@ class MemoryRun:
         """Let the run end as KILLED."""
         self._end = "KILLED"
 
+    def end_paused(self) -> None:
+        """Let the run end as SCHEDULED."""
+        self._end = "SCHEDULED"
+
     def end_failed(self, error: BaseException | str) -> None:  # noqa: ARG002
         """Let the run end as FAILED."""
         self._end = "FAILED"
@@ -153,3 +157,16 @@ class MemoryTracker:
         run.log_outcome(tags=tags)
         run.end_failed("")
         run.terminate()
+
+    def end_paused(
+        self,
+        run_id: str,
+        tags: Mapping[str, object],
+        outbox: Path,  # noqa: ARG002
+        *,
+        is_complete: bool,
+    ) -> None:
+        """End the run of a paused trial that does not go on."""
+        run, _ = self.runs[run_id]
+        run.log_batch(tags=tags)
+        run.status = "FINISHED" if is_complete else "KILLED"

@@ -149,6 +149,10 @@ class Run:
         """Let the run end as KILLED, which is how MLflow's Optuna storage marks a pruned trial."""
         self._status = "KILLED"
 
+    def end_paused(self) -> None:
+        """Let the run end as SCHEDULED, since its trial may go on."""
+        self._status = "SCHEDULED"
+
     def end_failed(self, error: BaseException | str) -> None:
         """Let the run end as FAILED, with the traceback as artifact."""
         self._status = "FAILED"

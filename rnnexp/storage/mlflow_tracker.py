@@ -147,3 +147,14 @@ class Tracker(MlflowStore):
         run.log_batch(metrics=spent, tags=tags)
         run.end_failed("")
         run.terminate()
+
+    @retry_transient
+    def end_paused(
+        self, run_id: str, tags: Mapping[str, object], outbox: Path, *, is_complete: bool
+    ) -> None:
+        """End the run of a paused trial that does not go on, after the queued writes."""
+        run = Run(self.client(), run_id, "", outbox)
+        run.log_batch(tags=tags)
+        if not is_complete:
+            run.end_killed()
+        run.terminate()

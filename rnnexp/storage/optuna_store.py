@@ -124,6 +124,12 @@ def stored_result(trial: "FrozenTrial") -> Result | None:
     return Result.from_json(stored) if stored else None
 
 
+def paused_result(trial: "FrozenTrial") -> Result | None:
+    """Return the result of a paused trial; None if the trial is not paused."""
+    stored: dict[str, Any] | None = trial.user_attrs.get(TrialAttrs.PAUSED)
+    return Result.from_json(stored) if stored and not trial.state.is_finished() else None
+
+
 def best_epoch(trial: "FrozenTrial") -> int | None:
     """Return the epoch of a trial's value, from 0; None if it has none, or runs."""
     result = stored_result(trial)

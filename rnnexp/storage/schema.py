@@ -38,6 +38,9 @@ class TrialAttrs:
     CLOCK = "clock"  # of a later attempt: its start, and the seconds of the earlier ones
     FOLDER = "folder"  # of the job, below the sweep's folder; missing where it is the number
     RESULT = "result"  # the `Result`, as JSON
+    PAUSED = "paused"  # the `Result` of a paused trial, as JSON; None after the trial went on
+    SLICE = "slice"  # of a trial that went on: the epoch after which the trial may pause again
+    SLICES = "slices"  # of a trial that was paused: start and end of its slices, as ISO times
 
 
 class Kind(StrEnum):
@@ -77,7 +80,7 @@ class Tags:
     CHECKPOINT_DELETED = "checkpoint_deleted"  # the rule by which the checkpoint was deleted
     CONTINUED_FROM = "continued_from"
     PRUNED = "pruned."  # prefix, before the fields of the pruner's verdict
-    BUDGET = "budget."  # prefix, before n_trials, timeout and patience
+    BUDGET = "budget."  # prefix, before n_trials, timeout, patience and epochs
     REPLAY_OF = "replay_of"
     REPLAYED_BY = "replayed_by"
     CONFIRMS = "confirms"  # id of the trial's run that was trained again

@@ -7,6 +7,7 @@ from rnnexp.objective import Objective
 from rnnexp.result import Result, State
 
 FAILURE_WINDOW = 20  # the last trials that `too_many_failed` looks at
+LEAST_LENGTHS = 3  # the number of complete trials by which the length of a trial is estimated
 MIN_FAILURES = 5  # the number of failed trials that it takes
 
 
@@ -22,6 +23,9 @@ class Budget:
             the study stops; None for no limit. The rule is EarlyStopping's, with trials in place
             of epochs.
         min_delta: The smallest improvement that does not count.
+        epochs: The number of epochs of all trials together after which no trial begins, and no
+            paused trial goes on; below 1, a share of what the study would take without pruning.
+            None for no limit.
     """
 
     objective: Objective
@@ -29,19 +33,40 @@ class Budget:
     timeout: float | None = None
     patience: int | None = None
     min_delta: float = 0.0
+    epochs: float | None = None
 
-    def spent(self, ended: Sequence[Result], running: int, seconds: float) -> str | None:
-        """Return why no further trial may begin; None if one may.
+    def over(self, seconds: float, epochs: int, lengths: Sequence[int] = ()) -> str | None:
+        """Return why neither a trial may begin nor a paused trial go on; None if one may.
+
+        Args:
+            seconds: How long the study has run.
+            epochs: The number of epochs that all trials have reported.
+            lengths: The number of epochs of each complete trial.
+        """
+        if self.timeout is not None and seconds >= self.timeout:
+            return f"{self.timeout:g} seconds have passed (timeout={self.timeout:g})"
+        limit = self._most_epochs(lengths)
+        if limit is not None and epochs >= limit:
+            return f"{epochs} epochs have been trained (epochs={self.epochs:g})"
+        return None
+
+    def _most_epochs(self, lengths: Sequence[int]) -> float | None:
+        """Return the limit of epochs; of a share, by the mean length of the complete trials."""
+        if self.epochs is None or self.epochs >= 1:
+            return self.epochs
+        if self.n_trials is None or len(lengths) < LEAST_LENGTHS:
+            return None
+        return self.epochs * self.n_trials * sum(lengths) / len(lengths)
+
+    def spent(self, ended: Sequence[Result], running: int) -> str | None:
+        """Return why no further trial may begin, apart from the limits of `over`; None if one may.
 
         Args:
             ended: The results of the trials that have ended, in the order in which they ended.
-            running: The number of running trials.
-            seconds: How long the study has run.
+            running: The number of trials that have not ended.
         """
         if self.n_trials is not None and len(ended) + running >= self.n_trials:
             return f"all {self.n_trials} trials have run (n_trials={self.n_trials})"
-        if self.timeout is not None and seconds >= self.timeout:
-            return f"{self.timeout:g} seconds have passed (timeout={self.timeout:g})"
         if self.patience is not None and self._since_best(ended) >= self.patience:
             least = f" of more than {self.min_delta:g}" if self.min_delta else ""
             last = (
@@ -92,7 +117,7 @@ def too_many_failed(ended: Sequence[State], max_failure_rate: float) -> str:
         max_failure_rate: The largest share of failed trials among the last 20, and not less than 5
             of them, that is accepted.
     """
-    recent = ended[-FAILURE_WINDOW:]
+    recent = [state for state in ended if state != State.PAUSED][-FAILURE_WINDOW:]
     failures = recent.count(State.FAIL)
     if failures < MIN_FAILURES or failures / len(recent) <= max_failure_rate:
         return ""

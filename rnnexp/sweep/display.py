@@ -121,7 +121,7 @@ def draw(trials: EndedTrials, budget: Budget, seconds: float, before: int = 0) -
         seconds: How long the sweep has run.
         before: The number of trials that had ended before this sweep.
     """
-    complete, pruned, failed = (trials.counts[state] for state in State)
+    complete, pruned, failed, paused = (trials.counts[state] for state in State)
     running, ended, best = trials.running, len(trials.results), trials.best
     left = budget.seconds_left(ended, len(running), seconds, before)
     head = Table.grid(padding=(0, 2))
@@ -133,6 +133,7 @@ def draw(trials: EndedTrials, budget: Budget, seconds: float, before: int = 0) -
         f"[green]{complete} complete[/]",
         f"[yellow]{pruned} pruned[/]",
         f"[red]{failed} failed[/]" if failed else "[dim]0 failed[/]",
+        *([f"[cyan]{paused} paused[/]"] if paused else []),
         format_seconds(seconds) + ("" if left is None else f", about {format_seconds(left)} left"),
     )
     rows = Table(box=None, pad_edge=False, header_style="dim")

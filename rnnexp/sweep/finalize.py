@@ -1,4 +1,4 @@
-"""The end of a sweep, step by step: evaluate, publish, retain, write results, report, deliver.
+"""The end of a sweep, step by step: end what is paused, evaluate, publish, retain, report.
 
 Each step is guarded by itself: a step that fails is logged, and the others are still done. After
 Ctrl-C the best trial is neither evaluated nor published, and the summary says how to do it later.
@@ -84,6 +84,8 @@ class Finalizer:
         if isinstance(error, KeyboardInterrupt):
             self.interruption = error
         self._step("deliver", self._deliver_first)
+        if not error and self.heartbeat.is_alone():
+            self._step("paused", lambda: self.ledger.paused.end_all(stopped))
         scores: dict[str, float] = {}
         published: list[tuple[str, str]] = []
         with _best_trial(self.study, self.heartbeat) as best:

@@ -19,6 +19,7 @@ import psutil
 from optuna.trial import FrozenTrial, TrialState
 
 from rnnexp.errors import one_line
+from rnnexp.storage.optuna_store import paused_result
 from rnnexp.storage.retry import is_transient, retry_transient
 from rnnexp.storage.schema import StudyAttrs, TrialAttrs
 
@@ -124,7 +125,7 @@ def _live_beats(study: optuna.Study) -> dict[str, dict[str, Any]]:
 
 
 def stale_trials(study: optuna.Study, running: Iterable[FrozenTrial] | None = None) -> list[int]:
-    """Return the numbers of the trials that are running, but whose sweep is dead.
+    """Return the numbers of the trials that are running, not paused, but whose sweep is dead.
 
     Args:
         study: The study.
@@ -134,7 +135,9 @@ def stale_trials(study: optuna.Study, running: Iterable[FrozenTrial] | None = No
         running = study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
     alive = live_sweeps(study)
     return [
-        trial.number for trial in running if trial.user_attrs.get(TrialAttrs.SWEEP) not in alive
+        trial.number
+        for trial in running
+        if trial.user_attrs.get(TrialAttrs.SWEEP) not in alive and not paused_result(trial)
     ]
 
 

@@ -117,7 +117,7 @@ class Loop:
             _wait_for_disk_space(self.ledger.folder)
             number, reason, result = self.ledger.next_trial(self.budget, time.monotonic() - began)
             if number is None:
-                self.stopped = self.stopped or reason  # a signal's reason stays
+                self.stopped = self.stopped if self._is_stopping else reason
                 break
             if result:
                 self._finish(number, result)

@@ -18,7 +18,7 @@ class Callback(Protocol):
         """Do what no slot may wait for: called when all slots are filled."""
 
     def on_trial_end(self, number: int, result: Result) -> None:
-        """Take note of a trial that has ended."""
+        """Take note of a trial that has ended, or is paused."""
 
     def on_end(self) -> None:
         """End, after the last trial, also after an error."""

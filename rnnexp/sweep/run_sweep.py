@@ -28,6 +28,7 @@ from rnnexp.execution.composer import Composer
 from rnnexp.execution.launching import Jobs, jobs_of
 from rnnexp.execution.slots import too_few_slots
 from rnnexp.passwords import conceal, concealed_override
+from rnnexp.pausing import Pausing
 from rnnexp.report.reporter import Reporter
 from rnnexp.search.sampling import DistinctSampler
 from rnnexp.storage.mlflow_run import Run
@@ -48,11 +49,13 @@ from rnnexp.sweep.heartbeat import Heartbeat
 from rnnexp.sweep.loop import Loop, signals
 from rnnexp.sweep.loop_callbacks import Callback
 from rnnexp.sweep.outcome import SweepOutcome
+from rnnexp.sweep.paused_trials import PausedTrials
 from rnnexp.sweep.plan import SweepPlan
 from rnnexp.sweep.preflight import preflight
 from rnnexp.sweep.progress_metrics import Progress
 from rnnexp.sweep.resume import taken_name
 from rnnexp.sweep.retention import Retention
+from rnnexp.sweep.scheduler import Scheduler
 from rnnexp.sweep.settings import SweepSettings
 from rnnexp.sweep.summary import print_summary
 from rnnexp.sweep.trial_ledger import TrialLedger
@@ -111,14 +114,18 @@ def _run_study(plan: SweepPlan, composer: Composer, jobs: Jobs) -> SweepOutcome:
     with _study_run(plan, study, tracker, git, heartbeat) as run:
         if plan.resumed:
             _repair(study, tracker)
+        storage = open_storage(settings.storage)
+        scheduler = Scheduler(objective, Pausing.of(settings.pausing))
+        paused = PausedTrials(study, storage, tracker, folder, scheduler, settings.keep_paused)
         ledger = TrialLedger(
             study=study,
-            storage=open_storage(settings.storage),
+            storage=storage,
             space=plan.space,
             runs=tracker,
             study_run=run.id,
             sweep_id=heartbeat.sweep_id,
             folder=folder,
+            paused=paused,
             retries=settings.retries,
         )
         budget = _budget(plan)
@@ -240,6 +247,7 @@ def _budget_tags(settings: SweepSettings) -> dict[str, object]:
         "n_trials": settings.n_trials,
         "timeout": settings.timeout,
         "patience": settings.patience,
+        "epochs": settings.epochs,
     }
     return {f"{Tags.BUDGET}{name}": value for name, value in limits.items() if value is not None}
 
@@ -252,4 +260,5 @@ def _budget(plan: SweepPlan) -> Budget:
         timeout=settings.timeout,
         patience=settings.patience,
         min_delta=settings.min_delta,
+        epochs=settings.epochs,
     )

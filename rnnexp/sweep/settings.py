@@ -47,6 +47,9 @@ class SweepSettings:
     timeout: float | None
     trial_timeout: float | None
     patience: int | None
+    epochs: float | None
+    pausing: Mapping[str, Any] | None
+    keep_paused: int
     min_delta: float
     n_jobs: int | None
     retries: int

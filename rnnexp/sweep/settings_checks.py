@@ -3,6 +3,7 @@
 from rnnexp.errors import one_line
 from rnnexp.execution.launching import Jobs
 from rnnexp.number_ranges import COUNT, NOT_NEGATIVE, POSITIVE, UNIT, WHOLE
+from rnnexp.pausing import Pausing
 from rnnexp.storage.optuna_store import study_names
 from rnnexp.storage.registry import name_problem
 from rnnexp.storage.uris import is_in_memory, sqlite_file, write_problem
@@ -15,6 +16,7 @@ _RANGES = {
     "n_trials": COUNT,
     "n_jobs": COUNT,
     "patience": COUNT,
+    "keep_paused": COUNT,
     "retries": WHOLE,
     "timeout": POSITIVE,  # seconds
     "trial_timeout": POSITIVE,  # seconds
@@ -32,6 +34,8 @@ def settings_problems(settings: SweepSettings, jobs: Jobs) -> list[str]:
     """
     return [
         *_numbers(settings),
+        *Pausing.problems(settings.pausing),
+        *_epochs(settings),
         *keep_problems(settings.keep),
         *_storage(settings),
         *_jobs(settings, jobs),
@@ -49,6 +53,20 @@ def _numbers(settings: SweepSettings) -> list[str]:
     if settings.n_trials is None and settings.timeout is None and settings.patience is None:
         problems.append("hydra.sweeper.n_trials=null: needs a timeout or a patience, to end at all")
     return problems
+
+
+def _epochs(settings: SweepSettings) -> list[str]:
+    key, epochs = "hydra.sweeper.epochs", settings.epochs
+    if epochs is None:
+        return []
+    if POSITIVE.problems(key, epochs) or (epochs >= 1 and COUNT.problems(key, epochs)):
+        return [
+            f"{key}={epochs}: must be a number of epochs, a share below 1 of those that the study "
+            "would take without pruning, or null for no limit"
+        ]
+    if epochs < 1 and settings.n_trials is None:
+        return [f"{key}={epochs}: a share needs hydra.sweeper.n_trials; or give a number of epochs"]
+    return []
 
 
 def _storage(settings: SweepSettings) -> list[str]:

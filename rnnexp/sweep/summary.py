@@ -23,7 +23,8 @@ def print_summary(outcome: SweepOutcome) -> None:
         console.print(title, style="bold", markup=False, soft_wrap=True)
         console.print(f"  {line}", markup=False, soft_wrap=True)
 
-    counts = ", ".join(f"{outcome.counts[state]} {state.lower()}" for state in State)
+    shown = [state for state in State if state != State.PAUSED or outcome.counts[state]]
+    counts = ", ".join(f"{outcome.counts[state]} {state.lower()}" for state in shown)
     console.print(Text.assemble("\nStudy ", (outcome.study, "bold"), f": {counts}"), soft_wrap=True)
     if outcome.stopped:
         console.print(f"Stopped: {outcome.stopped}.", markup=False)

@@ -1,8 +1,9 @@
 """The ledger of a study's trials: everything that is stored of a trial, in Optuna and MLflow.
 
 ask -> signed with the sweep's id -> running -> told
-^                     |
-+--- retry, claim ----+   (the worker died, or the sweep that ran the trial)
+^                     |       |
++--- retry, claim ----+       +-> paused -> thawed, or told at the end
+      (the worker died, or the sweep that ran the trial)
 """
 
 import logging
@@ -15,7 +16,7 @@ from typing import NamedTuple, Protocol
 import optuna
 from hydra.core.override_parser.types import Quote, QuotedString
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, Trial
 
 from rnnexp.execution.job_result import Died
 from rnnexp.result import Result, State
@@ -23,12 +24,14 @@ from rnnexp.search.sampling import ask, complete, reason_to_stop
 from rnnexp.search.space import Space
 from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.locks import locked
-from rnnexp.storage.optuna_store import open_trial, stored_result, stored_trial
+from rnnexp.storage.optuna_store import open_trial, paused_result, stored_result, stored_trial
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Files, Tags, TrialAttrs
 from rnnexp.storage.trial_folder import folder_of
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.heartbeat import stale_trials
+from rnnexp.sweep.paused_trials import PausedTrials
+from rnnexp.sweep.telling import tell
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +74,7 @@ class TrialLedger:
         study_run: Id of the study's run.
         sweep_id: Id of this sweep, which signs the trials that it runs.
         folder: Hydra's folder of the sweep.
+        paused: The study's paused trials.
         retries: How often a trial whose worker died is tried again.
     """
 
@@ -81,10 +85,11 @@ class TrialLedger:
     study_run: str
     sweep_id: str
     folder: Path
+    paused: PausedTrials
     retries: int = 1
 
     def next_trial(self, budget: Budget, seconds: float) -> NextTrial:
-        """Claim a stale trial, or ask for a new one while the budget lasts.
+        """Claim a stale trial, ask for a new one, or let a paused one go on, as the budget lasts.
 
         Args:
             budget: What the study may spend.
@@ -97,9 +102,11 @@ class TrialLedger:
             number = self.claim_stale()
             if number is not None:
                 return NextTrial(number, result=self.stored_result(number))
-            if reason := self.reason_to_stop(budget, seconds):
-                return NextTrial(None, reason)
-            return NextTrial(self.ask())
+            over, reason = self.reasons_to_stop(budget, seconds)
+            if not reason:
+                return NextTrial(self.ask())
+            number = None if over else self.paused.thaw(self.sweep_id)
+            return NextTrial(number, "" if number is not None else self.paused.with_reason(reason))
 
     @retry_transient
     def ask(self) -> int:
@@ -109,7 +116,7 @@ class TrialLedger:
             The trial's number.
         """
         trial = ask(self.study, self.space)
-        self._sign(trial)
+        trial.set_user_attr(TrialAttrs.SWEEP, self.sweep_id)
         return trial.number
 
     @retry_transient
@@ -122,7 +129,7 @@ class TrialLedger:
         for number in stale_trials(self.study, self._trials.read().running):
             trial = open_trial(self.study, self.storage, number)
             complete(trial, self.space)  # the other sweep may have died while params were drawn
-            self._sign(trial)
+            trial.set_user_attr(TrialAttrs.SWEEP, self.sweep_id)
             _count_attempt(trial)
             return number
         return None
@@ -150,15 +157,19 @@ class TrialLedger:
         return True
 
     def finish(self, number: int, result: Result) -> None:
-        """Store the result of a trial that has ended, and remove its backup."""
+        """Store the result of a trial that is paused or has ended, which removes its backup."""
+        if result.state == State.PAUSED:
+            self.paused.pause(number, result)
+            return
         if isinstance(result, Died):
             self._end_run(number, result)
-        trial = _tell(self.study, self.storage, number, result)
-        (folder_of(trial, self.folder) / Files.BACKUP).unlink(missing_ok=True)
+        tell(self.study, self.storage, self.folder, number, result)
+        self.paused.ended(number, result)
 
     def stored_result(self, number: int) -> Result | None:
         """Return the result that a trial's job has stored; None if it has not."""
-        return stored_result(self._trial(number))
+        trial = self._trial(number)
+        return stored_result(trial) or paused_result(trial)
 
     def n_reported(self, number: int) -> int:
         """Return the number of epochs that a trial has reported."""
@@ -177,12 +188,13 @@ class TrialLedger:
         return [*self.overrides(trial), *(_quoted(key, text) for key, text in fixed.items())]
 
     @retry_transient
-    def reason_to_stop(self, budget: Budget, seconds: float) -> str:
-        """Return why no further trial begins; empty if one may begin."""
+    def reasons_to_stop(self, budget: Budget, seconds: float) -> tuple[str, str]:
+        """Return why nothing goes on, not even a paused trial, and why no new trial begins."""
         trials = self._trials.read()
-        if reason := budget.spent(trials.results, len(trials.running), seconds):
-            return reason
-        return reason_to_stop(self.study, self.space)
+        lengths = [len(trial.intermediate_values) for trial in trials.ranked]
+        over = budget.over(seconds, trials.epochs, lengths) or ""
+        spent = budget.spent(trials.results, len(trials.running) + len(trials.paused))
+        return over, over or spent or reason_to_stop(self.study, self.space)
 
     @cached_property
     def _trials(self) -> EndedTrials:
@@ -192,37 +204,16 @@ class TrialLedger:
     def _trial(self, number: int) -> FrozenTrial:
         return stored_trial(self.study, self.storage, number)
 
-    def _sign(self, trial: Trial) -> None:
-        trial.set_user_attr(TrialAttrs.SWEEP, self.sweep_id)
-
     def _end_run(self, number: int, result: Died) -> None:
         """End the run of a dead process, before the trial is told: a resume would repeat both."""
         trial = self._trial(number)
         tags = {Tags.STUDY: self.study.study_name, Tags.TRIAL: number}
-        run_id = trial.user_attrs.get(TrialAttrs.RUN_ID) or self.runs.find(tags, self.study_run)
-        if run_id:
+        if run_id := trial.user_attrs.get(TrialAttrs.RUN_ID) or self.runs.find(
+            tags, self.study_run
+        ):
             outbox = folder_of(trial, self.folder) / Files.OUTBOX
             outcome = {Tags.STATE: State.FAIL, Tags.REASON: result.reason}
             self.runs.end_failed(run_id, outcome, outbox, len(trial.intermediate_values))
-
-
-@retry_transient
-def _tell(study: optuna.Study, storage: BaseStorage, number: int, result: Result) -> FrozenTrial:
-    """Tell Optuna a trial's result.
-
-    Returns:
-        The trial as it was before.
-    """
-    trial = stored_trial(study, storage, number)
-    if trial.state.is_finished():
-        return trial  # Optuna was told before, but its answer was lost with the connection
-    if TrialAttrs.RESULT not in trial.user_attrs:  # the job broke before it could store it
-        running = open_trial(study, storage, number)
-        running.set_user_attr(TrialAttrs.RESULT, result.to_json())
-    # Optuna itself takes a pruned trial's last reported value, and accepts no other.
-    value = result.value if result.state == State.COMPLETE else None
-    study.tell(number, value, state=TrialState[result.state])
-    return trial
 
 
 def _quoted(key: str, text: str) -> str:

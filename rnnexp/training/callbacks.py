@@ -163,7 +163,7 @@ class ReportToStudy(keras.callbacks.Callback):
     def _is_pruned(self) -> bool:
         is_pruned = self._trial.should_prune()
         if is_pruned:
-            log.info("%s %s", self._objective.monitor, self._trial.verdict)
+            log.info("%s %s", self._objective.monitor, self._trial.verdict or self._trial.pause)
         return is_pruned
 
     @property
@@ -186,6 +186,8 @@ class ReportToStudy(keras.callbacks.Callback):
         if best is None:
             return Result(State.FAIL, reason=f"{monitor} was never a number")
         epoch, value = best
+        if pause := self._trial.pause:
+            return Result(State.PAUSED, value, epoch, reason=f"{monitor} {pause}")
         if verdict is None:
             return Result(State.COMPLETE, value, epoch)
         return Result(State.PRUNED, value, epoch, reason=f"{monitor} {verdict}")

@@ -12,10 +12,14 @@ from hydra.core.utils import JobReturn, JobStatus
 from optuna.samplers import RandomSampler
 
 from rnnexp.execution.executors import InProcessExecutor
+from rnnexp.pausing import Pausing
 from rnnexp.search.sampling import DistinctSampler
 from rnnexp.search.space import parse
 from rnnexp.storage.in_memory_tracker import MemoryTracker
+from rnnexp.storage.optuna_store import objective_of
 from rnnexp.sweep.heartbeat import Heartbeat
+from rnnexp.sweep.paused_trials import PausedTrials
+from rnnexp.sweep.scheduler import Scheduler
 from rnnexp.sweep.trial_ledger import TrialLedger
 
 GRID = ("x=choice(1,2,3)",)
@@ -65,6 +69,8 @@ def ledger_in(
     study: optuna.Study | None = None,
     arguments: Sequence[str] = GRID,
     retries: int = 1,
+    pausing: Pausing | None = None,
+    keep_paused: int = 20,
 ) -> Iterator[TrialLedger]:
     """Give a ledger of a study in memory, whose sweep is alive while the block runs."""
     space, problems = parse(arguments)
@@ -72,13 +78,16 @@ def ledger_in(
     sampler = DistinctSampler(RandomSampler(seed=0), space)
     study = study or optuna.create_study(sampler=sampler)
     with Heartbeat(study) as heartbeat:
+        storage, runs = study._storage, MemoryTracker()
+        scheduler = Scheduler(objective_of(study), pausing)
         yield TrialLedger(
             study=study,
-            storage=study._storage,
+            storage=storage,
             space=space,
-            runs=MemoryTracker(),
+            runs=runs,
             study_run="parent",
             sweep_id=heartbeat.sweep_id,
             folder=folder,
+            paused=PausedTrials(study, storage, runs, folder, scheduler, keep_paused),
             retries=retries,
         )

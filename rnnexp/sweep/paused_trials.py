@@ -1,0 +1,142 @@
+"""The paused trials of a study: stored, resumed by the scheduler, and told at the end.
+
+Optuna has no such state, so that a paused trial is RUNNING there, with the result so far as an
+attribute. Several sweeps may share a study: what is called with the lock of the sweep's folder says
+so.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import optuna
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial
+
+from rnnexp.result import Result, State
+from rnnexp.storage.ended_trials import EndedTrials
+from rnnexp.storage.locks import locked
+from rnnexp.storage.optuna_store import open_trial, paused_result, stored_trial
+from rnnexp.storage.retry import retry_transient
+from rnnexp.storage.schema import Files, Tags, TrialAttrs
+from rnnexp.storage.trial_folder import folder_of
+from rnnexp.sweep.scheduler import PausedTrial, Scheduler
+from rnnexp.sweep.telling import tell
+
+
+class PausedRuns(Protocol):
+    """The runs of trials: a `Tracker`, or a `MemoryTracker`."""
+
+    def end_paused(
+        self, run_id: str, tags: Mapping[str, object], outbox: Path, *, is_complete: bool
+    ) -> None:
+        """End the run of a paused trial that does not go on."""
+
+
+@dataclass(frozen=True)
+class PausedTrials:
+    """The paused trials of a study.
+
+    Attributes:
+        study: The study.
+        storage: The study's storage.
+        runs: The runs of trials.
+        folder: Hydra's folder of the sweep.
+        scheduler: Decides which paused trial goes on.
+        keep: The number of trials that are paused at most; the least promising are pruned.
+    """
+
+    study: optuna.Study
+    storage: BaseStorage
+    runs: PausedRuns
+    folder: Path
+    scheduler: Scheduler
+    keep: int = 20
+    _resumed: dict[int, float | None] = field(default_factory=dict)  # the study's best before
+
+    @cached_property
+    def _trials(self) -> EndedTrials:
+        return EndedTrials(self.study)
+
+    @retry_transient
+    def thaw(self, sweep_id: str) -> int | None:
+        """Let a paused trial go on, if the scheduler says so; to be called with the lock.
+
+        Args:
+            sweep_id: Id of the sweep that runs the trial.
+
+        Returns:
+            The trial's number; None if no trial goes on.
+        """
+        trials = self._trials.read()
+        chosen = self.scheduler.next([_as_paused(trial) for trial in trials.paused])
+        if chosen is None:
+            return None
+        self._resumed[chosen.number] = self._best()
+        trial = open_trial(self.study, self.storage, chosen.number)
+        stored = stored_trial(self.study, self.storage, chosen.number)
+        last = max(stored.intermediate_values, default=-1)
+        # Until the last of these writes the trial is paused; then it is stale if the sweep dies.
+        trial.set_user_attr(TrialAttrs.SLICE, last + chosen.epochs)
+        trial.set_user_attr(TrialAttrs.SWEEP, sweep_id)
+        trial.set_user_attr(TrialAttrs.PAUSED, None)
+        return chosen.number
+
+    def pause(self, number: int, result: Result) -> None:
+        """Store that a trial is paused; prune the least promising of too many paused trials."""
+        trial = retry_transient(open_trial)(self.study, self.storage, number)
+        if not trial.user_attrs.get(TrialAttrs.PAUSED):  # the job broke before it could store it
+            retry_transient(trial.set_user_attr)(TrialAttrs.PAUSED, result.to_json())
+        self.ended(number, result)
+        with locked(self.folder):
+            paused = [_as_paused(trial) for trial in self._trials.read().paused]
+            for each in self.scheduler.least_promising(paused, self.keep):
+                self._end(each, f"no more than {self.keep} paused trials are kept (keep_paused)")
+
+    def ended(self, number: int, result: Result) -> None:
+        """Let the scheduler know what a slice of a trial has brought, if the trial had one."""
+        if number in self._resumed:
+            self.scheduler.ended(self._resumed.pop(number), result.value)
+
+    def with_reason(self, reason: str) -> str:
+        """Return why no trial begins, with the reason that no paused trial goes on."""
+        return "; ".join(filter(None, [reason, self.scheduler.reason_to_stop()]))
+
+    def end_all(self, reason: str) -> None:
+        """Tell what is still paused: the study's best trial as complete, the others as pruned.
+
+        Args:
+            reason: Why no paused trial goes on.
+        """
+        with locked(self.folder):
+            for trial in self._trials.read().paused:
+                self._end(trial.number, reason)
+
+    def _end(self, number: int, reason: str) -> None:
+        trial = retry_transient(stored_trial)(self.study, self.storage, number)
+        paused = paused_result(trial)
+        if paused is None:
+            return
+        is_best = paused.value is not None and paused.value == self._best()
+        state = State.COMPLETE if is_best else State.PRUNED
+        result = replace(paused, state=state, reason=f"{paused.reason}; {reason}")
+        if run_id := trial.user_attrs.get(TrialAttrs.RUN_ID):
+            outbox = folder_of(trial, self.folder) / Files.OUTBOX
+            tags = {Tags.STATE: state, Tags.REASON: result.reason}
+            self.runs.end_paused(run_id, tags, outbox, is_complete=is_best)
+        tell(self.study, self.storage, self.folder, number, result)
+
+    def _best(self) -> float | None:
+        """Return the best value of the complete and the paused trials; None without any."""
+        trials = self._trials.read()
+        paused = [result.value for trial in trials.paused if (result := paused_result(trial))]
+        values = [*paused, trials.best.value if trials.best else None]
+        return min(values, key=trials.objective.sort_key)
+
+
+def _as_paused(trial: FrozenTrial) -> PausedTrial:
+    paused = paused_result(trial)
+    value, seconds = (paused.value, paused.seconds) if paused else (None, None)
+    return PausedTrial(trial.number, value, len(trial.intermediate_values), seconds)
