@@ -130,6 +130,11 @@ def paused_result(trial: "FrozenTrial") -> Result | None:
     return Result.from_json(stored) if stored and not trial.state.is_finished() else None
 
 
+def replaced(trials: Iterable["FrozenTrial"]) -> set[int]:
+    """Return the numbers of the trials in whose place others go on; see `TrialAttrs.REOPENS`."""
+    return {number for t in trials for number in t.user_attrs.get(TrialAttrs.REOPENS, ())}
+
+
 def best_epoch(trial: "FrozenTrial") -> int | None:
     """Return the epoch of a trial's value, from 0; None if it has none, or runs."""
     result = stored_result(trial)
@@ -149,4 +154,7 @@ def rank(trial: "FrozenTrial", objective: Objective) -> tuple[float, int]:
 
 def best_trial(study: "optuna.Study") -> "FrozenTrial | None":
     """Return the complete trial with the best value; None if no trial is complete."""
-    return next(iter(ranked(study.get_trials(deepcopy=False), objective_of(study))), None)
+    trials = study.get_trials(deepcopy=False)
+    gone = replaced(trials)
+    own = [trial for trial in trials if trial.number not in gone]
+    return next(iter(ranked(own, objective_of(study))), None)
