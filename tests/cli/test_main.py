@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from rnnexp.cli import main
 
 NAMES = (
-    "check", "compare", "confirm", "deliver", "diff", "export", "publish", "replay", "report",
+    "check", "compare", "confirm", "continue", "deliver", "diff", "export", "publish", "replay", "report",
     "studies",
 )  # fmt: skip
 
