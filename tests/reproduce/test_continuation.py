@@ -25,9 +25,7 @@ def run(swept: Ended, *arguments: str) -> Result:
     return CliRunner().invoke(main, ["continue", *arguments, "--tracking-uri", uri])
 
 
-def test_epochs_are_counted_on_from_the_best(
-    swept: Ended, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_epochs_are_counted_on_from_the_best(swept: Ended, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(swept.path)
     reader = RunReader(f"sqlite:///{swept.path}/mlflow.db")
     trials = [reader.run("s/0"), reader.run("s/1")]
