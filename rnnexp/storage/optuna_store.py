@@ -130,6 +130,11 @@ def paused_result(trial: "FrozenTrial") -> Result | None:
     return Result.from_json(stored) if stored and not trial.state.is_finished() else None
 
 
+def state_of(trial: "FrozenTrial") -> str:
+    """Return the name of a trial's state: Optuna's, but PAUSED for a paused trial."""
+    return State.PAUSED if paused_result(trial) else str(trial.state.name)
+
+
 def best_epoch(trial: "FrozenTrial") -> int | None:
     """Return the epoch of a trial's value, from 0; None if it has none, or runs."""
     result = stored_result(trial)
