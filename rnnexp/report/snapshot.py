@@ -19,6 +19,7 @@ from rnnexp.search.space import short_key
 from rnnexp.search.study_definition import searched_keys
 from rnnexp.storage.optuna_store import (
     best_epoch,
+    best_paused,
     objective_of,
     paused_result,
     ranked,
@@ -112,16 +113,9 @@ class Snapshot:
 
     @cached_property
     def best_paused(self) -> Row | None:
-        """The paused trial with the best value, if that is the best value of the study."""
-        paused = [row for row in self.rows if row.state == State.PAUSED]
-        best = min(paused, key=lambda row: self.objective.sort_key(row.best_value), default=None)
-        bar = self.best.value if self.best else None
-        is_better = (
-            best
-            and best.best_value is not None
-            and (self.objective.is_better(best.best_value, bar))
-        )
-        return best if is_better else None
+        """The best paused trial, if it is better than every complete trial."""
+        found = best_paused(self.trials, self.objective, self.best)
+        return self._row(found[0]) if found else None
 
     @cached_property
     def rows(self) -> list[Row]:

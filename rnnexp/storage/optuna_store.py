@@ -155,3 +155,21 @@ def rank(trial: "FrozenTrial", objective: Objective) -> tuple[float, int]:
 def best_trial(study: "optuna.Study") -> "FrozenTrial | None":
     """Return the complete trial with the best value; None if no trial is complete."""
     return next(iter(ranked(study.get_trials(deepcopy=False), objective_of(study))), None)
+
+
+def best_paused(
+    trials: Iterable["FrozenTrial"], objective: Objective, best: "FrozenTrial | None"
+) -> "tuple[FrozenTrial, Result] | None":
+    """Return the best paused trial and its result so far, if it is better than every complete one.
+
+    Args:
+        trials: The trials; those that are not paused are passed over.
+        objective: Which of two values is better.
+        best: The complete trial with the best value; None if no trial is complete.
+    """
+    found, value = None, best.value if best else None
+    for trial in trials:
+        result = paused_result(trial)
+        if result and objective.is_better(result.value, value):
+            found, value = (trial, result), result.value
+    return found

@@ -32,6 +32,7 @@ from rnnexp.storage.schema import Files, Metrics, TrialAttrs
 from rnnexp.sweep.heartbeat import Heartbeat
 from rnnexp.sweep.outcome import BestTrial, SweepOutcome
 from rnnexp.sweep.plan import SweepPlan
+from rnnexp.sweep.progress_metrics import log_progress
 from rnnexp.sweep.retention import Retention
 from rnnexp.sweep.trial_ledger import TrialLedger
 
@@ -85,7 +86,7 @@ class Finalizer:
             self.interruption = error
         self._step("deliver", self._deliver_first)
         if not error and self.heartbeat.is_alone():
-            self._step("paused", lambda: self.ledger.paused.end_all(stopped))
+            self._step("paused", lambda: self._end_paused(stopped))
         scores: dict[str, float] = {}
         published: list[tuple[str, str]] = []
         with _best_trial(self.study, self.heartbeat) as best:
@@ -137,6 +138,11 @@ class Finalizer:
             raise SweepError(self._unreachable)
         result: T = self.jobs.call(function, *arguments).result()
         return result
+
+    def _end_paused(self, stopped: str) -> None:
+        if EndedTrials(self.study).paused:
+            self.ledger.paused.end_all(stopped)
+            log_progress(EndedTrials(self.study), self.study_run)
 
     def _deliver_first(self) -> None:
         """Deliver what was queued, perhaps the best checkpoint, and wait for MLflow if need be."""
