@@ -136,7 +136,9 @@ def _now() -> str:
 def _claim_folder(trial: optuna.trial.Trial, study_run: str | None, hydra: HydraConf) -> None:
     """Let the folder be the trial's, and the trial know its folder."""
     folder = Path(hydra.runtime.output_dir)
-    claim(folder, Owner(trial.study.study_name, study_run, trial.number))
+    reopened: list[int] = trial.user_attrs.get(TrialAttrs.REOPENS, [])
+    first = reopened[0] if reopened else trial.number
+    claim(folder, Owner(trial.study.study_name, study_run, first))
     name = os.path.relpath(folder, hydra.sweep.dir)
     if name not in (str(trial.number), trial.user_attrs.get(TrialAttrs.FOLDER)):
         retry_transient(trial.set_user_attr)(TrialAttrs.FOLDER, name)

@@ -27,10 +27,10 @@ def slices_of(trial: FrozenTrial) -> list[tuple[datetime, datetime | None]]:
     if not stored:
         return [(trial.datetime_start, trial.datetime_complete)]
     paused = [(_time(start), _time(end)) for start, end in stored]
-    slices: list[tuple[datetime, datetime | None]] = [
-        (trial.datetime_start, paused[0][1]),  # as of other trials: from the first start
-        *paused[1:],
-    ]
+    # As of other trials, the first slice begins with the first attempt. A trial that a resume has
+    # made to go on with another's training has that one's slices, which are earlier.
+    start = min(trial.datetime_start, paused[0][0])
+    slices: list[tuple[datetime, datetime | None]] = [(start, paused[0][1]), *paused[1:]]
     # A trial that went on has written when; a trial that ended while it was paused did not go on.
     clock = trial.user_attrs.get(TrialAttrs.CLOCK)
     if clock and _time(clock["since"]) > paused[-1][1]:

@@ -23,6 +23,7 @@ from rnnexp.storage.optuna_store import (
     objective_of,
     paused_result,
     ranked,
+    replaced,
     state_of,
     stored_result,
 )
@@ -84,7 +85,7 @@ class Snapshot:
     Attributes:
         name: The study's name.
         objective: What the study optimizes.
-        trials: The study's trials by number.
+        trials: The study's trials by number, without those in whose place another goes on.
         searched: How each key is searched, in Hydra's grammar.
         script: The application, as it was started.
         overrides: The overrides of the best trial; empty if they are not known.
@@ -201,15 +202,16 @@ class Snapshot:
         All other trials are failed trials there, so that each trial keeps its number.
         """
         study = optuna.create_study(direction=self.objective.direction)
+        complete = {trial.number: trial for trial in self.complete}
         study.add_trials(
             create_trial(
                 value=trial.value,
                 params={self.labels[key]: value for key, value in trial.params.items()},
                 distributions={self.labels[key]: d for key, d in trial.distributions.items()},
             )
-            if trial.state == TrialState.COMPLETE
+            if (trial := complete.get(number))
             else create_trial(state=TrialState.FAIL)
-            for trial in self.trials
+            for number in range(self.trials[-1].number + 1 if self.trials else 0)
         )
         return study
 
@@ -234,11 +236,12 @@ def snapshot_of(
         scores: The best trial's metrics on the test part.
         ended: Why no further trial was started; empty while the sweep runs.
     """
-    attrs = study.user_attrs
+    attrs, trials = study.user_attrs, study.get_trials(deepcopy=False)
+    gone = replaced(trials)
     return Snapshot(
         name=study.study_name,
         objective=objective_of(study),
-        trials=study.get_trials(deepcopy=False),
+        trials=[trial for trial in trials if trial.number not in gone],
         searched=searched_keys(attrs.get(StudyAttrs.DEFINITION, {})),
         script=attrs.get(StudyAttrs.SCRIPT, "sweep.py"),
         overrides=overrides,

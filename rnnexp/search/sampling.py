@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from rnnexp.search.dimension import Params
 from rnnexp.search.seeded_sampler import Limits, SeededSampler, seed_of_trial
 from rnnexp.search.space import Space
-from rnnexp.storage.optuna_store import paused_result
+from rnnexp.storage.optuna_store import paused_result, replaced
 from rnnexp.trial_reader import TrialReader
 
 ATTEMPTS = 20  # draws of the sampler, at least 1
@@ -265,7 +265,8 @@ class _Stoppable:
     ) -> list[FrozenTrial]:
         """Return the same: the samplers call the method by this name."""
         stored = self._stoppable._get_trials(deepcopy, use_cache=use_cache)
-        trials = map(_paused_as_pruned, stored)
+        gone = replaced(stored)
+        trials = [_paused_as_pruned(trial) for trial in stored if trial.number not in gone]
         return [trial for trial in trials if states is None or trial.state in states]
 
 

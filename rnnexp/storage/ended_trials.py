@@ -11,6 +11,7 @@ from rnnexp.storage.optuna_store import (
     objective_of,
     paused_result,
     rank,
+    replaced,
 )
 from rnnexp.trial_reader import TrialReader
 
@@ -39,6 +40,7 @@ class EndedTrials:
         self.ranked: list[FrozenTrial] = []
         self.others: list[FrozenTrial] = []
         self.results: list[Result] = []
+        self._replaced: set[int] = set()
         self._epochs = 0  # of the trials that have ended
         self._ended: list[tuple[datetime, int]] = []  # of each result: when, and which trial
         self._reader = TrialReader(study)
@@ -72,7 +74,8 @@ class EndedTrials:
 
     def read(self) -> Self:
         """Read what has ended since the last time, and return this object."""
-        for trial in self._reader.newly_ended():
+        new = self._reader.newly_ended()
+        for trial in new:
             state = State[trial.state.name]
             self.counts[state] += 1
             self._epochs += len(trial.intermediate_values)
@@ -84,5 +87,20 @@ class EndedTrials:
             place = bisect(self._ended, ended)  # another process may have ended it earlier
             self._ended.insert(place, ended)
             self.results.insert(place, Result(state, trial.value, best_epoch(trial)))
+        for number in replaced([*new, *self._reader.unfinished]) - self._replaced:
+            self._leave_out(number)
         self.counts[State.PAUSED] = len(self.paused)
         return self
+
+    def _leave_out(self, number: int) -> None:
+        """Leave out a trial in whose place another goes on."""
+        self._replaced.add(number)
+        for trials in (self.ranked, self.others):
+            for trial in [each for each in trials if each.number == number]:
+                trials.remove(trial)
+                self.counts[State[trial.state.name]] -= 1
+                self._epochs -= len(trial.intermediate_values)
+        for place, (_, each) in enumerate(self._ended):
+            if each == number:
+                del self._ended[place], self.results[place]
+                return

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
+from rnnexp.result import State
 from rnnexp.storage.schema import Kind, Metrics, Tags
 
 
@@ -161,12 +162,12 @@ class MemoryTracker:
     def end_paused(
         self,
         run_id: str,
+        state: State,
         tags: Mapping[str, object],
         outbox: Path,  # noqa: ARG002
-        *,
-        is_complete: bool,
     ) -> None:
-        """End the run of a paused trial that does not go on."""
+        """End the run of a paused trial in another state."""
         run, _ = self.runs[run_id]
         run.log_batch(tags=tags)
-        run.status = "FINISHED" if is_complete else "KILLED"
+        statuses = {State.PRUNED: "KILLED", State.PAUSED: "SCHEDULED"}
+        run.status = statuses.get(state, "FINISHED")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from rnnexp.result import State
 from rnnexp.storage import schema
 from rnnexp.storage.mlflow_run import Run, seconds_so_far
 from rnnexp.storage.mlflow_store import MlflowStore
@@ -150,11 +151,13 @@ class Tracker(MlflowStore):
 
     @retry_transient
     def end_paused(
-        self, run_id: str, tags: Mapping[str, object], outbox: Path, *, is_complete: bool
+        self, run_id: str, state: State, tags: Mapping[str, object], outbox: Path
     ) -> None:
-        """End the run of a paused trial that does not go on, after the queued writes."""
+        """End the run of a paused trial in another state, after the queued writes."""
         run = Run(self.client(), run_id, "", outbox)
         run.log_batch(tags=tags)
-        if not is_complete:
+        if state == State.PRUNED:
             run.end_killed()
+        elif state == State.PAUSED:
+            run.end_paused()
         run.terminate()

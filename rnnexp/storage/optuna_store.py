@@ -130,6 +130,11 @@ def paused_result(trial: "FrozenTrial") -> Result | None:
     return Result.from_json(stored) if stored and not trial.state.is_finished() else None
 
 
+def replaced(trials: Iterable["FrozenTrial"]) -> set[int]:
+    """Return the numbers of the trials in whose place others go on; see `TrialAttrs.REOPENS`."""
+    return {number for t in trials for number in t.user_attrs.get(TrialAttrs.REOPENS, ())}
+
+
 def state_of(trial: "FrozenTrial") -> str:
     """Return the name of a trial's state: Optuna's, but PAUSED for a paused trial."""
     return State.PAUSED if paused_result(trial) else str(trial.state.name)
@@ -154,7 +159,10 @@ def rank(trial: "FrozenTrial", objective: Objective) -> tuple[float, int]:
 
 def best_trial(study: "optuna.Study") -> "FrozenTrial | None":
     """Return the complete trial with the best value; None if no trial is complete."""
-    return next(iter(ranked(study.get_trials(deepcopy=False), objective_of(study))), None)
+    trials = study.get_trials(deepcopy=False)
+    gone = replaced(trials)
+    own = [trial for trial in trials if trial.number not in gone]
+    return next(iter(ranked(own, objective_of(study))), None)
 
 
 def best_paused(

@@ -24,6 +24,7 @@ class StudyAttrs:
     MODEL_NAME = "registered_model_name"  # the name in MLflow's registry; None for none
     FOLDER = "folder"  # Hydra's folder of the sweep
     SCRIPT = "script"  # the application, as it was started
+    BUDGET = "budget"  # of the sweep that has ended the study's paused trials
     GIT = "git:"  # prefix, before a sweep's id: the application's commit, as `Git.state`
     HEARTBEAT = "heartbeat:"  # prefix, before a sweep's id
 
@@ -40,6 +41,7 @@ class TrialAttrs:
     RESULT = "result"  # the `Result`, as JSON
     PAUSED = "paused"  # the `Result` of a paused trial, as JSON; None after the trial went on
     SLICE = "slice"  # of a trial that went on: the epoch after which the trial may pause again
+    REOPENS = "reopens"  # of a trial that a resume made: the earlier trials that it goes on from
     SLICES = "slices"  # of a trial that was paused: start and end of its slices, as ISO times
 
 

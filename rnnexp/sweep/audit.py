@@ -14,7 +14,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from optuna.trial import FrozenTrial
 
 from rnnexp.result import State
-from rnnexp.storage.optuna_store import state_of
+from rnnexp.storage.optuna_store import replaced, state_of
 from rnnexp.storage.outbox import deliver_all
 from rnnexp.storage.refused_writes import refused_files
 from rnnexp.storage.schema import Artifacts, Files, Kind, Metrics, StudyAttrs, Tags, TrialAttrs
@@ -97,7 +97,11 @@ def _of_trials(study: optuna.Study, client: MlflowClient) -> Iterator[Difference
             runs.setdefault(int(run.data.tags[Tags.TRIAL]), []).append(run)
     folder = Path(study.user_attrs[StudyAttrs.FOLDER])
     stale = set(stale_trials(study))
-    for trial in study.get_trials(deepcopy=False):
+    trials = study.get_trials(deepcopy=False)
+    gone = replaced(trials)  # each has left its run and its folder to the trial in its place
+    for trial in trials:
+        if trial.number in gone:
+            continue
         if trial.number in stale:
             yield Difference(
                 f"trial {trial.number} is running, but its sweep is dead: a resume retries it"
@@ -124,7 +128,8 @@ def _files(trial: FrozenTrial, folder: Path, runs: Sequence[Run]) -> Iterator[Di
     if (folder / Files.OUTBOX).exists():
         yield Difference(f"{name} has queued writes to MLflow", partial(deliver_all, folder))
     backup, has_ended = folder / Files.BACKUP, trial.state.is_finished()
-    if has_ended and backup.exists():
+    # A trial that was paused when the study ended has a backup for a resume.
+    if has_ended and backup.exists() and not trial.user_attrs.get(TrialAttrs.PAUSED):
         remove = partial(backup.unlink, missing_ok=True)
         yield Difference(f"{name} has ended, but its backup is there", remove)
     # Only a training of this project is backed up, not an application of one's own.

@@ -152,15 +152,16 @@ def _head(trials: EndedTrials, budget: Budget, seconds: float, before: int) -> T
 
 
 def _rows(trials: EndedTrials) -> Table:
-    """Return a row for the best trial, for a better one that is paused, and for each that runs."""
+    """Return a row for the best trial, complete or paused, and a row for each that runs."""
     rows = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("", "trial", "epoch", "value", "params"):
         rows.add_column(title, justify="left" if title in ("", "params") else "right")
-    if best := trials.best:
-        rows.add_row("[bold]best[/]", *_cells(best, best_epoch(best), best.value))
     if paused := trials.best_paused:
         trial, result = paused
-        rows.add_row("[magenta]paused[/]", *_cells(trial, result.best_epoch, result.value))
+        title = "[bold]best[/], [magenta]paused[/]"
+        rows.add_row(title, *_cells(trial, result.best_epoch, result.value))
+    elif best := trials.best:
+        rows.add_row("[bold]best[/]", *_cells(best, best_epoch(best), best.value))
     for trial in trials.running:
         epoch = trial.last_step
         value = None if epoch is None else trial.intermediate_values[epoch]

@@ -86,7 +86,7 @@ class Finalizer:
             self.interruption = error
         self._step("deliver", self._deliver_first)
         if not error and self.heartbeat.is_alone():
-            self._step("paused", lambda: self._end_paused(stopped))
+            self._step("paused", lambda: _end_paused(self.ledger, self.study_run, stopped))
         scores: dict[str, float] = {}
         published: list[tuple[str, str]] = []
         with _best_trial(self.study, self.heartbeat) as best:
@@ -138,11 +138,6 @@ class Finalizer:
             raise SweepError(self._unreachable)
         result: T = self.jobs.call(function, *arguments).result()
         return result
-
-    def _end_paused(self, stopped: str) -> None:
-        if EndedTrials(self.study).paused:
-            self.ledger.paused.end_all(stopped)
-            log_progress(EndedTrials(self.study), self.study_run)
 
     def _deliver_first(self) -> None:
         """Deliver what was queued, perhaps the best checkpoint, and wait for MLflow if need be."""
@@ -197,6 +192,14 @@ class Finalizer:
         found = {"name": "optuna", "best_params": params, Metrics.BEST_VALUE: best.value}
         self.ledger.folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(OmegaConf.create(found), self.ledger.folder / Files.RESULTS)
+
+
+def _end_paused(ledger: TrialLedger, study_run: Run, stopped: str) -> None:
+    trials = EndedTrials(ledger.study)
+    has_paused = bool(trials.paused)
+    ledger.paused.end_all(stopped)
+    if has_paused:  # the counts on the study's run are those of the loop's end
+        log_progress(trials.read(), study_run)
 
 
 def _n_trials(plan: SweepPlan, study: optuna.Study) -> int | None:

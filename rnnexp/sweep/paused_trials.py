@@ -5,6 +5,7 @@ attribute. Several sweeps may share a study: what is called with the lock of the
 so.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,14 +14,14 @@ from typing import Protocol
 
 import optuna
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rnnexp.result import Result, State
 from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.locks import locked
-from rnnexp.storage.optuna_store import open_trial, paused_result, stored_trial
+from rnnexp.storage.optuna_store import open_trial, paused_result, replaced, stored_trial
 from rnnexp.storage.retry import retry_transient
-from rnnexp.storage.schema import Files, Tags, TrialAttrs
+from rnnexp.storage.schema import Files, StudyAttrs, Tags, TrialAttrs
 from rnnexp.storage.trial_folder import folder_of
 from rnnexp.sweep.scheduler import PausedTrial, Scheduler
 from rnnexp.sweep.telling import tell
@@ -30,9 +31,9 @@ class PausedRuns(Protocol):
     """The runs of trials: a `Tracker`, or a `MemoryTracker`."""
 
     def end_paused(
-        self, run_id: str, tags: Mapping[str, object], outbox: Path, *, is_complete: bool
+        self, run_id: str, state: State, tags: Mapping[str, object], outbox: Path
     ) -> None:
-        """End the run of a paused trial that does not go on."""
+        """End the run of a paused trial in another state."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class PausedTrials:
         folder: Hydra's folder of the sweep.
         scheduler: Decides which paused trial goes on.
         keep: The number of trials that are paused at most; the least promising are pruned.
+        budget: The limits of the sweep by name, stored with the study when it ends.
     """
 
     study: optuna.Study
@@ -54,6 +56,7 @@ class PausedTrials:
     folder: Path
     scheduler: Scheduler
     keep: int = 20
+    budget: Mapping[str, float | None] = field(default_factory=dict)
     _resumed: dict[int, float | None] = field(default_factory=dict)  # the study's best before
 
     @cached_property
@@ -93,7 +96,8 @@ class PausedTrials:
         with locked(self.folder):
             paused = [_as_paused(trial) for trial in self._trials.read().paused]
             for each in self.scheduler.least_promising(paused, self.keep):
-                self._end(each, f"no more than {self.keep} paused trials are kept (keep_paused)")
+                reason = f"no more than {self.keep} paused trials are kept (keep_paused)"
+                self._end(each, reason, for_good=True)
 
     def ended(self, number: int, result: Result) -> None:
         """Let the scheduler know what a slice of a trial has brought, if the trial had one."""
@@ -107,14 +111,39 @@ class PausedTrials:
     def end_all(self, reason: str) -> None:
         """Tell what is still paused: the study's best trial as complete, the others as pruned.
 
+        Their backups stay for a resume with another budget, see `reopen`.
+
         Args:
             reason: Why no paused trial goes on.
         """
         with locked(self.folder):
+            retry_transient(self.study.set_user_attr)(StudyAttrs.BUDGET, dict(self.budget))
             for trial in self._trials.read().paused:
-                self._end(trial.number, reason)
+                self._end(trial.number, reason, for_good=False)
 
-    def _end(self, number: int, reason: str) -> None:
+    def reopen(self) -> None:
+        """Pause the trials again that were paused when the study ended, for a resume.
+
+        Optuna changes no trial that has ended. So a new trial, with the same params, values, run
+        and folder, goes on in the place of the old one.
+        """
+        with locked(self.folder):
+            trials = retry_transient(self.study.get_trials)(deepcopy=False)
+            gone = replaced(trials)
+            for old in trials:
+                paused = old.user_attrs.get(TrialAttrs.PAUSED)
+                if old.state.is_finished() and paused and old.number not in gone:
+                    retry_transient(self.study.add_trial)(_again(old, self.folder))
+            for trial in self._trials.read().paused:
+                self._end_run(trial, State.PAUSED, trial.user_attrs[TrialAttrs.PAUSED]["reason"])
+
+    def _end_run(self, trial: FrozenTrial, state: State, reason: str) -> None:
+        if run_id := trial.user_attrs.get(TrialAttrs.RUN_ID):
+            tags = {Tags.TRIAL: trial.number, Tags.STATE: state, Tags.REASON: reason}
+            outbox = folder_of(trial, self.folder) / Files.OUTBOX
+            self.runs.end_paused(run_id, state, tags, outbox)
+
+    def _end(self, number: int, reason: str, *, for_good: bool) -> None:
         trial = retry_transient(stored_trial)(self.study, self.storage, number)
         paused = paused_result(trial)
         if paused is None:
@@ -122,11 +151,11 @@ class PausedTrials:
         is_best = paused.value is not None and paused.value == self._best()
         state = State.COMPLETE if is_best else State.PRUNED
         result = replace(paused, state=state, reason=f"{paused.reason}; {reason}")
-        if run_id := trial.user_attrs.get(TrialAttrs.RUN_ID):
-            outbox = folder_of(trial, self.folder) / Files.OUTBOX
-            tags = {Tags.STATE: state, Tags.REASON: result.reason}
-            self.runs.end_paused(run_id, tags, outbox, is_complete=is_best)
-        tell(self.study, self.storage, self.folder, number, result)
+        self._end_run(trial, state, result.reason)
+        if for_good:
+            running = retry_transient(open_trial)(self.study, self.storage, number)
+            retry_transient(running.set_user_attr)(TrialAttrs.PAUSED, None)
+        tell(self.study, self.storage, self.folder, number, result, keep_backup=not for_good)
 
     def _best(self) -> float | None:
         """Return the best value of the complete and the paused trials; None without any."""
@@ -134,6 +163,21 @@ class PausedTrials:
         paused = [result.value for trial in trials.paused if (result := paused_result(trial))]
         values = [*paused, trials.best.value if trials.best else None]
         return min(values, key=trials.objective.sort_key)
+
+
+def _again(old: FrozenTrial, folder: Path) -> FrozenTrial:
+    attrs = {name: value for name, value in old.user_attrs.items() if name != TrialAttrs.RESULT}
+    return create_trial(
+        state=TrialState.RUNNING,
+        params=old.params,
+        distributions=old.distributions,
+        intermediate_values=old.intermediate_values,
+        user_attrs=attrs
+        | {
+            TrialAttrs.REOPENS: [*attrs.get(TrialAttrs.REOPENS, []), old.number],
+            TrialAttrs.FOLDER: os.path.relpath(folder_of(old, folder), folder),
+        },
+    )
 
 
 def _as_paused(trial: FrozenTrial) -> PausedTrial:

@@ -64,6 +64,16 @@ def resume_problems(
     return [f"{where}: the study is another one: {text}" for text in found]
 
 
+def has_other_budget(settings: SweepSettings, study: optuna.Study) -> bool:
+    """Return whether a resume may spend more than the sweep that ended the study could.
+
+    A timeout begins anew with each sweep.
+    """
+    return (
+        settings.timeout is not None or study.user_attrs.get(StudyAttrs.BUDGET) != settings.limits
+    )
+
+
 def run_problems(settings: SweepSettings, study: optuna.Study) -> list[str]:
     """Return why the run of a study can't go on in MLflow, whose store works; empty if it can."""
     run_id = study.user_attrs.get(StudyAttrs.RUN_ID)

@@ -32,8 +32,9 @@ def trials_to_clear(
 ) -> list[tuple[FrozenTrial, str]]:
     """Return the trials whose checkpoints are deleted.
 
-    A trial that is running, or was interrupted and can be resumed, keeps its checkpoint. A deletion
-    is never regretted: trials that are yet to come can't make a trial better.
+    A trial that is running, paused, or was interrupted and can be resumed, keeps its checkpoint,
+    and so does a trial that was paused when the study ended, as long as any trial keeps its own.
+    A deletion is never regretted: trials that are yet to come can't make a trial better.
 
     Args:
         trials: The trials of a study.
@@ -51,7 +52,9 @@ def trials_to_clear(
     rule = f"hydra.sweeper.keep={keep}: "
     found = []
     for trial in trials.others:
-        if trial.number not in cleared:
+        if trial.number not in cleared and (
+            keep == NONE or not trial.user_attrs.get(TrialAttrs.PAUSED)
+        ):
             how = "was pruned" if trial.state == TrialState.PRUNED else "failed"
             found.append((trial, f"{rule}only complete trials can keep theirs, this one {how}"))
     n_kept = keep if isinstance(keep, int) else int(not is_over)

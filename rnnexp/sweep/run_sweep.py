@@ -53,7 +53,7 @@ from rnnexp.sweep.paused_trials import PausedTrials
 from rnnexp.sweep.plan import SweepPlan
 from rnnexp.sweep.preflight import preflight
 from rnnexp.sweep.progress_metrics import Progress
-from rnnexp.sweep.resume import taken_name
+from rnnexp.sweep.resume import has_other_budget, taken_name
 from rnnexp.sweep.retention import Retention
 from rnnexp.sweep.scheduler import Scheduler
 from rnnexp.sweep.settings import SweepSettings
@@ -116,7 +116,9 @@ def _run_study(plan: SweepPlan, composer: Composer, jobs: Jobs) -> SweepOutcome:
             _repair(study, tracker)
         storage = open_storage(settings.storage)
         scheduler = Scheduler(objective, Pausing.of(settings.pausing))
-        paused = PausedTrials(study, storage, tracker, folder, scheduler, settings.keep_paused)
+        paused = PausedTrials(
+            study, storage, tracker, folder, scheduler, settings.keep_paused, settings.limits
+        )
         ledger = TrialLedger(
             study=study,
             storage=storage,
@@ -128,6 +130,8 @@ def _run_study(plan: SweepPlan, composer: Composer, jobs: Jobs) -> SweepOutcome:
             paused=paused,
             retries=settings.retries,
         )
+        if plan.resumed and has_other_budget(settings, study):
+            paused.reopen()
         budget = _budget(plan)
         retention = Retention(study, settings.keep, settings.checkpoints, run, folder)
         reporter = Reporter(study, folder, tracker, run, ledger.overrides)
@@ -243,12 +247,7 @@ def _params(plan: SweepPlan) -> dict[str, object]:
 
 def _budget_tags(settings: SweepSettings) -> dict[str, object]:
     # Tags, since a resume may change the budget, and params can't be changed.
-    limits = {
-        "n_trials": settings.n_trials,
-        "timeout": settings.timeout,
-        "patience": settings.patience,
-        "epochs": settings.epochs,
-    }
+    limits = settings.limits
     return {f"{Tags.BUDGET}{name}": value for name, value in limits.items() if value is not None}
 
 

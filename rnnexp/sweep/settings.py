@@ -92,6 +92,13 @@ class SweepSettings:
             subdir=str(config.hydra.sweep._get_node("subdir")._value()),
         )
 
+    @property
+    def limits(self) -> dict[str, float | None]:
+        """The limits of the budget by name, each None for no limit."""
+        names = ("n_trials", "timeout", "patience", "epochs")
+        limits: dict[str, float | None] = {name: getattr(self, name) for name in names}
+        return limits | {"max_slices": (self.pausing or {}).get("max_slices")}
+
     def tracker(self) -> "Tracker":
         """Make the tracker of the sweep's MLflow store."""
         from rnnexp.storage.mlflow_tracker import Tracker

@@ -14,7 +14,13 @@ from rnnexp.storage.trial_folder import folder_of
 
 
 def tell(
-    study: optuna.Study, storage: BaseStorage, folder: Path, number: int, result: Result
+    study: optuna.Study,
+    storage: BaseStorage,
+    folder: Path,
+    number: int,
+    result: Result,
+    *,
+    keep_backup: bool = False,
 ) -> None:
     """Store the result of a trial, and remove the trial's backup.
 
@@ -24,9 +30,11 @@ def tell(
         folder: Hydra's folder of the sweep.
         number: The trial's number.
         result: The result: complete, pruned or failed.
+        keep_backup: Whether the backup stays, since a resume may let the trial go on.
     """
     trial = _tell(study, storage, number, result)
-    (folder_of(trial, folder) / Files.BACKUP).unlink(missing_ok=True)
+    if not keep_backup:
+        (folder_of(trial, folder) / Files.BACKUP).unlink(missing_ok=True)
 
 
 @retry_transient

@@ -208,9 +208,8 @@ class TrialLedger:
         """End the run of a dead process, before the trial is told: a resume would repeat both."""
         trial = self._trial(number)
         tags = {Tags.STUDY: self.study.study_name, Tags.TRIAL: number}
-        if run_id := trial.user_attrs.get(TrialAttrs.RUN_ID) or self.runs.find(
-            tags, self.study_run
-        ):
+        run_id = trial.user_attrs.get(TrialAttrs.RUN_ID) or self.runs.find(tags, self.study_run)
+        if run_id:
             outbox = folder_of(trial, self.folder) / Files.OUTBOX
             outcome = {Tags.STATE: State.FAIL, Tags.REASON: result.reason}
             self.runs.end_failed(run_id, outcome, outbox, len(trial.intermediate_values))
