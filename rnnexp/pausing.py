@@ -21,13 +21,16 @@ class Pausing:
         patience: The number of epochs in a row without an improvement of the trial's own best after
             which the trial pauses, also if it is the best of the study; None for no such limit, so
             that the pruner alone decides.
+        first: The number of epochs after which a new trial pauses in any case, so that no trial
+            holds its slot while others wait for their first; None for no such limit.
         epochs: The least number of epochs for which a paused trial goes on.
         seconds: The least time for which a paused trial goes on, since starting takes time, too.
         max_slices: The study ends when paused trials went on this number of times in a row without
             an improvement of the study's best.
     """
 
-    patience: int | None = 2
+    patience: int | None = 1
+    first: int | None = 6
     epochs: int = 2
     seconds: float = 2.0
     max_slices: int = 5
@@ -53,28 +56,31 @@ class Pausing:
         ]
         for name, value in settings.items():
             allowed = POSITIVE if name == "seconds" else COUNT
-            if name in known and not (name == "patience" and value is None):
+            if name in known and not (value is None and name in ("patience", "first")):
                 problems += allowed.problems(f"{key}.{name}", value)
         return problems
 
-    def reason(self, values: Mapping[int, float], objective: Objective) -> str | None:
+    def reason(
+        self, values: Mapping[int, float], objective: Objective, *, is_new: bool
+    ) -> str | None:
         """Return why a trial pauses, though the pruner would let it go on; None if it goes on.
 
         Args:
             values: The values that the trial has reported, by epoch.
             objective: Which of two values is better.
+            is_new: Whether the trial has not been paused before.
         """
-        if self.patience is None or not values:
+        if not values:
             return None
+        at = f"paused at epoch {max(values)}"
         best = objective.best(values)
-        epochs = sorted(values)
-        since = len(epochs) if best is None else len([e for e in epochs if e > best[0]])
-        if since < self.patience:
-            return None
-        return (
-            f"paused at epoch {epochs[-1]}: no improvement "
-            f"{_in_the_last(self.patience)} (pausing.patience={self.patience})"
-        )
+        since = sum(best is None or epoch > best[0] for epoch in values)
+        if self.patience is not None and since >= self.patience:
+            last = _in_the_last(self.patience)
+            return f"{at}: no improvement {last} (pausing.patience={self.patience})"
+        if is_new and self.first is not None and len(values) >= self.first:
+            return f"{at}: its first {self.first} epochs are over (pausing.first={self.first})"
+        return None
 
 
 def _in_the_last(epochs: int) -> str:

@@ -64,6 +64,10 @@ class LazyGroup(click.Group):
         "diff": ("rnnexp.cli.diff:diff", "Show only what differs between two runs."),
         "report": ("rnnexp.cli.report:report", "Write the report of a study again."),
         "replay": ("rnnexp.cli.replay:replay", "Train a run again and compare the results."),
+        "continue": (
+            "rnnexp.cli.continue_run:continue_run",
+            "Train a run for more epochs, from its best epoch on.",
+        ),
         "confirm": (
             "rnnexp.cli.confirm:confirm",
             "Train the best trials of a study again with new seeds.",

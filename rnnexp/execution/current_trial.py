@@ -178,7 +178,7 @@ class StudyTrial:
             self.pause = str(verdict).replace("pruned", "paused", 1)
         else:
             objective = objective_of(self._trial.study)
-            self.pause = self._pausing.reason(self.reported, objective)
+            self.pause = self._pausing.reason(self.reported, objective, is_new=self._until < 0)
         return is_weak or self.pause is not None
 
     def _verdict(self) -> "Verdict | None":

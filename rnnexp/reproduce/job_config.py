@@ -37,6 +37,12 @@ def threads_of(reader: RunReader, run: Run) -> int:
     return int(environment["threads"])
 
 
+def worker_with(threads: int) -> DictConfig:
+    """Return the ``_target_`` of an executor: a worker with a number of threads."""
+    target = "rnnexp.execution.executors.WorkerExecutor"
+    return OmegaConf.create({"_target_": target, "threads": threads})
+
+
 def job_config(reader: RunReader, run: Run) -> DictConfig:
     """Return the config of a run for a new job, with the job's output folder in place of the run's.
 

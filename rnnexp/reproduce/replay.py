@@ -7,10 +7,10 @@ from datetime import datetime
 from pathlib import Path
 
 from mlflow.entities import Run
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from rnnexp.errors import SweepError
-from rnnexp.reproduce.job_config import job_config, threads_of
+from rnnexp.reproduce.job_config import job_config, threads_of, worker_with
 from rnnexp.reproduce.retrain import Training, retrain
 from rnnexp.result import State
 from rnnexp.storage.run_reader import RunReader
@@ -106,7 +106,7 @@ def replay(reader: RunReader, original: Run, executor: DictConfig | None = None)
     """
     run_id = original.info.run_id
     if executor is None:
-        executor = _worker(threads_of(reader, original))
+        executor = worker_with(threads_of(reader, original))
     name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}-replay-{run_id[:8]}"
     training = Training(
         original,
@@ -124,11 +124,6 @@ def replay(reader: RunReader, original: Run, executor: DictConfig | None = None)
     first, second = _curves(reader, original), _curves(reader, replayed)
     epochs = _epochs(first), _epochs(second)
     return Replay(original, replayed, difference(first, second), epochs)
-
-
-def _worker(threads: int) -> DictConfig:
-    target = "rnnexp.execution.executors.WorkerExecutor"
-    return OmegaConf.create({"_target_": target, "threads": threads})
 
 
 def notes(reader: RunReader, run: Run) -> Iterator[str]:

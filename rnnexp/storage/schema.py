@@ -52,6 +52,7 @@ class Kind(StrEnum):
     TRIAL = "trial"
     RUN = "run"  # a single run, without a study
     REPLAY = "replay"
+    CONTINUATION = "continuation"
     CONFIRMATION = "confirmation"
 
 

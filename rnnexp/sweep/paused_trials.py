@@ -57,7 +57,8 @@ class PausedTrials:
     scheduler: Scheduler
     keep: int = 20
     budget: Mapping[str, float | None] = field(default_factory=dict)
-    _resumed: dict[int, float | None] = field(default_factory=dict)  # the study's best before
+    # By the number of a trial that went on, its best value and the study's before.
+    _before: dict[int, tuple[float | None, float | None]] = field(default_factory=dict)
 
     @cached_property
     def _trials(self) -> EndedTrials:
@@ -77,9 +78,10 @@ class PausedTrials:
         chosen = self.scheduler.next([_as_paused(trial) for trial in trials.paused])
         if chosen is None:
             return None
-        self._resumed[chosen.number] = self._best()
         trial = open_trial(self.study, self.storage, chosen.number)
         stored = stored_trial(self.study, self.storage, chosen.number)
+        before = paused_result(stored)
+        self._before[chosen.number] = before.value if before else None, self._best()
         last = max(stored.intermediate_values, default=-1)
         # Until the last of these writes the trial is paused; then it is stale if the sweep dies.
         trial.set_user_attr(TrialAttrs.SLICE, last + chosen.epochs)
@@ -101,8 +103,8 @@ class PausedTrials:
 
     def ended(self, number: int, result: Result) -> None:
         """Let the scheduler know what a slice of a trial has brought, if the trial had one."""
-        if number in self._resumed:
-            self.scheduler.ended(self._resumed.pop(number), result.value)
+        if number in self._before:
+            self.scheduler.ended(result.value, *self._before.pop(number))
 
     def with_reason(self, reason: str) -> str:
         """Return why no trial begins, with the reason that no paused trial goes on."""
@@ -182,5 +184,4 @@ def _again(old: FrozenTrial, folder: Path) -> FrozenTrial:
 
 def _as_paused(trial: FrozenTrial) -> PausedTrial:
     paused = paused_result(trial)
-    value, seconds = (paused.value, paused.seconds) if paused else (None, None)
-    return PausedTrial(trial.number, value, len(trial.intermediate_values), seconds)
+    return PausedTrial(trial.number, trial.intermediate_values, paused.seconds if paused else None)

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from rnnexp.cli import main
 
 NAMES = (
-    "check", "compare", "confirm", "deliver", "diff", "export", "publish", "replay", "report",
-    "studies",
+    "check", "compare", "confirm", "continue", "deliver", "diff", "export", "publish", "replay",
+    "report", "studies",
 )  # fmt: skip
 
 

@@ -1,0 +1,74 @@
+"""The rule by which a trial is paused, and its settings."""
+
+from math import nan
+
+import pytest
+
+from rnnexp.objective import Objective
+from rnnexp.pausing import Pausing
+
+LOSS, ACCURACY = Objective("val_loss", "min"), Objective("val_accuracy", "max")
+
+
+@pytest.mark.parametrize(
+    ("patience", "values", "objective", "epochs"),
+    [
+        (2, [1.0], LOSS, None),
+        (2, [1.0, 0.9, 0.95], LOSS, None),
+        (2, [1.0, 0.9, 0.95, 0.9], LOSS, 2),  # as good is no improvement
+        (2, [1.0, 0.9, 0.95, 0.8], LOSS, None),
+        (1, [1.0, 1.1], LOSS, 1),
+        (1, [1.0, 1.1], ACCURACY, None),
+        (1, [1.0, 0.9], ACCURACY, 1),
+        (2, [nan, nan], LOSS, 2),
+        (2, [nan, 1.0, nan], LOSS, None),
+        (None, [1.0, 2.0, 3.0, 4.0], LOSS, None),
+        (1, [], LOSS, None),
+    ],
+)
+def test_when_a_trial_pauses(
+    patience: int | None, values: list[float], objective: Objective, epochs: int | None
+) -> None:
+    pausing = Pausing(patience=patience, first=None)
+    reason = pausing.reason(dict(enumerate(values)), objective, is_new=True)
+    if epochs is None:
+        assert reason is None
+        return
+    last = "in the last epoch" if epochs == 1 else f"in the last {epochs} epochs"
+    at = f"paused at epoch {len(values) - 1}"
+    assert reason == f"{at}: no improvement {last} (pausing.patience={patience})"
+
+
+@pytest.mark.parametrize(
+    ("epochs", "is_new", "pauses"), [(2, True, False), (3, True, True), (3, False, False)]
+)
+def test_a_new_trial_pauses_after_its_first_epochs(epochs: int, is_new: bool, pauses: bool) -> None:
+    values = {epoch: 1.0 / (epoch + 1) for epoch in range(epochs)}
+    reason = Pausing(first=3).reason(values, LOSS, is_new=is_new)
+    expected = "paused at epoch 2: its first 3 epochs are over (pausing.first=3)"
+    assert reason == (expected if pauses else None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        (None, None),
+        ({}, None),
+        ({"patience": None, "first": None, "epochs": 3, "seconds": 0.5, "max_slices": 9}, None),
+        (
+            True,
+            "hydra.sweeper.pausing=True: give its settings, or null to prune weak trials for good",
+        ),
+        ({"patience": 0}, "hydra.sweeper.pausing.patience=0: must be a whole number, at least 1"),
+        ({"first": 0}, "hydra.sweeper.pausing.first=0: must be a whole number, at least 1"),
+        ({"epochs": None}, "hydra.sweeper.pausing.epochs=None: must be a whole number, at least 1"),
+        ({"seconds": 0}, "hydra.sweeper.pausing.seconds=0: must be a number, more than 0"),
+        (
+            {"patient": 1},
+            "hydra.sweeper.pausing.patient: there is no such setting; there are patience, first, "
+            "epochs, seconds, max_slices",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_the_settings(settings: object, problem: str | None) -> None:
+    assert Pausing.problems(settings) == ([] if problem is None else [problem])
