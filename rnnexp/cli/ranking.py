@@ -26,7 +26,13 @@ from rnnexp.identity import differing as differing_identities
 from rnnexp.storage.run_reader import identity_in, objective_of
 from rnnexp.storage.schema import Metrics, Tags
 
-_STYLES = {"PRUNED": "yellow", "FAIL": "red", "RUNNING": "cyan", "INTERRUPTED": "red"}
+_STYLES = {
+    "PRUNED": "yellow",
+    "FAIL": "red",
+    "PAUSED": "magenta",
+    "RUNNING": "cyan",
+    "INTERRUPTED": "red",
+}
 
 
 def show_ranking(

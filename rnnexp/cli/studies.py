@@ -13,7 +13,8 @@ from rnnexp.storage.schema import Metrics, Tags, run_problem
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-_STATES = ("complete", "pruned", "fail")
+_STATES = ("complete", "pruned", "fail", "paused")
+_IF_ANY = "paused"  # a column that is shown where a study has such trials
 _SCHEMA = "schema"  # JSON key
 _UNREADABLE = {  # results of a study of another schema version
     Metrics.SECONDS: None,
@@ -86,12 +87,13 @@ def _show(rows: list[dict[str, Any]]) -> None:
     began = [datetime.fromisoformat(row["began"]).astimezone() for row in rows]
     best_values = format_column(row[Metrics.BEST_VALUE] for row in rows)
     tests = dict.fromkeys(name for row in rows for name in row["test"])
+    states = [s for s in _STATES if s != _IF_ANY or any(row["trials"][s] for row in rows)]
     print_table(
         [
             column(Tags.STUDY, left=True),
             Column("when", [f"{moment:%Y-%m-%d %H:%M}" for moment in began]),
             Column(Tags.STATE, [_state(row) for row in rows], left=True),
-            *(Column(s, [format_value(row["trials"][s]) for row in rows]) for s in _STATES),
+            *(Column(s, [format_value(row["trials"][s]) for row in rows]) for s in states),
             column(Tags.OBJECTIVE, left=True),
             Column(Metrics.BEST_VALUE, best_values),
             column(Metrics.BEST_TRIAL),

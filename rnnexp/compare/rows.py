@@ -104,20 +104,21 @@ def columns_of(row: Row) -> list[str]:
 
 
 def ranked(rows: Iterable[Row], objective: Objective | None) -> list[Row]:
-    """Return completed trials first, the best of them first, then pruned ones, then all others.
+    """Return completed trials first, the best first, then paused, pruned and all other ones.
 
     Args:
         rows: The trials.
         objective: The rule by which trials of the same state are ordered; None to order them by
             their numbers.
     """
-    states = [str(state) for state in (State.COMPLETE, State.PRUNED, State.FAIL)]
+    order = (State.COMPLETE, State.PAUSED, State.PRUNED, State.FAIL)
+    states = [str(state) for state in order]
 
     def key(row: Row) -> tuple[int, float, int]:
         state, trial = row[Tags.STATE], row[Tags.TRIAL]
         place = states.index(str(state)) if state in states else len(states)
-        order = objective.sort_key(_best_value(row)) if objective else 0.0
-        return place, order, trial if isinstance(trial, int) else -1
+        value = objective.sort_key(_best_value(row)) if objective else 0.0
+        return place, value, trial if isinstance(trial, int) else -1
 
     return sorted(rows, key=key)
 

@@ -5,15 +5,17 @@ from collections.abc import Sequence
 from html import escape
 from textwrap import shorten
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from rnnexp.formatting import format_exact, format_seconds, format_value
 from rnnexp.report.plots import Plot
-from rnnexp.report.snapshot import ENDED, Row, Snapshot
+from rnnexp.report.snapshot import STATES, Row, Snapshot
+from rnnexp.result import State
 from rnnexp.storage.schema import Artifacts, Metrics, Tags
 
 LONGEST = 5000  # characters of a note, which MLflow stores as a tag
 REASON = 80  # characters of a reason in the table; the trial's run has all of it
+ALWAYS = (State.COMPLETE, State.PRUNED, State.FAIL)  # counted also where there are none
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]  # head, rows
 
 
@@ -77,33 +79,37 @@ def html(snapshot: Snapshot, plots: Sequence[Plot]) -> str:
 
 
 def _state(snapshot: Snapshot) -> str:
-    states = [trial.state for trial in snapshot.trials]
-    words = ("complete", "pruned", "failed", "running")
+    states = [row.state for row in snapshot.rows]
+    words = ("complete", "pruned", "failed", "paused", "running")
     counts = (
         f"{states.count(state)} {word}"
-        for state, word in zip((*ENDED, TrialState.RUNNING), words, strict=True)
-        if state in ENDED or state in states
+        for state, word in zip(STATES, words, strict=True)
+        if state in ALWAYS or state in states
     )
     until = f", until {snapshot.until:%Y-%m-%d %H:%M:%S}" if snapshot.until else ""
     ended = f" Stopped: {snapshot.ended}." if snapshot.ended else ""
     took = format_seconds(snapshot.took.total_seconds())
-    return f"{len(states)} trials in {took}{until}: {', '.join(counts)}.{ended}"
+    return f"{len(snapshot.trials)} trials in {took}{until}: {', '.join(counts)}.{ended}"
 
 
 def _best(snapshot: Snapshot) -> str:
-    best = snapshot.best
-    if best is None:
+    if paused := snapshot.best_paused:  # better than the best complete trial, and may go on
+        return f"Best so far, but paused: {_described(snapshot, paused)}."
+    row = next((row for row in snapshot.rows if row.trial is snapshot.best), None)
+    if row is None:
         return "No trial is complete yet."
-    row = next(row for row in snapshot.rows if row.trial is best)
-    params = " ".join(f"{snapshot.labels[k]}={format_value(v)}" for k, v in best.params.items())
-    at = "" if row.best_epoch is None else f" at epoch {row.best_epoch}"
     tested = ", ".join(
         f"test {name} {format_value(score)}" for name, score in snapshot.scores.items()
     )
-    return (
-        f"Best: trial {best.number} with {snapshot.objective.monitor} {format_value(best.value)}"
-        f"{at}: {_code(params)}{f'; {tested}' if tested else ''}."
-    )
+    return f"Best: {_described(snapshot, row)}{f'; {tested}' if tested else ''}."
+
+
+def _described(snapshot: Snapshot, row: Row) -> str:
+    trial, monitor = row.trial, snapshot.objective.monitor
+    params = " ".join(f"{snapshot.labels[k]}={format_value(v)}" for k, v in trial.params.items())
+    at = "" if row.best_epoch is None else f" at epoch {row.best_epoch}"
+    value = f"{monitor} {format_value(row.best_value)}"
+    return f"trial {trial.number} with {value}{at}: {_code(params)}"
 
 
 def _saved(snapshot: Snapshot) -> str:
@@ -125,7 +131,7 @@ def _best_params(snapshot: Snapshot) -> Table:
 
 def _spent(snapshot: Snapshot) -> Table:
     rows = [
-        (state.name, str(spent.trials), str(spent.epochs), f"{spent.seconds:.1f}")
+        (state, str(spent.trials), str(spent.epochs), f"{spent.seconds:.1f}")
         for state, spent in snapshot.spent.items()
     ]
     return (Tags.STATE, "trials", Metrics.EPOCHS, Metrics.SECONDS), rows
@@ -144,7 +150,7 @@ def _cells(row: Row, keys: Sequence[str], best: FrozenTrial | None) -> list[str]
     trial = row.trial
     return [
         str(trial.number),
-        f"{trial.state.name}, best" if trial is best else trial.state.name,
+        f"{row.state}, best" if trial is best else row.state,
         *(format_value(trial.params[key]) if key in trial.params else "" for key in keys),
         format_value(row.best_value),
         format_value(row.best_epoch),

@@ -6,19 +6,22 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
-from rnnexp.report.snapshot import Row, Snapshot
-from rnnexp.storage.optuna_store import ranked
+from rnnexp.report.slices import Span
+from rnnexp.report.snapshot import RUNNING, Row, Snapshot
+from rnnexp.result import State
+from rnnexp.storage.optuna_store import ranked, state_of
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-COLORS = {
-    TrialState.COMPLETE: "#3b75af",
-    TrialState.PRUNED: "#ef8636",
-    TrialState.FAIL: "#c53a32",
-    TrialState.RUNNING: "#6b9f3b",
+COLORS: dict[str, str] = {
+    State.COMPLETE: "#3b75af",
+    State.PRUNED: "#ef8636",
+    State.FAIL: "#c53a32",
+    State.PAUSED: "#8d69b8",
+    RUNNING: "#6b9f3b",
 }
 BEST = "#111111"
 LINES = 200  # the largest number of trials in the parallel coordinates, where each is a line
@@ -74,7 +77,7 @@ def _importances(snapshot: Snapshot) -> "go.Figure | str":
     keys, shares = list(importances)[::-1], list(importances.values())[::-1]
     bar = go.Bar(
         x=shares, y=keys, orientation="h", text=[f"{share:.2f}" for share in shares],
-        marker={"color": COLORS[TrialState.COMPLETE]},
+        marker={"color": COLORS[State.COMPLETE]},
     )  # fmt: skip
     return go.Figure(
         bar, {"xaxis": {"title": "share"}, "height": 160 + 40 * len(keys)}
@@ -118,24 +121,24 @@ def _curves(snapshot: Snapshot) -> "go.Figure | str":
         }
     )
     for state, color in COLORS.items():
-        of_state = [trial for trial in trials if trial.state == state and trial != snapshot.best]
+        of_state = [t for t in trials if state_of(t) == state and t is not snapshot.best]
         if of_state:
             style = {"color": color, "width": 1}
             figure.add_scatter(
-                **_joined(of_state), name=state.name, line=style, legendgroup=state.name,
+                **_joined(of_state), name=str(state), line=style, legendgroup=str(state),
                 opacity=0.5,
             )  # fmt: skip
     if (best := snapshot.best) and best.intermediate_values:
         style = {"color": BEST, "width": 3}
         figure.add_scatter(**_joined([best]), name=f"best: trial {best.number}", line=style)
-    pruned = [trial for trial in trials if trial.state == TrialState.PRUNED]
+    pruned = [trial for trial in trials if state_of(trial) == State.PRUNED]
     if pruned:
-        marker = {"symbol": "x", "size": 8, "color": COLORS[TrialState.PRUNED]}
+        marker = {"symbol": "x", "size": 8, "color": COLORS[State.PRUNED]}
         figure.add_scatter(
             x=[trial.last_step for trial in pruned],
             y=[trial.intermediate_values[trial.last_step or 0] for trial in pruned],
             text=[f"trial {trial.number} pruned" for trial in pruned],
-            mode="markers", name="pruned here", marker=marker, legendgroup="PRUNED",
+            mode="markers", name="pruned here", marker=marker, legendgroup=str(State.PRUNED),
         )  # fmt: skip
     return figure
 
@@ -156,18 +159,18 @@ def _joined(trials: Iterable[FrozenTrial]) -> dict[str, object]:
 def _timeline(snapshot: Snapshot) -> "go.Figure | str":
     import plotly.graph_objects as go
 
-    rows = snapshot.rows
-    if not rows:
+    slices = [(row, span) for row in snapshot.rows for span in snapshot.spans(row.trial)]
+    if not slices:
         return "no trial has begun yet"
-    slots = lanes([snapshot.span(row.trial) for row in rows])
-    outline = {"color": "white", "width": 1 if len(rows) <= OUTLINED else 0}
+    slots = lanes([span for _, span in slices])
+    outline = {"color": "white", "width": 1 if len(slices) <= OUTLINED else 0}
     figure = go.Figure()
     for state, color in COLORS.items():
-        bars = [(row, slot) for row, slot in zip(rows, slots, strict=True)
-                if row.trial.state == state]  # fmt: skip
+        bars = [(row, span, slot) for (row, span), slot in zip(slices, slots, strict=True)
+                if row.state == state]  # fmt: skip
         if bars:
             marker = {"color": color, "line": outline}
-            figure.add_bar(**_bars(snapshot, bars), name=state.name, marker=marker)
+            figure.add_bar(**_bars(bars), name=str(state), marker=marker)
     order = [f"slot {slot}" for slot in range(max(slots) + 1)]
     return figure.update_layout(
         barmode="overlay",
@@ -178,25 +181,24 @@ def _timeline(snapshot: Snapshot) -> "go.Figure | str":
     )
 
 
-def _bars(snapshot: Snapshot, bars: Sequence[tuple[Row, int]]) -> dict[str, object]:
-    spans = [snapshot.span(row.trial) for row, _ in bars]
+def _bars(bars: Sequence[tuple[Row, Span, int]]) -> dict[str, object]:
     return {
-        "x": [(end - start).total_seconds() * 1000 for start, end in spans],
-        "base": [start.isoformat() for start, _ in spans],
-        "y": [f"slot {slot}" for _, slot in bars],
-        "hovertext": [f"trial {row.trial.number}, {row.epochs} epochs" for row, _ in bars],
+        "x": [(end - start).total_seconds() * 1000 for _, (start, end), _ in bars],
+        "base": [start.isoformat() for _, (start, _), _ in bars],
+        "y": [f"slot {slot}" for _, _, slot in bars],
+        "hovertext": [f"trial {row.trial.number}, {row.epochs} epochs" for row, _, _ in bars],
         "hoverinfo": "text+name",
         "orientation": "h",
     }
 
 
-def lanes(spans: Sequence[tuple[datetime, datetime]]) -> list[int]:
-    """Return the slot of each trial: the first slot that is free when the trial begins.
+def lanes(spans: Sequence[Span]) -> list[int]:
+    """Return the slot of each bar of the timeline: the first slot that is free when it begins.
 
     A slot is refilled as soon as it is free, so that slots are the workers, but for their order.
 
     Args:
-        spans: Start and end of each trial.
+        spans: Start and end of each trial, or of each slice of a trial that was paused.
     """
     free: list[datetime] = []  # since when, by slot
     found = [0] * len(spans)
@@ -230,7 +232,8 @@ PLOTS: tuple[tuple[str, str, Callable[[Snapshot], "go.Figure | str"]], ...] = (
     ("Slices", "The value of every complete trial by each searched key.", _slices),
     (
         "Timeline",
-        "When each trial ran. A row is a slot, that is, a worker. A trial that was retried or "
+        "When each trial ran. A row is a slot, that is, a worker. A trial that was paused has "
+        "a bar for each of its slices, in the color of its state now. A trial that was retried or "
         "resumed counts from its first start.",
         _timeline,
     ),

@@ -13,12 +13,24 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from rnnexp.objective import Objective
 from rnnexp.passwords import concealed_override
 from rnnexp.report.importances import importances_of
+from rnnexp.report.slices import Span, slices_of
+from rnnexp.result import State
 from rnnexp.search.space import short_key
 from rnnexp.search.study_definition import searched_keys
-from rnnexp.storage.optuna_store import best_epoch, objective_of, ranked, stored_result
+from rnnexp.storage.optuna_store import (
+    best_epoch,
+    best_paused,
+    objective_of,
+    paused_result,
+    ranked,
+    replaced,
+    state_of,
+    stored_result,
+)
 from rnnexp.storage.schema import StudyAttrs, TrialAttrs
 
-ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+RUNNING = TrialState.RUNNING.name
+STATES = (*State, RUNNING)  # of a trial that has begun
 
 
 @dataclass(frozen=True)
@@ -31,7 +43,7 @@ class Row:
             has reported; None without a finite value.
         best_epoch: The epoch of that value, from 0.
         epochs: The number of epochs that the trial has reported.
-        seconds: The time that all attempts of the trial took; None if it has not ended.
+        seconds: The time that all attempts of the trial took; None while it runs.
     """
 
     trial: FrozenTrial
@@ -41,9 +53,14 @@ class Row:
     seconds: float | None
 
     @property
+    def state(self) -> str:
+        """The name of the trial's state, one of `STATES`."""
+        return state_of(self.trial)
+
+    @property
     def reason(self) -> str:
-        """Why the trial was pruned or failed; else empty."""
-        result = stored_result(self.trial)
+        """Why the trial was pruned, is paused, or failed; else empty."""
+        result = stored_result(self.trial) or paused_result(self.trial)
         return result.reason if result else ""
 
     @property
@@ -68,7 +85,7 @@ class Snapshot:
     Attributes:
         name: The study's name.
         objective: What the study optimizes.
-        trials: The study's trials by number.
+        trials: The study's trials by number, without those in whose place another goes on.
         searched: How each key is searched, in Hydra's grammar.
         script: The application, as it was started.
         overrides: The overrides of the best trial; empty if they are not known.
@@ -94,6 +111,12 @@ class Snapshot:
     def best(self) -> FrozenTrial | None:
         """The complete trial with the best value; None if no trial is complete."""
         return next(iter(ranked(self.trials, self.objective)), None)
+
+    @cached_property
+    def best_paused(self) -> Row | None:
+        """The best paused trial, if it is better than every complete trial."""
+        found = best_paused(self.trials, self.objective, self.best)
+        return self._row(found[0]) if found else None
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -128,8 +151,9 @@ class Snapshot:
 
     @property
     def until(self) -> datetime | None:
-        """The last moment at which a trial began or ended."""
-        times = (time for t in self.trials for time in (t.datetime_start, t.datetime_complete))
+        """The last moment at which a trial began, was paused or ended."""
+        spans = (span for t in self.trials for span in slices_of(t))
+        times = (time for span in spans for time in span)
         return max((time for time in times if time), default=None)
 
     @property
@@ -139,20 +163,22 @@ class Snapshot:
         return self.until - began if began and self.until else timedelta()
 
     @cached_property
-    def spent(self) -> dict[TrialState, Spent]:
+    def spent(self) -> dict[str, Spent]:
         """What the trials of each state took; running trials count up to `until`."""
         spent = {}
-        for state in (*ENDED, TrialState.RUNNING):
-            rows = [row for row in self.rows if row.trial.state == state]
+        for state in STATES:
+            rows = [row for row in self.rows if row.state == state]
             if rows:
-                worked = [_worked(row.trial, self.span(row.trial)[1]) or 0.0 for row in rows]
+                worked = [_worked(row.trial, self._end(row.trial)) or 0.0 for row in rows]
                 spent[state] = Spent(len(rows), sum(row.epochs for row in rows), sum(worked))
         return spent
 
-    def span(self, trial: FrozenTrial) -> tuple[datetime, datetime]:
-        """Return the start and the end of a trial that has begun; `until` while it runs."""
-        start = trial.datetime_start or datetime.max
-        return start, trial.datetime_complete or max(self.until or start, start)
+    def spans(self, trial: FrozenTrial) -> list[Span]:
+        """Return the start and the end of each slice of a trial; `until` while a slice runs."""
+        return [(start, end or self._end(trial)) for start, end in slices_of(trial)]
+
+    def _end(self, trial: FrozenTrial) -> datetime:
+        return trial.datetime_complete or self.until or datetime.max
 
     @property
     def saved(self) -> tuple[int, float] | None:
@@ -176,15 +202,16 @@ class Snapshot:
         All other trials are failed trials there, so that each trial keeps its number.
         """
         study = optuna.create_study(direction=self.objective.direction)
+        complete = {trial.number: trial for trial in self.complete}
         study.add_trials(
             create_trial(
                 value=trial.value,
                 params={self.labels[key]: value for key, value in trial.params.items()},
                 distributions={self.labels[key]: d for key, d in trial.distributions.items()},
             )
-            if trial.state == TrialState.COMPLETE
+            if (trial := complete.get(number))
             else create_trial(state=TrialState.FAIL)
-            for trial in self.trials
+            for number in range(self.trials[-1].number + 1 if self.trials else 0)
         )
         return study
 
@@ -209,11 +236,12 @@ def snapshot_of(
         scores: The best trial's metrics on the test part.
         ended: Why no further trial was started; empty while the sweep runs.
     """
-    attrs = study.user_attrs
+    attrs, trials = study.user_attrs, study.get_trials(deepcopy=False)
+    gone = replaced(trials)
     return Snapshot(
         name=study.study_name,
         objective=objective_of(study),
-        trials=study.get_trials(deepcopy=False),
+        trials=[trial for trial in trials if trial.number not in gone],
         searched=searched_keys(attrs.get(StudyAttrs.DEFINITION, {})),
         script=attrs.get(StudyAttrs.SCRIPT, "sweep.py"),
         overrides=overrides,
@@ -229,7 +257,7 @@ def _worked(trial: FrozenTrial, end: datetime | None) -> float | None:
         trial: The trial.
         end: Until when it ran; None if that is not known.
     """
-    result = stored_result(trial)
+    result = stored_result(trial) or paused_result(trial)
     if result and result.seconds is not None:
         return result.seconds
     if not trial.datetime_start or not end:

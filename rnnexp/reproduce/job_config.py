@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.errors import NotFoundError, UntrustedError
 from rnnexp.execution.trusted_targets import OUTPUT_DIR, untrusted
+from rnnexp.storage.run_contents import unfinished_state
 from rnnexp.storage.run_reader import RunReader, is_study
 from rnnexp.storage.schema import Artifacts, Tags
 
@@ -55,8 +56,8 @@ def job_config(reader: RunReader, run: Run) -> DictConfig:
     if is_study(run):
         study = tags[Tags.STUDY]
         raise NotFoundError(f"run {run_id} is a whole study; give one of its trials: {study}/0")
-    if run.info.status == "RUNNING":
-        raise NotFoundError(f"run {run_id} is still running; it can be trained again at its end")
+    if unfinished := unfinished_state(run):
+        raise NotFoundError(f"run {run_id} is {unfinished}; it can be trained again at its end")
     config = reader.config(run)
     overrides = reader.overrides(run)
     if not set(config) >= KEYS:

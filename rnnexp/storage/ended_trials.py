@@ -5,7 +5,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from rnnexp.result import Result, State
-from rnnexp.storage.optuna_store import best_epoch, objective_of, paused_result, rank, replaced
+from rnnexp.storage.optuna_store import (
+    best_epoch,
+    best_paused,
+    objective_of,
+    paused_result,
+    rank,
+    replaced,
+)
 from rnnexp.trial_reader import TrialReader
 
 if TYPE_CHECKING:
@@ -54,6 +61,11 @@ class EndedTrials:
     def paused(self) -> "list[FrozenTrial]":
         """The paused trials by number."""
         return [trial for trial in self._reader.unfinished if paused_result(trial)]
+
+    @property
+    def best_paused(self) -> "tuple[FrozenTrial, Result] | None":
+        """The best paused trial and its result, if it is better than every complete trial."""
+        return best_paused(self._reader.unfinished, self.objective, self.best)
 
     @property
     def epochs(self) -> int:

@@ -135,6 +135,11 @@ def replaced(trials: Iterable["FrozenTrial"]) -> set[int]:
     return {number for t in trials for number in t.user_attrs.get(TrialAttrs.REOPENS, ())}
 
 
+def state_of(trial: "FrozenTrial") -> str:
+    """Return the name of a trial's state: Optuna's, but PAUSED for a paused trial."""
+    return State.PAUSED if paused_result(trial) else str(trial.state.name)
+
+
 def best_epoch(trial: "FrozenTrial") -> int | None:
     """Return the epoch of a trial's value, from 0; None if it has none, or runs."""
     result = stored_result(trial)
@@ -158,3 +163,21 @@ def best_trial(study: "optuna.Study") -> "FrozenTrial | None":
     gone = replaced(trials)
     own = [trial for trial in trials if trial.number not in gone]
     return next(iter(ranked(own, objective_of(study))), None)
+
+
+def best_paused(
+    trials: Iterable["FrozenTrial"], objective: Objective, best: "FrozenTrial | None"
+) -> "tuple[FrozenTrial, Result] | None":
+    """Return the best paused trial and its result so far, if it is better than every complete one.
+
+    Args:
+        trials: The trials; those that are not paused are passed over.
+        objective: Which of two values is better.
+        best: The complete trial with the best value; None if no trial is complete.
+    """
+    found, value = None, best.value if best else None
+    for trial in trials:
+        result = paused_result(trial)
+        if result and objective.is_better(result.value, value):
+            found, value = (trial, result), result.value
+    return found

@@ -17,6 +17,7 @@ from rnnexp.passwords import for_mlflow
 from rnnexp.storage.error_kinds import ErrorKind, kind_of
 from rnnexp.storage.locks import locked
 from rnnexp.storage.outbox import deliver_all, described, write
+from rnnexp.storage.run_contents import unfinished_state
 from rnnexp.storage.schema import Files
 from rnnexp.storage.trial_folder import lock_of
 from rnnexp.storage.write_queue import Entry, read
@@ -91,7 +92,7 @@ def _without_newer(client: MlflowClient, run_id: str, entry: Entry) -> Entry | N
         return entry
     run = client.get_run(run_id)
     if entry["kind"] == "end":
-        return entry if run.info.status == "RUNNING" else None
+        return entry if unfinished_state(run) else None
     new: Entry = {
         "tags": {k: v for k, v in entry["tags"].items() if k not in run.data.tags},
         "params": {k: v for k, v in entry["params"].items() if k not in run.data.params},

@@ -103,6 +103,12 @@ class ArtifactReader:
                     f"run {run.info.run_id}: {path} can't be read: {reason}"
                 ) from error
             why = "the run was not made by rnnexp, or its artifacts were deleted"
-            if run.info.status == "RUNNING":
-                why = "the run has not ended yet"
+            if unfinished := unfinished_state(run):
+                why = f"the run is {unfinished}"
             raise NotFoundError(f"run {run.info.run_id} has no {path}; {why}") from error
+
+
+def unfinished_state(run: Run) -> str:
+    """Return how a run that has not ended is to be called; empty if the run has ended."""
+    states = {"RUNNING": "still running", "SCHEDULED": "paused, and may go on"}
+    return states.get(run.info.status, "")

@@ -11,8 +11,10 @@ from mlflow.entities import Experiment, LifecycleStage, Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
+from rnnexp.result import State
+from rnnexp.storage.optuna_store import replaced, state_of
 from rnnexp.storage.outbox import deliver_all
 from rnnexp.storage.refused_writes import refused_files
 from rnnexp.storage.schema import Artifacts, Files, Kind, Metrics, StudyAttrs, Tags, TrialAttrs
@@ -20,9 +22,10 @@ from rnnexp.storage.trial_folder import folder_of
 from rnnexp.sweep.heartbeat import live_sweeps, stale_trials
 
 STATUS = {
-    TrialState.COMPLETE: "FINISHED",
-    TrialState.PRUNED: "KILLED",
-    TrialState.FAIL: "FAILED",
+    State.COMPLETE: "FINISHED",
+    State.PRUNED: "KILLED",
+    State.FAIL: "FAILED",
+    State.PAUSED: "SCHEDULED",
 }
 
 
@@ -94,14 +97,19 @@ def _of_trials(study: optuna.Study, client: MlflowClient) -> Iterator[Difference
             runs.setdefault(int(run.data.tags[Tags.TRIAL]), []).append(run)
     folder = Path(study.user_attrs[StudyAttrs.FOLDER])
     stale = set(stale_trials(study))
-    for trial in study.get_trials(deepcopy=False):
+    trials = study.get_trials(deepcopy=False)
+    gone = replaced(trials)  # each has left its run and its folder to the trial in its place
+    for trial in trials:
+        if trial.number in gone:
+            continue
         if trial.number in stale:
             yield Difference(
                 f"trial {trial.number} is running, but its sweep is dead: a resume retries it"
             )
-        elif trial.state.is_finished():
-            yield from _files(trial, folder_of(trial, folder))
-            yield from _of_trial(trial, runs.get(trial.number, []), client)
+        elif state_of(trial) in STATUS:
+            own = runs.get(trial.number, [])
+            yield from _files(trial, folder_of(trial, folder), own)
+            yield from _of_trial(trial, own, client)
 
 
 def _search(client: MlflowClient, of: Sequence[Run | Experiment], query: str) -> Iterator[Run]:
@@ -115,14 +123,19 @@ def _search(client: MlflowClient, of: Sequence[Run | Experiment], query: str) ->
             return
 
 
-def _files(trial: FrozenTrial, folder: Path) -> Iterator[Difference]:
+def _files(trial: FrozenTrial, folder: Path, runs: Sequence[Run]) -> Iterator[Difference]:
     name = f"trial {trial.number}"
     if (folder / Files.OUTBOX).exists():
         yield Difference(f"{name} has queued writes to MLflow", partial(deliver_all, folder))
-    backup = folder / Files.BACKUP
-    if backup.exists():
+    backup, has_ended = folder / Files.BACKUP, trial.state.is_finished()
+    # A trial that was paused when the study ended has a backup for a resume.
+    if has_ended and backup.exists() and not trial.user_attrs.get(TrialAttrs.PAUSED):
         remove = partial(backup.unlink, missing_ok=True)
         yield Difference(f"{name} has ended, but its backup is there", remove)
+    # Only a training of this project is backed up, not an application of one's own.
+    is_training = any(Tags.DATA in run.data.tags for run in runs)
+    if is_training and not has_ended and not backup.exists():
+        yield Difference(f"{name} is paused, but its backup is gone: it starts anew if it goes on")
 
 
 def _of_trial(
@@ -139,8 +152,8 @@ def _of_trial(
             )
     if own:
         yield from _run(name, trial, own, client)
-    elif trial.state != TrialState.FAIL:  # a failed trial may never have had a run
-        yield Difference(f"{name} is {trial.state.name}, but {_missing(stored, client)}")
+    elif (state := state_of(trial)) != State.FAIL:  # a failed trial may never have had a run
+        yield Difference(f"{name} is {state}, but {_missing(stored, client)}")
 
 
 def _missing(run_id: str | None, client: MlflowClient) -> str:
@@ -159,16 +172,16 @@ def _missing(run_id: str | None, client: MlflowClient) -> str:
 
 
 def _run(name: str, trial: FrozenTrial, run: Run, client: MlflowClient) -> Iterator[Difference]:
-    run_id, expected = run.info.run_id, STATUS[trial.state]
-    if run.info.status != expected:
+    run_id, state = run.info.run_id, State(state_of(trial))
+    if run.info.status != STATUS[state]:
         yield Difference(
-            f"{name} is {trial.state.name} in Optuna, its run is {run.info.status} in MLflow",
-            partial(client.set_terminated, run_id, expected),
+            f"{name} is {state} in Optuna, its run is {run.info.status} in MLflow",
+            partial(client.set_terminated, run_id, STATUS[state]),
         )
-    if (state := run.data.tags.get(Tags.STATE)) != trial.state.name:
+    if (tag := run.data.tags.get(Tags.STATE)) != state:
         yield Difference(
-            f"{name} is {trial.state.name} in Optuna, the tag of its run is {state}",
-            partial(client.set_tag, run_id, Tags.STATE, trial.state.name),
+            f"{name} is {state} in Optuna, the tag of its run is {tag}",
+            partial(client.set_tag, run_id, Tags.STATE, state),
         )
     saved = run.data.tags.get(Tags.CHECKPOINT)
     files = client.list_artifacts(run_id, Artifacts.CHECKPOINT) if saved else []
@@ -178,7 +191,7 @@ def _run(name: str, trial: FrozenTrial, run: Run, client: MlflowClient) -> Itera
             partial(client.delete_tag, run_id, Tags.CHECKPOINT),
         )
     value = run.data.metrics.get(Metrics.BEST_VALUE)
-    if trial.value is not None and trial.state == TrialState.COMPLETE and value != trial.value:
+    if trial.value is not None and state == State.COMPLETE and value != trial.value:
         yield Difference(
             f"{name} has the value {trial.value} in Optuna, {value} in MLflow",
             partial(client.log_metric, run_id, Metrics.BEST_VALUE, trial.value),

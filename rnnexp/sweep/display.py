@@ -4,6 +4,7 @@ import logging
 import sys
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 
 import optuna
 from optuna.trial import FrozenTrial
@@ -18,6 +19,7 @@ from rnnexp.result import Result, State
 from rnnexp.search.space import short_name
 from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.optuna_store import best_epoch
+from rnnexp.storage.schema import TrialAttrs
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.loop_callbacks import LoopCallback
 
@@ -121,35 +123,59 @@ def draw(trials: EndedTrials, budget: Budget, seconds: float, before: int = 0) -
         seconds: How long the sweep has run.
         before: The number of trials that had ended before this sweep.
     """
+    return Group(_head(trials, budget, seconds, before), _rows(trials))
+
+
+def _head(trials: EndedTrials, budget: Budget, seconds: float, before: int) -> Table:
+    """Return the line of totals; a trial was tried when it has ended, or was paused once."""
     complete, pruned, failed, paused = (trials.counts[state] for state in State)
-    running, ended, best = trials.running, len(trials.results), trials.best
-    left = budget.seconds_left(ended, len(running), seconds, before)
+    ended, running = len(trials.results), len(trials.running)
+    resumed = sum(map(_is_resumed, trials.running))
+    tried = ended + paused + resumed
+    if tried == ended:
+        left = budget.seconds_left(ended, running, seconds, before)
+    else:  # nobody knows for how long paused trials will go on
+        left = replace(budget, n_trials=None).seconds_left(ended, running, seconds, before)
     head = Table.grid(padding=(0, 2))
     head.add_row(
-        ProgressBar(total=budget.n_trials, completed=ended, width=30, pulse=False)
+        ProgressBar(total=budget.n_trials, completed=tried, width=30, pulse=False)
         if budget.n_trials
         else "",
-        f"{ended} of {budget.n_trials}" if budget.n_trials else f"{ended} trials",
+        f"{tried} of {budget.n_trials} trials" if budget.n_trials else f"{tried} trials",
         f"[green]{complete} complete[/]",
         f"[yellow]{pruned} pruned[/]",
         f"[red]{failed} failed[/]" if failed else "[dim]0 failed[/]",
-        *([f"[cyan]{paused} paused[/]"] if paused else []),
+        *([f"[magenta]{paused} paused[/]"] if paused or resumed else []),
         format_seconds(seconds) + ("" if left is None else f", about {format_seconds(left)} left"),
     )
+    return head
+
+
+def _rows(trials: EndedTrials) -> Table:
+    """Return a row for the best trial, complete or paused, and a row for each that runs."""
     rows = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("", "trial", "epoch", "value", "params"):
         rows.add_column(title, justify="left" if title in ("", "params") else "right")
-    if best:
-        rows.add_row("[bold]best[/]", *_cells(best, best_epoch(best)))
-    for trial in running:
-        rows.add_row("running", *_cells(trial, trial.last_step))
-    return Group(head, rows)
+    if paused := trials.best_paused:
+        trial, result = paused
+        title = "[bold]best[/], [magenta]paused[/]"
+        rows.add_row(title, *_cells(trial, result.best_epoch, result.value))
+    elif best := trials.best:
+        rows.add_row("[bold]best[/]", *_cells(best, best_epoch(best), best.value))
+    for trial in trials.running:
+        epoch = trial.last_step
+        value = None if epoch is None else trial.intermediate_values[epoch]
+        rows.add_row("resumed" if _is_resumed(trial) else "running", *_cells(trial, epoch, value))
+    return rows
 
 
-def _cells(trial: FrozenTrial, epoch: int | None) -> tuple[str, str, str, Text]:
-    value = trial.value if trial.state.is_finished() else None
-    if value is None and trial.last_step is not None:
-        value = trial.intermediate_values[trial.last_step]
+def _is_resumed(trial: FrozenTrial) -> bool:
+    return bool(trial.user_attrs.get(TrialAttrs.SLICES))
+
+
+def _cells(
+    trial: FrozenTrial, epoch: int | None, value: float | None
+) -> tuple[str, str, str, Text]:
     return (
         str(trial.number),
         "" if epoch is None else str(epoch),

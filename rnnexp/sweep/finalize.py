@@ -32,6 +32,7 @@ from rnnexp.storage.schema import Files, Metrics, TrialAttrs
 from rnnexp.sweep.heartbeat import Heartbeat
 from rnnexp.sweep.outcome import BestTrial, SweepOutcome
 from rnnexp.sweep.plan import SweepPlan
+from rnnexp.sweep.progress_metrics import log_progress
 from rnnexp.sweep.retention import Retention
 from rnnexp.sweep.trial_ledger import TrialLedger
 
@@ -85,7 +86,7 @@ class Finalizer:
             self.interruption = error
         self._step("deliver", self._deliver_first)
         if not error and self.heartbeat.is_alone():
-            self._step("paused", lambda: self.ledger.paused.end_all(stopped))
+            self._step("paused", lambda: _end_paused(self.ledger, self.study_run, stopped))
         scores: dict[str, float] = {}
         published: list[tuple[str, str]] = []
         with _best_trial(self.study, self.heartbeat) as best:
@@ -191,6 +192,14 @@ class Finalizer:
         found = {"name": "optuna", "best_params": params, Metrics.BEST_VALUE: best.value}
         self.ledger.folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(OmegaConf.create(found), self.ledger.folder / Files.RESULTS)
+
+
+def _end_paused(ledger: TrialLedger, study_run: Run, stopped: str) -> None:
+    trials = EndedTrials(ledger.study)
+    has_paused = bool(trials.paused)
+    ledger.paused.end_all(stopped)
+    if has_paused:  # the counts on the study's run are those of the loop's end
+        log_progress(trials.read(), study_run)
 
 
 def _n_trials(plan: SweepPlan, study: optuna.Study) -> int | None:

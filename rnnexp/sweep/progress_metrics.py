@@ -27,20 +27,29 @@ class Progress(LoopCallback):
         self._is_due = True
 
     def on_idle(self) -> None:
-        """Log, if trials have ended since."""
-        if not self._is_due:
-            return
-        trials = self._trials.read()
-        if ended := len(trials.results):
-            metrics: dict[str, float] = {
-                f"{Metrics.TRIALS}{state.lower()}": n for state, n in trials.counts.items()
-            }
-            if best := trials.best:
-                metrics[Metrics.BEST_VALUE] = best.values[0]
-                metrics[Metrics.BEST_TRIAL] = best.number
-            self._run.log_batch(metrics=metrics, step=ended)
+        """Log, if trials have ended or were paused since."""
+        if self._is_due:
+            log_progress(self._trials.read(), self._run)
         self._is_due = False
 
     def on_end(self) -> None:
         """Log what has ended since."""
         self.on_idle()
+
+
+def log_progress(trials: EndedTrials, run: Run) -> None:
+    """Log the number of trials by state, and the best trial, unless none has ended or is paused.
+
+    Args:
+        trials: The study's trials.
+        run: The study's run.
+    """
+    if not any(trials.counts.values()):
+        return
+    metrics: dict[str, float] = {
+        f"{Metrics.TRIALS}{state.lower()}": n for state, n in trials.counts.items()
+    }
+    if best := trials.best:
+        metrics[Metrics.BEST_VALUE] = best.values[0]
+        metrics[Metrics.BEST_TRIAL] = best.number
+    run.log_batch(metrics=metrics, step=len(trials.results))

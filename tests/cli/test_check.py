@@ -3,9 +3,13 @@ from pathlib import Path
 import optuna
 import pytest
 from click.testing import CliRunner, Result
+from optuna.trial import TrialState, create_trial
 
 from rnnexp.cli import main
-from rnnexp.storage.schema import Kind, Tags
+from rnnexp.report.snapshot import snapshot_of
+from rnnexp.result import Result as TrialResult
+from rnnexp.result import State
+from rnnexp.storage.schema import Kind, Tags, TrialAttrs
 from tests.helpers.commands import Command, Ended
 
 
@@ -115,6 +119,75 @@ def test_a_trial_of_a_dead_sweep_is_left_to_resume(swept: Ended) -> None:
     result = check(swept, "s", "--repair")
     assert result.exit_code == 1
     assert "trial 3 is running, but its sweep is dead: a resume retries it" in result.output
+
+
+def paused_trial(swept: Ended) -> tuple[str, Path]:
+    """Add a paused trial to a study, as a training of this project leaves it.
+
+    Returns:
+        The id of its run, and its backup.
+    """
+    parent, *_ = swept.runs("app")
+    study = swept.study("s")
+    number, folder = len(study.trials), Path(study.user_attrs["folder"])
+    tags = {Tags.KIND: Kind.TRIAL, "study": "s", "trial": number, "state": "PAUSED", "data": "d"}
+    run = swept.client.create_run(
+        parent.info.experiment_id,
+        tags={k: str(v) for k, v in tags.items()} | {"mlflow.parentRunId": parent.info.run_id},
+    )
+    swept.client.set_terminated(run.info.run_id, "SCHEDULED")
+    paused = TrialResult(State.PAUSED, 0.5, 1, "paused at epoch 1: weak", 2.0).to_json()
+    attributes = {TrialAttrs.PAUSED: paused, TrialAttrs.RUN_ID: run.info.run_id}
+    study.add_trial(create_trial(state=TrialState.RUNNING, user_attrs=attributes))
+    (folder / str(number)).mkdir()
+    (folder / str(number) / "backup.npz").touch()
+    return run.info.run_id, folder / str(number) / "backup.npz"
+
+
+def test_a_paused_trial(swept: Ended) -> None:
+    run_id, backup = paused_trial(swept)
+    client = swept.client
+    assert check(swept, "s").output == "0 differences\n"
+    client.update_run(run_id, "RUNNING")
+    client.set_tag(run_id, "state", "RUNNING")
+    repaired = check(swept, "s", "--repair")
+    assert repaired.output == (
+        "trial 3 is PAUSED in Optuna, its run is RUNNING in MLflow: repaired\n"
+        "trial 3 is PAUSED in Optuna, the tag of its run is RUNNING: repaired\n"
+        "2 differences, 2 repaired\n"
+    )
+    run = client.get_run(run_id)
+    assert (run.info.status, run.data.tags["state"]) == ("SCHEDULED", "PAUSED")
+    assert backup.exists()
+    backup.unlink()
+    gone = check(swept, "s", "--repair")
+    assert "trial 3 is paused, but its backup is gone: it starts anew if it goes on" in gone.output
+    assert gone.exit_code == 1
+    client.delete_tag(run_id, "data")  # as of an application of one's own, which has no backups
+    assert check(swept, "s").output == "0 differences\n"
+    client.delete_run(run_id)
+    assert "trial 3 is PAUSED, but its run was deleted in MLflow" in check(swept, "s").output
+
+
+def test_a_study_with_pauses(app: Command) -> None:
+    """No trial is paused after the end, but those that were paused then go on with a resume."""
+    pausing = "{patience: 1, epochs: 1, seconds: 0.001, max_slices: 3}"
+    arguments = ("-m", f"hydra.sweeper.pausing={pausing}", "hydra.launcher.n_jobs=1")
+    ended = app(*arguments, "hydra.sweeper.study_name=s", "hydra.sweeper.n_trials=6")
+    assert ended.code == 0, ended.err
+    for n_trials in (6, 7):
+        if n_trials > 6:
+            again = f"hydra.sweeper.n_trials={n_trials}"
+            ended = app(*arguments, "hydra.sweeper.resume=s", again, path=ended.path)
+            assert ended.code == 0, ended.err
+        assert check(ended, "s").output == "0 differences\n"
+        snapshot = snapshot_of(ended.study("s"))
+        states = [row.state for row in snapshot.rows]
+        assert len(states) == n_trials
+        shown = ended.runs("app")[0].data.metrics
+        for state in ("complete", "pruned", "paused"):
+            assert shown[f"trials_{state}"] == states.count(state.upper())
+        assert max(len(snapshot.spans(row.trial)) for row in snapshot.rows) > 1
 
 
 def test_an_unknown_study(swept: Ended) -> None:

@@ -102,10 +102,33 @@ def test_studies(rnnexp: Rnnexp, swept: Ended) -> None:
     assert low["best_value"] == swept.study("low").best_value
     assert low["best_trial"] == swept.study("low").best_trial.number
     assert (low["objective"], high["objective"]) == ("min value", "max value")
-    assert low["trials"] == {"complete": 5, "pruned": 0, "fail": 0}
+    assert low["trials"] == {"complete": 5, "pruned": 0, "fail": 0, "paused": 0}
     head, first, second = rnnexp("studies").output.splitlines()
     assert head.split()[:3] == ["study", "when", "state"]
     assert first.startswith("high ") and second.startswith("low ")
+    assert "paused" not in head.split()
+
+
+def test_paused_trials(app: Command) -> None:
+    """While a sweep runs, or after it was interrupted."""
+    ended = app("-m", "hydra.sweeper.n_trials=3", "hydra.sweeper.study_name=s")
+    parent, *runs = ended.runs("app")
+    ended.client.log_metric(parent.info.run_id, "trials_paused", 1, step=3)
+    ended.client.set_tag(runs[1].info.run_id, "state", "PAUSED")
+    ended.client.set_terminated(runs[1].info.run_id, "SCHEDULED")
+    uri = f"--tracking-uri=sqlite:///{ended.path}/mlflow.db"
+
+    def output(*arguments: str) -> str:
+        return CliRunner().invoke(main, [*arguments, uri]).output
+
+    head, row = (line.split() for line in output("studies").splitlines())
+    assert row[head.index("paused") + 1] == "1"  # the time has a space in it
+    compared = output("compare", "s").splitlines()
+    assert "3 trials (2 complete, 1 paused)" in compared[0]
+    assert compared[-1].split()[0] == "1"
+    only = output("compare", "s", "--where", "state = 'PAUSED'")
+    assert "1 of them where state = 'PAUSED'." in only
+    assert "is best" not in only  # it has no rank
 
 
 def test_a_study_of_another_schema_version(
@@ -122,7 +145,7 @@ def test_a_study_of_another_schema_version(
     assert (newer["study"], newer["schema"]) == ("newer", 2)
     results = newer.keys() - {"study", "run_id", "schema", "began"}
     assert results == mine.keys() - {"study", "run_id", "schema", "began"}
-    states = {"complete": None, "pruned": None, "fail": None}
+    states = dict.fromkeys(("complete", "pruned", "fail", "paused"))
     assert {name: newer[name] for name in results} == {
         **dict.fromkeys(results), "trials": states, "test": {}
     }  # fmt: skip

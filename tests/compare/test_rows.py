@@ -70,12 +70,12 @@ def test_a_run_of_another_program_has_a_row() -> None:
 @pytest.mark.parametrize(
     ("objective", "order"),
     [
-        (Objective("loss", "min"), [3, 1, 6, 7, 5, 0, 2, 4]),
-        (Objective("loss", "max"), [1, 3, 6, 7, 5, 0, 2, 4]),
-        (None, [1, 3, 6, 7, 0, 5, 2, 4]),
+        (Objective("loss", "min"), [3, 1, 6, 7, 8, 5, 0, 2, 4]),
+        (Objective("loss", "max"), [1, 3, 6, 7, 8, 5, 0, 2, 4]),
+        (None, [1, 3, 6, 7, 8, 0, 5, 2, 4]),
     ],
 )
-def test_the_best_first_then_pruned_then_others(
+def test_the_best_first_then_paused_pruned_and_others(
     objective: Objective | None, order: list[int]
 ) -> None:
     rows = [
@@ -87,6 +87,7 @@ def test_the_best_first_then_pruned_then_others(
         trial(5, "PRUNED", 0.1),
         trial(6, "COMPLETE", math.nan),
         trial(7, "COMPLETE", math.inf),
+        trial(8, "PAUSED", 0.7),
     ]
     found = ranked(rows, objective)
     assert [row["trial"] for row in found] == order

@@ -1,7 +1,7 @@
 import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from html import unescape
@@ -56,12 +56,13 @@ def trial(
     params: dict[str, object] | None = None,
     best_epoch: int | None = None,
     reason: str = "",
+    attrs: Mapping[str, object] | None = None,
 ) -> FrozenTrial:
     params = params or {}
-    attributes = {}
+    attributes = dict(attrs or {})
     if state.is_finished():
         result = Result(State[state.name], value, best_epoch, reason)
-        attributes = {TrialAttrs.RESULT: result.to_json()}
+        attributes[TrialAttrs.RESULT] = result.to_json()
     made = create_trial(
         state=state,
         value=value,
@@ -122,10 +123,10 @@ def test_what_a_snapshot_shows(snapshot: Snapshot) -> None:
         (0.5, 2, 4, 10), (0.3, 1, 2, 10), (0.8, 0, 1, 2), (None, None, 0, 1), (0.4, 0, 1, None),
     ]  # fmt: skip
     assert snapshot.spent == {
-        TrialState.COMPLETE: Spent(2, 6, 20),
-        TrialState.PRUNED: Spent(1, 1, 2),
-        TrialState.FAIL: Spent(1, 0, 1),
-        TrialState.RUNNING: Spent(1, 1, 1),  # until the last known moment
+        "COMPLETE": Spent(2, 6, 20),
+        "PRUNED": Spent(1, 1, 2),
+        "FAIL": Spent(1, 0, 1),
+        "RUNNING": Spent(1, 1, 1),  # until the last known moment
     }
     assert snapshot.saved == (2, 4)  # two epochs to the median of three, two seconds each
     assert snapshot.command == "python sweep.py lr=0.003 'x='\"'\"'a b'\"'\"''"
@@ -144,9 +145,9 @@ def test_the_time_between_attempts_is_not_counted() -> None:
         made.user_attrs.update(clock)
     complete = trial(0.5, values=(0.9, 0.6, 0.5, 0.5))
     found = snapshot_of(study_of(complete, pruned, died, running))
-    assert found.spent[TrialState.PRUNED].seconds == 20
-    assert found.spent[TrialState.FAIL].seconds == 8
-    assert found.spent[TrialState.RUNNING].seconds == 8
+    assert found.spent["PRUNED"].seconds == 20
+    assert found.spent["FAIL"].seconds == 8
+    assert found.spent["RUNNING"].seconds == 8
     assert found.saved == (2, 20)  # two epochs of ten seconds
 
 
@@ -156,6 +157,121 @@ def test_the_best_may_be_the_most() -> None:
     assert snapshot.best == snapshot.trials[1]
     pruned = trial(1.0, state=TrialState.PRUNED, values=(1.0, 4.0, 2.0))
     assert snapshot_of(study_of(pruned, direction="maximize")).rows[0].best_epoch == 1
+
+
+def paused_at(*slices: tuple[float, float], value: float | None = None) -> dict[str, object]:
+    """The attributes of a trial that is paused after these slices; None of a value: it went on."""
+    attrs: dict[str, object] = {
+        TrialAttrs.SLICES: [[at(start).isoformat(), at(end).isoformat()] for start, end in slices],
+        TrialAttrs.PAUSED: None,
+    }
+    if value is not None:
+        seconds = sum(end - start for start, end in slices)
+        result = Result(State.PAUSED, value, 1, "paused at epoch 1: weak", seconds)
+        attrs[TrialAttrs.PAUSED] = result.to_json()
+    return attrs
+
+
+def went_on(since: float, before: float) -> dict[str, object]:
+    return {TrialAttrs.CLOCK: {"seconds": before, "since": at(since).isoformat()}}
+
+
+RUNNING, PRUNED = TrialState.RUNNING, TrialState.PRUNED
+
+
+@pytest.mark.parametrize(
+    ("made", "spans", "state", "seconds"),
+    [
+        (trial(0.5), [(0, 10)], "COMPLETE", 10),
+        (trial(state=RUNNING), [(0, 99)], "RUNNING", None),
+        (trial(state=RUNNING, attrs=went_on(6, 2)), [(0, 99)], "RUNNING", None),  # retried
+        (trial(state=RUNNING, attrs=paused_at((1, 3), value=0.3)), [(0, 3)], "PAUSED", 2),
+        (
+            trial(state=RUNNING, attrs=paused_at((1, 3), (6, 8), value=0.3) | went_on(6, 2)),
+            [(0, 3), (6, 8)], "PAUSED", 4,
+        ),
+        (trial(state=RUNNING, attrs=paused_at((1, 3))), [(0, 3)], "RUNNING", None),  # submitted
+        (
+            trial(state=RUNNING, attrs=paused_at((1, 3)) | went_on(6, 2)),
+            [(0, 3), (6, 99)], "RUNNING", None,
+        ),
+        (trial(0.5, attrs=paused_at((1, 3)) | went_on(6, 2)), [(0, 3), (6, 10)], "COMPLETE", 6),
+        # Told at the end of the sweep, while it was paused.
+        (
+            trial(state=PRUNED, values=(0.5,), attrs=paused_at((1, 3), value=0.3)),
+            [(0, 3)], "PRUNED", 10,
+        ),
+        (
+            trial(state=PRUNED, values=(0.5,), attrs=paused_at((1, 3), (6, 8)) | went_on(6, 2)),
+            [(0, 3), (6, 8)], "PRUNED", 6,
+        ),
+    ],
+)  # fmt: skip
+def test_the_slices_of_a_trial(
+    made: FrozenTrial, spans: list[tuple[float, float]], state: str, seconds: float | None
+) -> None:
+    snapshot = snapshot_of(study_of(made, trial(0.1, start=99, seconds=0)))
+    row = snapshot.rows[0]
+    assert snapshot.spans(row.trial) == [(at(start), at(end)) for start, end in spans]
+    assert (row.state, row.seconds) == (state, seconds)
+
+
+@pytest.fixture
+def pausing() -> Snapshot:
+    """One slot: trial 0 is paused, trial 1 has completed, trial 2 has gone on and is paused."""
+    twice = paused_at((11, 14), (16, 18), value=0.4) | went_on(16, 3)
+    runs = paused_at((14, 16)) | went_on(18, 2)
+    return snapshot_of(
+        study_of(
+            trial(state=RUNNING, values=(0.7, 0.6), attrs=paused_at((0, 5), value=0.6)),
+            trial(0.5, start=5, seconds=6, values=(0.6, 0.5), params={LR: 0.003}, best_epoch=1),
+            trial(state=RUNNING, start=11, values=(0.5, 0.4, 0.9), params={LR: 0.001}, attrs=twice),
+            trial(state=RUNNING, start=14, values=(0.8,), attrs=runs),
+        )
+    )  # fmt: skip
+
+
+def test_paused_trials_are_counted_and_may_have_the_best_value(pausing: Snapshot) -> None:
+    lines = pages.note(pausing).split("\n\n")
+    assert lines[0] == (
+        "4 trials in 0:18, until 2026-01-01 12:00:18: 1 complete, 0 pruned, 0 failed, 2 paused, "
+        "1 running."
+    )
+    assert lines[2] == "Best so far, but paused: trial 2 with value 0.4 at epoch 1: `lr=0.001`."
+    assert pausing.spent["PAUSED"] == Spent(2, 5, 10)
+    page = pages.html(pausing, ())
+    head, *rows = table_under("Trials", page)
+    cells = dict(zip(head, rows[2], strict=True))
+    assert cells["state"] == "PAUSED"
+    assert (cells["best value"], cells["epochs"], cells["seconds"]) == ("0.4", "3", "5.0")
+    assert cells["reason"] == "paused at epoch 1: weak"
+
+
+def test_the_timeline_has_a_bar_for_each_slice(pausing: Snapshot) -> None:
+    figure = {plot.title: plot.figure for plot in plots_of(pausing)}["Timeline"]
+    assert figure
+    found = {
+        bars.name: [
+            (text.partition(",")[0], slot, (datetime.fromisoformat(base) - NOON).seconds, ms / 1000)
+            for text, slot, base, ms in zip(bars.hovertext, bars.y, bars.base, bars.x, strict=True)
+        ]
+        for bars in figure.data
+    }
+    assert found == {
+        "COMPLETE": [("trial 1", "slot 0", 5, 6)],
+        "PAUSED": [
+            ("trial 0", "slot 0", 0, 5), ("trial 2", "slot 0", 11, 3), ("trial 2", "slot 0", 16, 2),
+        ],
+        "RUNNING": [("trial 3", "slot 0", 14, 2), ("trial 3", "slot 0", 18, 0)],
+    }  # fmt: skip
+
+
+def test_paused_trials_have_a_color_of_their_own(pausing: Snapshot) -> None:
+    figure = {plot.title: plot.figure for plot in plots_of(pausing)}["Values by epoch"]
+    assert figure
+    colors = {curves.name: curves.line.color for curves in figure.data}
+    assert set(colors) == {"PAUSED", "RUNNING", "best: trial 1"}
+    assert len(set(colors.values())) == 3
 
 
 NAN, INF = math.nan, math.inf

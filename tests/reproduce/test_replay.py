@@ -236,6 +236,15 @@ def test_files_are_found_from_another_folder(
 
 
 def test_what_cant_be_replayed(app: Command, reader: RunReader) -> None:
+    run_id = reader.run("s/0").info.run_id
+    for status, state in (("RUNNING", "still running"), ("SCHEDULED", "paused, and may go on")):
+        reader.client.update_run(run_id, status)
+        message = f"run {run_id} is {state}; it can be trained again at its end"
+        with pytest.raises(NotFoundError, match=message):
+            replay(reader, reader.run(run_id), HERE)
+        with pytest.raises(NotFoundError, match=f"run {run_id} has no x; the run is {state}"):
+            reader.download(reader.run(run_id), "x", Path())
+    reader.client.update_run(run_id, "FINISHED")
     with pytest.raises(NotFoundError, match="is a whole study; give one of its trials: s/0"):
         replay(reader, reader.study("s"), HERE)
     ended = app("-m", "hydra.sweeper.n_trials=1", "hydra.sweeper.study_name=one", "steps=2")

@@ -60,6 +60,44 @@ def test_the_table(study: optuna.Study) -> None:
     ]
 
 
+@pytest.fixture
+def pausing(study: optuna.Study) -> optuna.Study:
+    """The same, with one that is paused and the best, and one that has gone on after a pause."""
+    slices = [["2026-01-01T12:00:00", "2026-01-01T12:00:09"]]
+    result = Result(State.PAUSED, 0.2, 5, "weak", 9.0)
+    for number, stored in ((6, result.to_json()), (7, None)):
+        attributes = {TrialAttrs.SLICES: slices, TrialAttrs.PAUSED: stored}
+        study.add_trial(
+            create_trial(
+                state=TrialState.RUNNING, intermediate_values={5: 0.2, 6: 0.8},
+                user_attrs=attributes, distributions=UNITS, params={"model.units": 10 + number},
+            )
+        )  # fmt: skip
+    return study
+
+
+def test_a_trial_was_tried_when_it_was_paused_once(pausing: optuna.Study) -> None:
+    console = Console(file=io.StringIO(), width=120)
+    budget = Budget(OBJECTIVE, n_trials=10)
+    console.print(draw(EndedTrials(pausing), budget, seconds=100.0))
+    head, _, best, *running = text_of(console).splitlines()
+    for text in ("6 of 10 trials", "2 complete", "1 pruned", "1 failed", "1 paused"):
+        assert text in head
+    assert head.endswith("1:40")  # for how long paused trials will go on is not known
+    assert best.split() == ["best,", "paused", "6", "5", "0.2000", "units=16"]
+    assert [line.split()[:4] for line in running] == [
+        ["running", "4", "3", "0.3000"], ["running", "5", "units=15"],
+        ["resumed", "7", "6", "0.8000"],
+    ]  # fmt: skip
+
+
+def test_with_paused_trials_the_time_left_is_that_of_the_timeout(pausing: optuna.Study) -> None:
+    console = Console(file=io.StringIO(), width=120)
+    budget = Budget(OBJECTIVE, n_trials=10, timeout=400.0)
+    console.print(draw(EndedTrials(pausing), budget, seconds=100.0))
+    assert "1:40, about 5:00 left" in text_of(console)
+
+
 def test_params_with_brackets() -> None:
     study = optuna.create_study()
     choices = optuna.distributions.CategoricalDistribution(["[red]", "[a,b]"])
