@@ -133,7 +133,9 @@ class StudyTrial:
         self._is_retried = TrialAttrs.ATTEMPT in attrs or TrialAttrs.SLICE in attrs
         self.reported = _reported(trial) if self._is_retried else {}
         self._step = max(self.reported, default=-1)
-        self._until: int = max(attrs.get(TrialAttrs.SLICE, -1), self._step)
+        first, until = attrs.get(TrialAttrs.SLICE, (0, -1))
+        self._first_of_slice: int = first
+        self._until: int = max(until, self._step)
         self._written: dict[str, set[int]] = {}  # steps in MLflow by metric, read when needed
         self.number = trial.number
         self.params = trial.params
@@ -186,7 +188,7 @@ class StudyTrial:
             self.pause = str(verdict).replace("pruned", "paused", 1)
         else:
             objective = objective_of(self._trial.study)
-            self.pause = self._pausing.reason(self.reported, objective, is_new=self._until < 0)
+            self.pause = self._pausing.reason(self.reported, objective, self._first_of_slice)
         return is_weak or self.pause is not None
 
     def _verdict(self) -> "Verdict | None":

@@ -103,10 +103,13 @@ class TrialLedger:
             if number is not None:
                 return NextTrial(number, result=self.stored_result(number))
             over, reason = self.reasons_to_stop(budget, seconds)
-            if not reason:
-                return NextTrial(self.ask())
-            number = None if over else self.paused.thaw(self.sweep_id)
-            return NextTrial(number, "" if number is not None else self.paused.with_reason(reason))
+            number = None if over else self.paused.thaw(self.sweep_id, can_begin=not reason)
+            if number is not None:
+                return NextTrial(number)
+            if reason:
+                return NextTrial(None, over or self.paused.with_reason(reason))
+            self.paused.scheduler.began()
+            return NextTrial(self.ask())
 
     @retry_transient
     def ask(self) -> int:

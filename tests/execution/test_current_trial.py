@@ -47,7 +47,7 @@ def test_a_thread_of_a_job_has_the_trial_of_the_job() -> None:
 
 
 ONE = Pausing(patience=1)
-ATTEMPT, UNTIL_3 = {TrialAttrs.ATTEMPT: 1}, {TrialAttrs.SLICE: 3}
+ATTEMPT, UNTIL_3 = {TrialAttrs.ATTEMPT: 1}, {TrialAttrs.SLICE: [2, 3]}
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ ATTEMPT, UNTIL_3 = {TrialAttrs.ATTEMPT: 1}, {TrialAttrs.SLICE: 3}
 def test_at_which_steps_a_trial_pauses(
     pausing: Pausing | None,
     before: list[float],
-    attrs: Mapping[str, int],
+    attrs: Mapping[str, object],
     reports: Mapping[int, float],
     stops: list[int],
 ) -> None:
@@ -77,8 +77,8 @@ def test_at_which_steps_a_trial_pauses(
     asked = study.ask()
     for step, value in enumerate(before):
         asked.report(value, step)
-    for name, number in attrs.items():
-        asked.set_user_attr(name, number)
+    for name, value in attrs.items():
+        asked.set_user_attr(name, value)
     trial, found = StudyTrial(asked, pausing=pausing), []
     for step, value in reports.items():
         trial.report(value, step)
@@ -95,7 +95,7 @@ def test_a_trial_that_died_when_its_slice_was_over_pauses_at_once(until: int, st
     asked = optuna.create_study(pruner=optuna.pruners.NopPruner()).ask()
     for step in range(2):
         asked.report(0.5, step)
-    asked.set_user_attr(TrialAttrs.SLICE, until)
+    asked.set_user_attr(TrialAttrs.SLICE, [2, until])
     assert StudyTrial(asked, pausing=ONE).should_prune() == stops
 
 
