@@ -33,7 +33,7 @@ class TrialAttrs:
     """User attributes of a trial in Optuna."""
 
     RUN_ID = "mlflow_run_id"
-    SWEEP = "sweep"  # id of the sweep that runs the trial
+    SWEEP = "sweep"  # id of the sweep that runs the trial; None once its sweep saw it pause
     ATTEMPT = "attempt"  # the number of earlier attempts, if a process died or was interrupted
     DEATHS = "deaths"  # the number of attempts whose process died, which uses up the retries
     CLOCK = "clock"  # of a later attempt: its start, and the seconds of the earlier ones

@@ -23,6 +23,7 @@ from rnnexp.storage.optuna_store import open_trial, paused_result, replaced, sto
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Files, StudyAttrs, Tags, TrialAttrs
 from rnnexp.storage.trial_folder import folder_of
+from rnnexp.sweep.heartbeat import live_sweeps
 from rnnexp.sweep.scheduler import PausedTrial, Scheduler
 from rnnexp.sweep.telling import tell
 
@@ -75,7 +76,7 @@ class PausedTrials:
         Returns:
             The trial's number; None if no trial goes on.
         """
-        paused = [_as_paused(trial) for trial in self._trials.read().paused]
+        paused = self._resting()
         chosen = self.scheduler.next(paused, self._n_trials, can_begin=can_begin)
         if chosen is None:
             return None
@@ -94,10 +95,10 @@ class PausedTrials:
         trial = retry_transient(open_trial)(self.study, self.storage, number)
         if not trial.user_attrs.get(TrialAttrs.PAUSED):  # the job broke before it could store it
             retry_transient(trial.set_user_attr)(TrialAttrs.PAUSED, result.to_json())
+        retry_transient(trial.set_user_attr)(TrialAttrs.SWEEP, None)
         self.ended(number, result)
         with locked(self.folder):
-            paused = [_as_paused(trial) for trial in self._trials.read().paused]
-            for each in self.scheduler.least_promising(paused, self.keep):
+            for each in self.scheduler.least_promising(self._resting(), self.keep):
                 reason = f"no more than {self.keep} paused trials are kept (keep_paused)"
                 self._end(each, reason, for_good=True)
 
@@ -138,6 +139,16 @@ class PausedTrials:
                     retry_transient(self.study.add_trial)(_again(old, self.folder))
             for trial in self._trials.read().paused:
                 self._end_run(trial, State.PAUSED, trial.user_attrs[TrialAttrs.PAUSED]["reason"])
+
+    def _resting(self) -> list[PausedTrial]:
+        """Return the paused trials that are in no sweep's hands.
+
+        A job stores that its trial is paused before the job returns. The trial is its sweep's until
+        the sweep has seen that, or has died.
+        """
+        alive = live_sweeps(self.study)
+        paused = self._trials.read().paused
+        return [_as_paused(t) for t in paused if t.user_attrs.get(TrialAttrs.SWEEP) not in alive]
 
     def _end_run(self, trial: FrozenTrial, state: State, reason: str) -> None:
         if run_id := trial.user_attrs.get(TrialAttrs.RUN_ID):

@@ -207,6 +207,22 @@ def test_a_dead_sweeps_trial_is_stale_only_while_it_runs(
         assert other.claim_stale() == claimed
 
 
+def test_a_paused_trial_is_its_sweeps_until_its_job_has_returned(
+    tmp_path: Path, ledger: TrialLedger
+) -> None:
+    result = Result(State.PAUSED, 0.5, 0, "weak")
+    open_trial(ledger.study, ledger.storage, ledger.ask()).set_user_attr(
+        TrialAttrs.PAUSED, result.to_json()
+    )  # as the job does before it returns
+    with ledger_in(tmp_path, ledger.study, pausing=PAUSING) as other:
+        for each in (ledger, other):
+            assert each.paused.thaw(each.sweep_id, can_begin=False) is None
+        ledger.finish(0, result)
+        assert other.paused.thaw(other.sweep_id, can_begin=False) == 0
+        assert ledger.paused.thaw(ledger.sweep_id, can_begin=False) is None
+    assert states(ledger) == ["RUNNING"]
+
+
 def test_a_sampler_takes_a_paused_trial_for_pruned(ledger: TrialLedger) -> None:
     paused_once(ledger)
     seen: list[TrialState] = []
