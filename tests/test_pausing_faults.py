@@ -6,13 +6,14 @@ The moments are drawn as in test_faults.py, by the options ``--kills`` and ``--s
 import random
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
 import pytest
 
 from rnnexp.sweep.audit import audit
-from tests.helpers.commands import ROOT, Ended, metrics
+from tests.helpers.commands import EAGER, ROOT, Command, Ended, metrics
 from tests.test_faults import (  # noqa: F401
     Start,
     draw_signals,
@@ -83,3 +84,56 @@ def test_killed_while_trials_pause_and_go_on(
     out, _ = sweep.communicate(timeout=LIMIT)
     assert sweep.returncode == 0, out
     assert_nothing_lost_or_doubled(tmp_path)
+
+
+def test_two_sweeps_never_let_the_same_trial_go_on(start: Start, tmp_path: Path) -> None:  # noqa: F811
+    first = start("hydra.sweeper.study_name=s", "hydra.sweeper.n_jobs=1", command=APP)
+    wait_for_a_trial(tmp_path, first)
+    second = start("hydra.sweeper.resume=s", "hydra.sweeper.n_jobs=1", command=APP)
+    for sweep in (first, second):
+        out, _ = sweep.communicate(timeout=LIMIT)
+        assert sweep.returncode == 0, out
+    assert_nothing_lost_or_doubled(tmp_path)
+    for trial in Ended(tmp_path, 0, "", "").study("s").trials:
+        slices = trial.user_attrs["slices"]
+        assert len(slices) == STEPS
+        assert all(end <= begin for (_, end), (begin, _) in pairwise(slices))
+
+
+LOGGED = {
+    "none": "resumed after epoch 1",
+    "missing": "there is no backup of the 2 epochs that were reported: they are trained again",
+    "empty": "the backup can't be read: EOFError",
+    "torn": "the backup can't be read: BadZipFile",
+    "other": "the backup is of another run, another",
+}
+
+
+def test_a_trial_without_its_backup_starts_anew(command: Command) -> None:
+    """Trials with equal params, whose backups are damaged while they are paused after epoch 1."""
+    damage = "_target_:tests.helpers.failing.DamageBackup,folder:${hydra:runtime.output_dir}"
+    ended = command(
+        "-m", "hydra.sweeper.study_name=s", "deterministic=true", EAGER, "fit.epochs=5",
+        "pruner=none",
+        "callbacks=[model_checkpoint,csv_logger]", f"+callbacks.damage={{{damage},kind:none}}",
+        "hydra.sweeper.params=null", f"callbacks.damage.kind=choice({','.join(LOGGED)})",
+        "hydra.sweeper.pausing={patience:null,epochs:2,seconds:0.001,max_slices:100}",
+        f"hydra.sweeper.n_trials={len(LOGGED)}", "hydra.sweeper.n_jobs=1",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    curves = []
+    for trial, run in zip(ended.study("s").trials, ended.runs()[1:], strict=True):
+        kind = trial.params["callbacks.damage.kind"]
+        folder = ended.path / "multirun" / "s" / str(trial.number)
+        assert LOGGED[kind] in (folder / "sweep.log").read_text()
+        assert run.data.tags["state"] == trial.state.name == "COMPLETE"
+        curves.append(
+            [
+                metrics(ended, run, "val_loss"),
+                sorted(trial.intermediate_values.items()),
+                [(trial.user_attrs["result"]["best_epoch"], trial.value)],
+                (folder / "epochs.csv").read_text(),
+            ]
+        )
+    assert len(curves[0][0]) == len(curves[0][1]) == 5
+    assert all(curve == curves[0] for curve in curves)

@@ -164,7 +164,12 @@ def _train_once(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Res
         first = saved.epoch + 1
         is_over = callbacks.catch_up(saved, is_over=first == arguments.get("epochs"))
         arguments["initial_epoch"] = first
-    elif trial.reported:  # the backup was lost, and the epochs are trained again
+    elif trial.reported:
+        log.warning(
+            "there is no backup of the %s epochs that were reported: they are trained again, and "
+            "stay as they are stored",
+            len(trial.reported),
+        )
         callbacks.log_epoch.catch_up({})
     if not saved and config.checkpoint:
         load(model, config.checkpoint, MlflowStore(config.tracking.uri))

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import keras
 
+from rnnexp.storage.schema import Files
+from rnnexp.training.backup_file import dump, load
+
 
 class FailAt(keras.callbacks.Callback):
     """A callback that raises at the end of an epoch, in models with a given number of units."""
@@ -39,6 +42,30 @@ class AppendAtEnd(keras.callbacks.Callback):
 
     def on_train_end(self, logs: object = None) -> None:  # noqa: ARG002
         self.file.write_text(self.file.read_text() + self.rows)
+
+
+class DamageBackup(keras.callbacks.Callback):
+    """A callback that damages the backup of a training once, when the training first ends."""
+
+    def __init__(self, folder: str, kind: str) -> None:
+        super().__init__()
+        self.file = Path(folder, Files.BACKUP)
+        self.kind = kind
+
+    def on_train_end(self, logs: object = None) -> None:  # noqa: ARG002
+        mark = self.file.with_name("damaged")
+        if mark.exists():
+            return
+        mark.touch()
+        content = self.file.read_bytes()
+        if self.kind == "missing":
+            self.file.unlink()
+        elif self.kind == "empty":
+            self.file.write_bytes(b"")
+        elif self.kind == "torn":
+            self.file.write_bytes(content[: len(content) // 2])
+        elif self.kind == "other":
+            self.file.write_bytes(dump(load(content) | {"run_id": "another"}))
 
 
 class KillAsOftenAs(keras.callbacks.Callback):

@@ -205,6 +205,9 @@ def test_a_dead_sweeps_trial_is_stale_only_while_it_runs(
     assert states(ledger) == [state]
     with ledger_in(tmp_path, ledger.study, pausing=PAUSING) as other:
         assert other.claim_stale() == claimed
+        # A sweep that dies while it lets a trial go on has signed the trial first.
+        resumed = other.paused.thaw(other.sweep_id, can_begin=False)
+        assert resumed == (0 if claimed is None else None)
 
 
 def test_a_paused_trial_is_its_sweeps_until_its_job_has_returned(
