@@ -87,7 +87,8 @@ def continue_run(
     client.update_run(run_id, status="RUNNING")
     run = Run(client, run_id, experiment, outbox)
     run.log_batch(tags=tags)
-    run.delete_tag(Tags.REASON)  # of an attempt that failed
+    for name in (Tags.STATE, Tags.REASON):  # of an attempt that failed, or of a pause
+        run.delete_tag(name)
     return run
 
 

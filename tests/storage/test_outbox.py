@@ -333,19 +333,19 @@ def test_a_run_that_ends_on_a_full_disk_keeps_its_writes(
     assert steps(store, run_id) == [0]
 
 
-def test_the_reason_of_a_failed_attempt_is_deleted_though_it_was_queued(
+def test_the_outcome_of_an_earlier_attempt_is_deleted_though_it_was_queued(
     store: Path, run_id: str, tmp_path: Path
 ) -> None:
     uri, file = f"sqlite:///{store}", tmp_path / Files.OUTBOX
     failed = {
         "kind": "batch", "metrics": {}, "step": 0, "time": 0, "params": {},
-        "tags": {Tags.REASON: "disk full"},
+        "tags": {Tags.REASON: "no improvement", Tags.STATE: "PAUSED"},
     }  # fmt: skip
     file.write_text(json.dumps({"uri": uri, "run_id": run_id, "entries": [failed]}))
     tracker = Tracker(uri, "test")
     with tracker.run("a", tags={}, params={}, continued=run_id, outbox=file):
         pass
-    assert Tags.REASON not in MlflowClient(uri).get_run(run_id).data.tags
+    assert not {Tags.REASON, Tags.STATE} & set(MlflowClient(uri).get_run(run_id).data.tags)
     assert not file.exists()
 
 
