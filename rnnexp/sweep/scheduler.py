@@ -62,11 +62,6 @@ class Scheduler:
     _is_winning: bool = False  # the last slice brought a new best
     _has_explored: bool = False  # the last slice was that of the trial with the fewest epochs
 
-    def began(self) -> None:
-        """Take note of a new trial that begins."""
-        self._begun += 1
-        self._is_winning, self.fruitless = False, 0
-
     def ended(self, value: float | None, best: float | None) -> None:
         """Take note of a slice that has ended.
 
@@ -104,10 +99,14 @@ class Scheduler:
         Returns:
             The trial, and for how long at least; None if a new trial begins, or none at all.
         """
-        if self.pausing is None or not paused:
+        if self.pausing is None:
             return None
         is_due = self._is_winning or self._begun >= EVERY
-        if not is_due if can_begin else self.reason_to_stop(trials):
+        if can_begin and not (paused and is_due):
+            self._begun += 1
+            self._is_winning, self.fruitless = False, 0
+            return None
+        if not paused or (not can_begin and self.reason_to_stop(trials)):
             return None
         explores = not can_begin and self.fruitless > 0 and not self._has_explored
         chosen = min(paused, key=self._fewest_epochs if explores else self._rank)

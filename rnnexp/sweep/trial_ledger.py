@@ -104,12 +104,9 @@ class TrialLedger:
                 return NextTrial(number, result=self.stored_result(number))
             over, reason = self.reasons_to_stop(budget, seconds)
             number = None if over else self.paused.thaw(self.sweep_id, can_begin=not reason)
-            if number is not None:
-                return NextTrial(number)
-            if reason:
+            if number is None and reason:
                 return NextTrial(None, over or self.paused.with_reason(reason))
-            self.paused.scheduler.began()
-            return NextTrial(self.ask())
+            return NextTrial(self.ask() if number is None else number)
 
     @retry_transient
     def ask(self) -> int:

@@ -68,8 +68,6 @@ def decisions(events: str) -> str:
             scheduler.ended(0.4 if event in "wW" else 0.6, 0.5)
         can_begin = event in "wl."
         chosen = scheduler.next([A, B, C], 2, can_begin=can_begin)
-        if chosen is None and can_begin:
-            scheduler.began()
         made += str(chosen.number) if chosen else "n" if can_begin else "-"
     return made
 
