@@ -1,8 +1,7 @@
-"""The rule by which a weak trial is paused: its slot goes to another trial, and it may go on later.
+"""The rule by which a trial is paused: its slot goes to another trial, and it may go on later.
 
-A pruner throws away what a trial would have become, so it has to be patient. A paused trial loses
-nothing but its turn. So a trial is paused when the study's pruner would prune the trial, and sooner
-than that when the trial has stopped to improve.
+A pruner throws away what a trial would have become, so a pruner has to be patient. A paused trial
+loses nothing but its turn, so a trial can be paused as soon as an epoch brings it nothing.
 """
 
 from collections.abc import Mapping
@@ -12,28 +11,32 @@ from typing import Any, Self
 from rnnexp.number_ranges import COUNT, POSITIVE
 from rnnexp.objective import Objective
 
+_RANGES = {"patience": COUNT, "epochs": COUNT, "seconds": POSITIVE, "max_slices": POSITIVE}
+_OPTIONAL = ("patience", "epochs")
+
 
 @dataclass(frozen=True)
 class Pausing:
-    """The settings of ``hydra.sweeper.pausing``.
+    """The settings of ``hydra.sweeper.pausing``; benchmarks/scheduling compares their defaults.
+
+    A slice is what a trial trains between two pauses.
 
     Attributes:
         patience: The number of epochs in a row without an improvement of the trial's own best after
             which the trial pauses, also if it is the best of the study; None for no such limit, so
-            that the pruner alone decides.
-        first: The number of epochs after which a new trial pauses in any case, so that no trial
-            holds its slot while others wait for their first; None for no such limit.
-        epochs: The least number of epochs for which a paused trial goes on.
-        seconds: The least time for which a paused trial goes on, since starting takes time, too.
-        max_slices: The study ends when paused trials went on this number of times in a row without
-            an improvement of the study's best.
+            that the study's pruner alone decides who is weak.
+        epochs: The most epochs of a slice, so that no trial holds its slot while others wait; None
+            for no limit.
+        seconds: The least seconds of a slice of a trial that was paused before, since the start of
+            a training takes time, too.
+        max_slices: When no new trial begins, the study ends after this number of slices, times the
+            number of trials, in a row without a new best of the study.
     """
 
     patience: int | None = 1
-    first: int | None = 6
-    epochs: int = 2
-    seconds: float = 2.0
-    max_slices: int = 5
+    epochs: int | None = 5
+    seconds: float = 1.0
+    max_slices: float = 2.0
 
     @classmethod
     def of(cls, settings: Mapping[str, Any] | None) -> Self | None:
@@ -49,26 +52,24 @@ class Pausing:
         if not isinstance(settings, Mapping):
             return [f"{key}={settings}: give its settings, or null to prune weak trials for good"]
         known = [each.name for each in fields(cls)]
-        problems = [
-            f"{key}.{name}: there is no such setting; there are {', '.join(known)}"
-            for name in settings
-            if name not in known
-        ]
+        problems = []
         for name, value in settings.items():
-            allowed = POSITIVE if name == "seconds" else COUNT
-            if name in known and not (value is None and name in ("patience", "first")):
-                problems += allowed.problems(f"{key}.{name}", value)
+            if name not in known:
+                names = ", ".join(known)
+                problems.append(f"{key}.{name}: there is no such setting; there are {names}")
+            elif not (value is None and name in _OPTIONAL):
+                problems += _RANGES[name].problems(f"{key}.{name}", value)
         return problems
 
     def reason(
-        self, values: Mapping[int, float], objective: Objective, *, is_new: bool
+        self, values: Mapping[int, float], objective: Objective, first: int = 0
     ) -> str | None:
         """Return why a trial pauses, though the pruner would let it go on; None if it goes on.
 
         Args:
             values: The values that the trial has reported, by epoch.
             objective: Which of two values is better.
-            is_new: Whether the trial has not been paused before.
+            first: The first epoch of the slice.
         """
         if not values:
             return None
@@ -78,8 +79,8 @@ class Pausing:
         if self.patience is not None and since >= self.patience:
             last = _in_the_last(self.patience)
             return f"{at}: no improvement {last} (pausing.patience={self.patience})"
-        if is_new and self.first is not None and len(values) >= self.first:
-            return f"{at}: its first {self.first} epochs are over (pausing.first={self.first})"
+        if self.epochs is not None and sum(epoch >= first for epoch in values) >= self.epochs:
+            return f"{at}: others have their turn (pausing.epochs={self.epochs})"
         return None
 
 

@@ -14,6 +14,7 @@ from rnnexp.execution.executors import WorkerExecutor
 from rnnexp.storage.run_reader import RunReader
 from rnnexp.training.trial import evaluate
 from tests.helpers.commands import ROOT, TINY, Command, Ended, metrics
+from tests.helpers.pausing import PAUSING, TRAINING, WHOLE, assert_equal
 
 MODEL = ("model=lstm", "model.dropout=0.3", "fit.batch_size=16", "fit.epochs=3")
 WITHOUT_JAX = """
@@ -146,3 +147,9 @@ def test_a_checkpoint_of_tensorflow_is_evaluated_and_continued_on_jax(
     assert done.returncode == 0, done.stderr
     continued = next(run for run in ended.runs() if "continued_from" in run.data.tags)
     assert continued.data.tags["backend"] == "jax"
+
+
+@pytest.mark.slow
+def test_a_trial_that_has_paused_is_equal_to_the_last_bit(command: Command) -> None:
+    jax = ("backend=jax", "hydra/launcher=workers")
+    assert_equal(command(*TRAINING, *PAUSING, *jax), command(*TRAINING, *WHOLE, *jax))

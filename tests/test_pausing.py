@@ -29,8 +29,7 @@ LOSS, ACCURACY = Objective("val_loss", "min"), Objective("val_accuracy", "max")
 def test_when_a_trial_pauses(
     patience: int | None, values: list[float], objective: Objective, epochs: int | None
 ) -> None:
-    pausing = Pausing(patience=patience, first=None)
-    reason = pausing.reason(dict(enumerate(values)), objective, is_new=True)
+    reason = Pausing(patience=patience).reason(dict(enumerate(values)), objective)
     if epochs is None:
         assert reason is None
         return
@@ -40,12 +39,13 @@ def test_when_a_trial_pauses(
 
 
 @pytest.mark.parametrize(
-    ("epochs", "is_new", "pauses"), [(2, True, False), (3, True, True), (3, False, False)]
+    ("epochs", "first", "pauses"),
+    [(2, 0, False), (3, 0, True), (4, 0, True), (4, 2, False), (5, 2, True)],
 )
-def test_a_new_trial_pauses_after_its_first_epochs(epochs: int, is_new: bool, pauses: bool) -> None:
+def test_a_slice_has_an_end(epochs: int, first: int, pauses: bool) -> None:
     values = {epoch: 1.0 / (epoch + 1) for epoch in range(epochs)}
-    reason = Pausing(first=3).reason(values, LOSS, is_new=is_new)
-    expected = "paused at epoch 2: its first 3 epochs are over (pausing.first=3)"
+    reason = Pausing(epochs=3).reason(values, LOSS, first)
+    expected = f"paused at epoch {epochs - 1}: others have their turn (pausing.epochs=3)"
     assert reason == (expected if pauses else None)
 
 
@@ -54,19 +54,22 @@ def test_a_new_trial_pauses_after_its_first_epochs(epochs: int, is_new: bool, pa
     [
         (None, None),
         ({}, None),
-        ({"patience": None, "first": None, "epochs": 3, "seconds": 0.5, "max_slices": 9}, None),
+        ({"patience": None, "epochs": None, "seconds": 0.5, "max_slices": 0.5}, None),
         (
             True,
             "hydra.sweeper.pausing=True: give its settings, or null to prune weak trials for good",
         ),
         ({"patience": 0}, "hydra.sweeper.pausing.patience=0: must be a whole number, at least 1"),
-        ({"first": 0}, "hydra.sweeper.pausing.first=0: must be a whole number, at least 1"),
-        ({"epochs": None}, "hydra.sweeper.pausing.epochs=None: must be a whole number, at least 1"),
+        ({"epochs": 0}, "hydra.sweeper.pausing.epochs=0: must be a whole number, at least 1"),
+        (
+            {"max_slices": None},
+            "hydra.sweeper.pausing.max_slices=None: must be a number, more than 0",
+        ),
         ({"seconds": 0}, "hydra.sweeper.pausing.seconds=0: must be a number, more than 0"),
         (
             {"patient": 1},
-            "hydra.sweeper.pausing.patient: there is no such setting; there are patience, first, "
-            "epochs, seconds, max_slices",
+            "hydra.sweeper.pausing.patient: there is no such setting; there are patience, epochs, "
+            "seconds, max_slices",
         ),
     ],
 )  # fmt: skip

@@ -11,8 +11,9 @@ import rnnexp
 def main(config: DictConfig) -> float:
     """Approach a value that depends on x, step by step."""
     trial = rnnexp.current_trial()
-    error = 1.0
-    for step in range(config.steps):
+    first = len(trial.reported)  # more than 0 if the trial goes on after a pause
+    error = trial.reported[first - 1] if first else 1.0
+    for step in range(first, config.steps):
         error += config.rate * (config.floor + (config.x - 3) ** 2 - error)
         trial.report(error, step)
         if trial.should_prune():

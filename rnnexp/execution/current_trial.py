@@ -74,8 +74,12 @@ class CurrentTrial(Protocol):
             KeyboardInterrupt: If the sweep is stopping; the value has been stored.
         """
 
-    def should_prune(self) -> bool:
-        """Return whether the trial is to stop: for good, or in a study with pausing for a while."""
+    def should_prune(self, *, is_last: bool = False) -> bool:
+        """Return whether the trial is to stop: for good, or in a study with pausing for a while.
+
+        Args:
+            is_last: Whether the job has no further step; such a trial is not paused.
+        """
 
 
 class Standalone:
@@ -107,7 +111,7 @@ class Standalone:
     def report(self, value: float, step: int, metric: str | None = "value") -> None:
         """Ignore the value."""
 
-    def should_prune(self) -> bool:
+    def should_prune(self, *, is_last: bool = False) -> bool:  # noqa: ARG002
         """Return False."""
         return False
 
@@ -125,11 +129,13 @@ class StudyTrial:
         attrs = trial.user_attrs
         self._trial = trial
         self._pausing = pausing
-        self._until: int = attrs.get(TrialAttrs.SLICE, -1)
-        self._step = -1
         self.digests = digests or {}
         self._is_retried = TrialAttrs.ATTEMPT in attrs or TrialAttrs.SLICE in attrs
         self.reported = _reported(trial) if self._is_retried else {}
+        self._step = max(self.reported, default=-1)
+        first, until = attrs.get(TrialAttrs.SLICE, (0, -1))
+        self._first_of_slice: int = first
+        self._until: int = max(until, self._step)
         self._written: dict[str, set[int]] = {}  # steps in MLflow by metric, read when needed
         self.number = trial.number
         self.params = trial.params
@@ -158,17 +164,21 @@ class StudyTrial:
             self._written[metric] = run.steps(metric) if self._is_retried else set()
         return self._written[metric]
 
-    def should_prune(self) -> bool:
+    def should_prune(self, *, is_last: bool = False) -> bool:
         """Ask the study's pruner, and keep its verdict; or why the trial is paused.
 
-        A trial that goes on after a pause is not asked about before its slice is over.
+        A trial that goes on after a pause is not asked about before its slice is over, nor a job
+        that starts anew before its last step that was reported.
+
+        Args:
+            is_last: Whether the job has no further step; such a trial is not paused.
 
         Returns:
             Whether the trial is to stop.
         """
         from rnnexp.storage.retry import retry_transient
 
-        if self._step < self._until:
+        if self._step < self._until or (is_last and self._pausing):
             return False
         is_weak = retry_transient(self._trial.should_prune)()
         verdict = self._verdict() if is_weak else None
@@ -178,7 +188,7 @@ class StudyTrial:
             self.pause = str(verdict).replace("pruned", "paused", 1)
         else:
             objective = objective_of(self._trial.study)
-            self.pause = self._pausing.reason(self.reported, objective, is_new=self._until < 0)
+            self.pause = self._pausing.reason(self.reported, objective, self._first_of_slice)
         return is_weak or self.pause is not None
 
     def _verdict(self) -> "Verdict | None":

@@ -115,14 +115,15 @@ class TrialTask:
         return result
 
     def _result(self, config: DictConfig, trial: StudyTrial, objective: Objective) -> Result:
-        state, reason = State.PRUNED, str(trial.verdict or "by the application")
+        message = ""
         try:
             result = to_result(self.task(config))
         except optuna.TrialPruned as pruned:
-            reason = str(pruned) or reason
+            message = str(pruned)
         else:
             if not trial.pause or result.state in (State.FAIL, State.PAUSED):
                 return result
+        state, reason = State.PRUNED, message or str(trial.verdict or "by the application")
         if trial.pause:  # whatever the function returned, or raised
             state, reason = State.PAUSED, trial.pause
         epoch, value = objective.best(trial.reported) or (None, None)

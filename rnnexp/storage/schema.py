@@ -40,7 +40,7 @@ class TrialAttrs:
     FOLDER = "folder"  # of the job, below the sweep's folder; missing where it is the number
     RESULT = "result"  # the `Result`, as JSON
     PAUSED = "paused"  # the `Result` of a paused trial, as JSON; None after the trial went on
-    SLICE = "slice"  # of a trial that went on: the epoch after which the trial may pause again
+    SLICE = "slice"  # of a trial that went on: first epoch, and the first that it may pause after
     REOPENS = "reopens"  # of a trial that a resume made: the earlier trials that it goes on from
     SLICES = "slices"  # of a trial that was paused: start and end of its slices, as ISO times
 

@@ -57,34 +57,34 @@ class PausedTrials:
     scheduler: Scheduler
     keep: int = 20
     budget: Mapping[str, float | None] = field(default_factory=dict)
-    # By the number of a trial that went on, its best value and the study's before.
-    _before: dict[int, tuple[float | None, float | None]] = field(default_factory=dict)
+    # By the number of a trial that went on, the study's best value before.
+    _best_before: dict[int, float | None] = field(default_factory=dict)
 
     @cached_property
     def _trials(self) -> EndedTrials:
         return EndedTrials(self.study)
 
     @retry_transient
-    def thaw(self, sweep_id: str) -> int | None:
+    def thaw(self, sweep_id: str, *, can_begin: bool) -> int | None:
         """Let a paused trial go on, if the scheduler says so; to be called with the lock.
 
         Args:
             sweep_id: Id of the sweep that runs the trial.
+            can_begin: Whether a new trial can begin.
 
         Returns:
             The trial's number; None if no trial goes on.
         """
-        trials = self._trials.read()
-        chosen = self.scheduler.next([_as_paused(trial) for trial in trials.paused])
+        paused = [_as_paused(trial) for trial in self._trials.read().paused]
+        chosen = self.scheduler.next(paused, self._n_trials, can_begin=can_begin)
         if chosen is None:
             return None
+        self._best_before[chosen.number] = self._best()
         trial = open_trial(self.study, self.storage, chosen.number)
         stored = stored_trial(self.study, self.storage, chosen.number)
-        before = paused_result(stored)
-        self._before[chosen.number] = before.value if before else None, self._best()
-        last = max(stored.intermediate_values, default=-1)
+        first = max(stored.intermediate_values, default=-1) + 1
         # Until the last of these writes the trial is paused; then it is stale if the sweep dies.
-        trial.set_user_attr(TrialAttrs.SLICE, last + chosen.epochs)
+        trial.set_user_attr(TrialAttrs.SLICE, [first, first + chosen.epochs - 1])
         trial.set_user_attr(TrialAttrs.SWEEP, sweep_id)
         trial.set_user_attr(TrialAttrs.PAUSED, None)
         return chosen.number
@@ -103,12 +103,12 @@ class PausedTrials:
 
     def ended(self, number: int, result: Result) -> None:
         """Let the scheduler know what a slice of a trial has brought, if the trial had one."""
-        if number in self._before:
-            self.scheduler.ended(result.value, *self._before.pop(number))
+        if number in self._best_before:
+            self.scheduler.ended(result.value, self._best_before.pop(number))
 
     def with_reason(self, reason: str) -> str:
         """Return why no trial begins, with the reason that no paused trial goes on."""
-        return "; ".join(filter(None, [reason, self.scheduler.reason_to_stop()]))
+        return "; ".join(filter(None, [reason, self.scheduler.reason_to_stop(self._n_trials)]))
 
     def end_all(self, reason: str) -> None:
         """Tell what is still paused: the study's best trial as complete, the others as pruned.
@@ -158,6 +158,11 @@ class PausedTrials:
             running = retry_transient(open_trial)(self.study, self.storage, number)
             retry_transient(running.set_user_attr)(TrialAttrs.PAUSED, None)
         tell(self.study, self.storage, self.folder, number, result, keep_backup=not for_good)
+
+    @property
+    def _n_trials(self) -> int:
+        trials = self._trials
+        return len(trials.results) + len(trials.running) + len(trials.paused)
 
     def _best(self) -> float | None:
         """Return the best value of the complete and the paused trials; None without any."""

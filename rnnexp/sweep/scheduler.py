@@ -1,4 +1,4 @@
-"""The scheduler: which paused trial goes on when no new trial begins, and for how long.
+"""The scheduler: whether a new trial begins or a paused trial goes on, and which one.
 
 The rule reads stored values alone. `benchmarks/scheduling` compares this rule with others.
 """
@@ -12,7 +12,7 @@ from rnnexp.objective import Objective
 from rnnexp.pausing import Pausing
 
 WINDOW = 5  # epochs over which the gain of a trial is measured
-MOST_LOST = 2  # slices in a row without a gain, after which a trial with few epochs has its turn
+EVERY = 3  # new trials, after which a paused trial has its turn
 
 
 class PausedTrial(NamedTuple):
@@ -43,60 +43,75 @@ class Slice(NamedTuple):
 
 @dataclass
 class Scheduler:
-    """Decides which paused trial goes on.
+    """Decides whether a paused trial goes on.
 
-    That is the trial with the best forecast: its last value, improved by as much as its own best
-    has improved in the last epochs. After some slices in a row in which the trial did not improve,
-    one slice goes to the trial with the fewest epochs.
+    While new trials can begin, the most promising paused trial goes on after every third of them,
+    and again as long as that brings a new best of the study. Then the most promising trials go on,
+    and after each slice without a new best also the trial with the fewest epochs.
 
     Attributes:
         objective: Which of two values is better.
         pausing: The settings of pausing; None if no paused trial goes on.
-        fruitless: The number of slices in a row that did not improve the study's best.
-        lost: The number of slices in a row that did not improve the best of their own trials.
+        fruitless: The number of slices in a row without a new best, since a new trial began.
     """
 
     objective: Objective
     pausing: Pausing | None
     fruitless: int = 0
-    lost: int = 0
+    _begun: int = 0  # new trials since the last slice
+    _is_winning: bool = False  # the last slice brought a new best
+    _has_explored: bool = False  # the last slice was that of the trial with the fewest epochs
 
-    def ended(self, value: float | None, own: float | None, best: float | None) -> None:
+    def ended(self, value: float | None, best: float | None) -> None:
         """Take note of a slice that has ended.
 
         Args:
             value: The best value of the trial after the slice.
-            own: The best value of the trial before the slice.
             best: The best value of the study before the slice.
         """
-        is_better = self.objective.is_better
-        self.lost = 0 if is_better(value, own) else self.lost + 1
-        self.fruitless = 0 if is_better(value, best) else self.fruitless + 1
+        self._is_winning = self.objective.is_better(value, best)
+        self.fruitless = 0 if self._is_winning else self.fruitless + 1
 
-    def reason_to_stop(self) -> str:
-        """Return why no paused trial goes on; empty if one may."""
-        if self.pausing is None or self.fruitless < self.pausing.max_slices:
+    def reason_to_stop(self, trials: int) -> str:
+        """Return why no paused trial goes on; empty if one may.
+
+        Args:
+            trials: The number of trials of the study.
+        """
+        if self.pausing is None:
             return ""
-        most = self.pausing.max_slices
-        return f"no new best in {most} slices of paused trials (pausing.max_slices={most})"
+        most = math.ceil(self.pausing.max_slices * trials)
+        if self.fruitless < most:
+            return ""
+        return (
+            f"no new best in {most} slices of paused trials "
+            f"(pausing.max_slices={self.pausing.max_slices:g} a trial)"
+        )
 
-    def next(self, paused: Sequence[PausedTrial]) -> Slice | None:
-        """Return the trial that goes on.
+    def next(self, paused: Sequence[PausedTrial], trials: int, *, can_begin: bool) -> Slice | None:
+        """Return the paused trial that goes on.
 
         Args:
             paused: The paused trials.
+            trials: The number of trials of the study.
+            can_begin: Whether a new trial can begin.
 
         Returns:
-            The trial, and for how long; None if no trial goes on.
+            The trial, and for how long at least; None if a new trial begins, or none at all.
         """
-        if self.pausing is None or not paused or self.reason_to_stop():
+        if self.pausing is None:
             return None
-        if self.lost < MOST_LOST:
-            chosen = min(paused, key=self._rank)
-        else:
-            self.lost = 0
-            chosen = min(paused, key=lambda trial: (len(trial.values), *self._rank(trial)))
-        return Slice(chosen.number, _epochs(chosen, self.pausing))
+        is_due = self._is_winning or self._begun >= EVERY
+        if can_begin and not (paused and is_due):
+            self._begun += 1
+            self._is_winning, self.fruitless = False, 0
+            return None
+        if not paused or (not can_begin and self.reason_to_stop(trials)):
+            return None
+        explores = not can_begin and self.fruitless > 0 and not self._has_explored
+        chosen = min(paused, key=self._fewest_epochs if explores else self._rank)
+        self._begun, self._is_winning, self._has_explored = 0, False, explores
+        return Slice(chosen.number, _epochs(chosen, self.pausing.seconds))
 
     def least_promising(self, paused: Sequence[PausedTrial], keep: int) -> list[int]:
         """Return the numbers of the trials that are too many to be kept, the worst first."""
@@ -105,6 +120,11 @@ class Scheduler:
 
     def _rank(self, trial: PausedTrial) -> tuple[float, int]:
         return forecast(trial.values, self.objective), trial.number
+
+    def _fewest_epochs(self, trial: PausedTrial) -> tuple[int, float, int]:
+        best = self.objective.best(trial.values)
+        loss = self.objective.sort_key(best[1] if best else None)
+        return len(trial.values), loss, trial.number
 
 
 def forecast(values: Mapping[int, float], objective: Objective) -> float:
@@ -115,20 +135,19 @@ def forecast(values: Mapping[int, float], objective: Objective) -> float:
         objective: Which of two values is better.
 
     Returns:
-        The last value that is a number, less the gain of the trial's best in the last epochs;
-        infinite without such a value.
+        The better one of the last two values, less the gain of the trial's best in the last epochs;
+        infinite without a value that is a number.
     """
     ordered = [objective.sort_key(value) for _, value in sorted(values.items())]
     losses = [loss for loss in ordered if math.isfinite(loss)]
     if not losses:
         return math.inf
     before = losses[: max(len(losses) - WINDOW, 1)]
-    return losses[-1] - (min(before) - min(losses))
+    return min(losses[-2:]) - (min(before) - min(losses))
 
 
-def _epochs(trial: PausedTrial, pausing: Pausing) -> int:
-    """Return the length of a slice: enough epochs to be worth the start of a training."""
+def _epochs(trial: PausedTrial, seconds: float) -> int:
+    """Return the least epochs of a slice that is worth the start of a training."""
     if not trial.seconds or not trial.values:
-        return pausing.epochs
-    an_epoch = trial.seconds / len(trial.values)
-    return max(pausing.epochs, math.ceil(pausing.seconds / an_epoch))
+        return 1
+    return max(1, math.ceil(seconds * len(trial.values) / trial.seconds))

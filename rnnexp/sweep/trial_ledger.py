@@ -103,10 +103,10 @@ class TrialLedger:
             if number is not None:
                 return NextTrial(number, result=self.stored_result(number))
             over, reason = self.reasons_to_stop(budget, seconds)
-            if not reason:
-                return NextTrial(self.ask())
-            number = None if over else self.paused.thaw(self.sweep_id)
-            return NextTrial(number, "" if number is not None else self.paused.with_reason(reason))
+            number = None if over else self.paused.thaw(self.sweep_id, can_begin=not reason)
+            if number is None and reason:
+                return NextTrial(None, over or self.paused.with_reason(reason))
+            return NextTrial(self.ask() if number is None else number)
 
     @retry_transient
     def ask(self) -> int:

@@ -72,7 +72,12 @@ class Backup(keras.callbacks.Callback):
         super().__init__()
         self._run_id = run_id
         self._file = folder / Files.BACKUP
-        self._callbacks = callbacks
+        # What CSVLogger remembers is for the file that it has opened, where the rows are.
+        self._callbacks = {
+            name: callback
+            for name, callback in callbacks.items()
+            if not isinstance(callback, keras.callbacks.CSVLogger)
+        }
         self._saved: Saved | None = None
         self.metrics: Epochs = {}
 

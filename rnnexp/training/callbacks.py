@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from rnnexp.execution.current_trial import CurrentTrial
 from rnnexp.full_disk import named_if_full
@@ -68,6 +69,24 @@ class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
         """Save the model if ``save_freq`` says so."""
         with named_if_full(Path(self.filepath)):
             super().on_train_batch_end(batch, logs)
+
+
+class SeedOrder(keras.callbacks.Callback):
+    """Seeds NumPy's generator at each epoch; Keras draws the order of the rows from it on JAX.
+
+    So a training that is resumed goes on with the order that it would have had.
+
+    Args:
+        seed: The order of an epoch depends on this seed and the epoch alone.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self._seed = seed
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:  # noqa: ARG002
+        """Seed the generator, before Keras asks for the batches of the epoch."""
+        np.random.seed((self._seed, epoch))
 
 
 class LogEpoch(keras.callbacks.Callback):
@@ -135,14 +154,18 @@ class ReportToStudy(keras.callbacks.Callback):
             return
         self.values[epoch] = float(value)
         self._trial.report(float(value), epoch, metric=None)  # `LogEpoch` logs the value
-        if self._is_pruned():
+        is_last = self.model.stop_training or epoch + 1 == (self.params or {}).get("epochs")
+        if self._is_pruned(is_last=is_last):
             self.model.stop_training = True
 
-    def catch_up(self, metrics: Mapping[int, Mapping[str, float]]) -> bool:
+    def catch_up(
+        self, metrics: Mapping[int, Mapping[str, float]], *, is_over: bool = False
+    ) -> bool:
         """Report the epochs that were saved, but not reported before the process died.
 
         Args:
             metrics: The metrics of each saved epoch.
+            is_over: Whether the training had ended with the last of these epochs.
 
         Returns:
             Whether the pruner stops the trial.
@@ -154,14 +177,14 @@ class ReportToStudy(keras.callbacks.Callback):
                 self.values[epoch] = value
                 if epoch not in reported:
                     self._trial.report(value, epoch, metric=None)
-        return bool(self.values) and self._is_pruned()
+        return bool(self.values) and self._is_pruned(is_last=is_over)
 
     def _keep_loss(self, epoch: int, logs: Mapping[str, float]) -> None:
         if (loss := logs.get("loss")) is not None:
             self.losses[epoch] = float(loss)
 
-    def _is_pruned(self) -> bool:
-        is_pruned = self._trial.should_prune()
+    def _is_pruned(self, *, is_last: bool) -> bool:
+        is_pruned = self._trial.should_prune(is_last=is_last)
         if is_pruned:
             log.info("%s %s", self._objective.monitor, self._trial.verdict or self._trial.pause)
         return is_pruned

@@ -2,7 +2,7 @@
 
 Keras makes such a stream anew for each epoch, with threads that tune it. On a core of its own, a
 worker then waits for these threads for up to a second at the end of each epoch. JAX gets arrays,
-of which Keras makes batches without threads.
+of which Keras makes batches without threads, in an order that depends on the same two numbers.
 """
 
 import math
@@ -22,11 +22,11 @@ def fit_on_streams(arguments: Mapping[str, Any], seed: int) -> dict[str, Any]:
     Args:
         arguments: The arguments. Those that ask Keras to make batches of arrays are replaced:
             ``batch_size``, ``validation_split``, ``shuffle`` and the like. Arguments without
-            arrays, or with numbers of steps, stay as they are.
+            arrays, or with numbers of steps, stay as they are; on JAX, a callback is added.
         seed: The seed of the order, if ``shuffle`` is not false.
     """
     if not _is_streamed(arguments):
-        return dict(arguments)
+        return dict(arguments) | _seeded_order(arguments, seed)
     given = ArrayArguments.of(arguments)
     size, validation_size = given.batch_size, given.validation_batch_size
     first = given.others.get("initial_epoch") or 0
@@ -54,6 +54,20 @@ def evaluate_on_stream(arguments: Mapping[str, Any]) -> dict[str, Any]:
         "x": _stream(given.arrays, given.batch_size),
         "steps": _steps(given.arrays, given.batch_size),
     }
+
+
+def _seeded_order(arguments: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """Return the callback that seeds the order of arrays on JAX; nothing on TensorFlow.
+
+    On TensorFlow, what has a number of steps is read from one stream for all epochs, which Keras
+    shuffles.
+    """
+    is_array = isinstance(arguments["x"], np.ndarray)
+    if not is_array or keras_runtime.keras().backend.backend() == "tensorflow":
+        return {}
+    from rnnexp.training.callbacks import SeedOrder
+
+    return {"callbacks": [SeedOrder(seed)]}
 
 
 def _steps(arrays: Sequence[Array], batch_size: int) -> int:

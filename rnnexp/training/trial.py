@@ -161,8 +161,9 @@ def _train_once(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Res
     mlflow_run.tag_later({Tags.JIT_COMPILE: str(is_jit).lower()})
     is_over = False
     if saved := callbacks.backup.load(model):
-        is_over = callbacks.catch_up(saved)
-        arguments["initial_epoch"] = saved.epoch + 1
+        first = saved.epoch + 1
+        is_over = callbacks.catch_up(saved, is_over=first == arguments.get("epochs"))
+        arguments["initial_epoch"] = first
     elif trial.reported:  # the backup was lost, and the epochs are trained again
         callbacks.log_epoch.catch_up({})
     if not saved and config.checkpoint:
@@ -221,15 +222,26 @@ class _Callbacks:
     log_epoch: "LogEpoch"
     report: "ReportToStudy"
 
-    def catch_up(self, saved: "Saved") -> bool:
+    @property
+    def tables(self) -> "list[keras.callbacks.CSVLogger]":
+        """The callbacks that write a table of the epochs."""
+        logger = keras_runtime.keras().callbacks.CSVLogger
+        return [callback for callback in self.chosen.values() if isinstance(callback, logger)]
+
+    def catch_up(self, saved: "Saved", *, is_over: bool) -> bool:
         """Log and report the saved epochs that MLflow or the study lack.
+
+        Args:
+            saved: The state of the training.
+            is_over: Whether the training had its last epoch.
 
         Returns:
             Whether the training had ended.
         """
         log.info("resumed after epoch %s", saved.epoch)
         self.log_epoch.catch_up(saved.metrics)
-        is_over = self.report.catch_up(saved.metrics) or saved.stopped
+        is_over = is_over or saved.stopped
+        is_over = self.report.catch_up(saved.metrics, is_over=is_over) or is_over
         if is_over:  # `fit` is not called, but the state of the callbacks is read
             self.backup.on_train_begin()
         return is_over
@@ -237,8 +249,11 @@ class _Callbacks:
     def fit(self, model: "keras.Model", arguments: dict[str, Any], with_backup: bool) -> None:
         """Fit the model; a single run, which nobody resumes, has no backup."""
         from rnnexp.training.callbacks import without_monitor_warnings
+        from rnnexp.training.epoch_table import continue_table
 
         first = [self.backup] if with_backup else []
+        for table in self.tables if with_backup else []:
+            continue_table(table, arguments.get("initial_epoch") or 0)
         shuffling = arguments.pop("callbacks", [])
         callbacks = [*self.chosen.values(), *first, self.log_epoch, self.report, *shuffling]
         with without_monitor_warnings():
@@ -260,15 +275,15 @@ def _make_callbacks(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) ->
 
 
 def _log_files(mlflow_run: Run, callbacks: _Callbacks) -> None:
-    keras = keras_runtime.keras()
     from rnnexp.training.callbacks import ModelCheckpoint
 
     best, files = callbacks.report.best, dict[str, int]()
     for callback in callbacks.chosen.values():
         if isinstance(callback, ModelCheckpoint):
             files |= callback.files
-        elif isinstance(callback, keras.callbacks.CSVLogger) and Path(callback.filename).exists():
-            mlflow_run.log_file(Path(callback.filename))
+    for table in callbacks.tables:
+        if Path(table.filename).exists():
+            mlflow_run.log_file(Path(table.filename))
     log_checkpoints(mlflow_run, files, best[0] if best else None)
 
 

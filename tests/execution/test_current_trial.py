@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from rnnexp.execution.current_trial import (
     as_current,
     current_trial,
 )
+from rnnexp.pausing import Pausing
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.schema import TrialAttrs
 
@@ -42,3 +44,68 @@ def test_a_thread_of_a_job_has_the_trial_of_the_job() -> None:
             assert current_trial() is not trial
         assert current_trial() is trial
     assert current_trial().number is None
+
+
+ONE = Pausing(patience=1)
+ATTEMPT, UNTIL_3 = {TrialAttrs.ATTEMPT: 1}, {TrialAttrs.SLICE: [2, 3]}
+
+
+@pytest.mark.parametrize(
+    ("pausing", "before", "attrs", "reports", "stops"),
+    [
+        (ONE, [], {}, {0: 0.5, 1: 0.4, 2: 0.4, 3: 0.3}, [2]),
+        (Pausing(patience=None), [], {}, {0: 0.5, 1: 0.4, 2: 0.4}, []),
+        (None, [], {}, {0: 0.5, 1: 0.4, 2: 0.4}, []),
+        # A slice, until step 3, of a job that goes on, and of one that starts anew.
+        (ONE, [0.5, 0.5], UNTIL_3, {2: 0.6, 3: 0.6, 4: 0.6}, [3, 4]),
+        (ONE, [0.5, 0.5], UNTIL_3, {2: 0.6, 3: 0.4, 4: 0.3}, []),
+        (ONE, [0.5, 0.5], UNTIL_3, {0: 0.1, 1: 0.2, 2: 0.6, 3: 0.6}, [3]),
+        (ONE, [0.5, 0.5], UNTIL_3, {0: 0.9, 1: 0.9, 2: 0.9, 3: 0.4}, []),
+        # A retry that starts anew is asked about where the attempt that died had been.
+        (ONE, [0.5, 0.6], ATTEMPT, {0: 0.5, 1: 0.6, 2: 0.7}, [1, 2]),
+        (ONE, [0.5, 0.4], ATTEMPT, {0: 0.5, 1: 0.4, 2: 0.4}, [2]),
+    ],
+)
+def test_at_which_steps_a_trial_pauses(
+    pausing: Pausing | None,
+    before: list[float],
+    attrs: Mapping[str, object],
+    reports: Mapping[int, float],
+    stops: list[int],
+) -> None:
+    study = optuna.create_study(pruner=optuna.pruners.NopPruner())
+    asked = study.ask()
+    for step, value in enumerate(before):
+        asked.report(value, step)
+    for name, value in attrs.items():
+        asked.set_user_attr(name, value)
+    trial, found = StudyTrial(asked, pausing=pausing), []
+    for step, value in reports.items():
+        trial.report(value, step)
+        if trial.should_prune():
+            found.append(step)
+        assert not trial.should_prune(is_last=True)
+    assert found == stops
+    assert trial.verdict is None
+    assert trial.reported == reports | dict(enumerate(before))  # the first value of a step counts
+
+
+@pytest.mark.parametrize(("until", "stops"), [(1, True), (2, False), (3, False)])
+def test_a_trial_that_died_when_its_slice_was_over_pauses_at_once(until: int, stops: bool) -> None:
+    asked = optuna.create_study(pruner=optuna.pruners.NopPruner()).ask()
+    for step in range(2):
+        asked.report(0.5, step)
+    asked.set_user_attr(TrialAttrs.SLICE, [2, until])
+    assert StudyTrial(asked, pausing=ONE).should_prune() == stops
+
+
+@pytest.mark.parametrize("pausing", [None, Pausing(patience=None)])
+def test_the_pruner_judges_who_pauses(pausing: Pausing | None) -> None:
+    asked = optuna.create_study(pruner=optuna.pruners.ThresholdPruner(upper=0.3)).ask()
+    trial = StudyTrial(asked, pausing=pausing)
+    trial.report(0.5, 0)
+    assert trial.should_prune()
+    assert (str(trial.verdict), trial.pause)[pausing is not None].startswith(
+        "paused at epoch 0" if pausing else "pruned at epoch 0"
+    )
+    assert (trial.verdict is None) == (pausing is not None)

@@ -20,7 +20,7 @@ from rnnexp.sweep.trial_ledger import TrialLedger
 from tests.helpers.loop_parts import FunctionJobs, ledger_in
 
 OBJECTIVE = Objective("value", "min")
-PAUSING = Pausing(epochs=1, max_slices=2)
+PAUSING = Pausing(max_slices=0.5)
 # Values by trial: a trial pauses after an epoch that is no own best, and ends with its curve.
 CURVES = {0: [1.0, 0.875, 0.9375, 0.5], 1: [2.0, 2.1, 2.2, 2.3, 2.4], 2: [0.75, 0.78125, 0.7]}
 
@@ -43,7 +43,7 @@ class Replay:
             trial.report(curve[epoch], epoch)
             values[epoch] = curve[epoch]
             is_best = curve[epoch] <= min(values.values())
-            if not is_best and epoch >= trial.user_attrs.get(TrialAttrs.SLICE, -1):
+            if not is_best and epoch >= trial.user_attrs.get(TrialAttrs.SLICE, [0, -1])[1]:
                 state = State.PAUSED
                 break
         self.slices.append((number, first, max(values)))
@@ -75,16 +75,16 @@ def states(ledger: TrialLedger) -> list[str]:
 def test_new_trials_come_first_then_the_best_forecast(ledger: TrialLedger) -> None:
     jobs = run(ledger, Budget(OBJECTIVE, n_trials=3))
     assert jobs.slices[:3] == [(0, 0, 2), (1, 0, 1), (2, 0, 1)]
-    # Trial 0 is at 0.9375, after a gain of 0.125; trial 2 at 0.78125, after none.
-    assert jobs.slices[3:] == [(2, 2, 2), (0, 3, 3), (1, 2, 2), (1, 3, 3)]
+    # Trial 0 is at 0.875, after a gain of 0.125; trial 2 at 0.75, after none.
+    assert jobs.slices[3:] == [(0, 3, 3), (2, 2, 2), (1, 2, 2)]
     assert states(ledger) == ["COMPLETE", "PAUSED", "COMPLETE"]
     assert jobs.stopped == (  # type: ignore[attr-defined]
         "all 3 trials have run (n_trials=3); "
-        "no new best in 2 slices of paused trials (pausing.max_slices=2)"
+        "no new best in 2 slices of paused trials (pausing.max_slices=0.5 a trial)"
     )
     trials = EndedTrials(ledger.study)
     assert trials.counts == {"COMPLETE": 2, "PRUNED": 0, "FAIL": 0, "PAUSED": 1}
-    assert trials.epochs == 4 + 4 + 3
+    assert trials.epochs == 4 + 3 + 3
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def paused_once(ledger: TrialLedger) -> None:
 
 def thawed(ledger: TrialLedger) -> None:
     paused_once(ledger)
-    assert ledger.paused.thaw(ledger.sweep_id) == 0
+    assert ledger.paused.thaw(ledger.sweep_id, can_begin=False) == 0
 
 
 @pytest.mark.parametrize(

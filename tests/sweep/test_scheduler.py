@@ -10,7 +10,7 @@ from rnnexp.pausing import Pausing
 from rnnexp.sweep.scheduler import PausedTrial, Scheduler, Slice, forecast
 
 LOSS, ACCURACY = Objective("val_loss", "min"), Objective("val_accuracy", "max")
-PAUSING = Pausing(epochs=2, seconds=2.0, max_slices=3)
+PAUSING = Pausing(seconds=2.0, max_slices=1.5)
 
 
 def paused(number: int, *values: float, seconds: float | None = None) -> PausedTrial:
@@ -24,7 +24,8 @@ def paused(number: int, *values: float, seconds: float | None = None) -> PausedT
         ([nan], math.inf),
         ([1.0], 1.0),
         ([1.0, 0.75], 0.5),  # as much again
-        ([1.0, 0.5, 0.75], 0.25),  # the last value, and the gain of the best
+        ([1.0, 0.5, 0.75], 0.0),  # the better of the last two values, and the gain of the best
+        ([1.0, 0.5, 0.75, 0.875], 0.25),
         ([1.0, nan, 0.75, nan], 0.5),
         ([8.0, 4.0, 2.0, 2.0, 2.0, 2.0, 1.0], 1.0 - 3.0),  # the gain of the last 5 epochs
     ],
@@ -34,56 +35,71 @@ def test_a_forecast(values: list[float], expected: float) -> None:
     assert forecast({e: -v for e, v in enumerate(values)}, ACCURACY) == expected
 
 
-A, B, C = paused(3, 1.0, 0.75), paused(1, 0.6), paused(7, 0.9, 0.8, 0.7, 0.65)
+A, B, C = paused(3, 1.0, 0.75), paused(1, 0.6), paused(7, 0.9, 0.8, 0.7, 0.65)  # 0.5, 0.6, 0.4
 
 
 @pytest.mark.parametrize(
-    ("trials", "state", "expected"),
+    ("trials", "expected"),
     [
-        ([], {}, None),
-        ([A, B, C], {}, Slice(7, 2)),  # 0.65 - 0.25
-        ([A, B], {}, Slice(3, 2)),
-        ([B, A], {"lost": 1}, Slice(3, 2)),
-        ([A, B, C], {"lost": 2}, Slice(1, 2)),  # the fewest epochs
-        ([A, B, C], {"fruitless": 2}, Slice(7, 2)),
-        ([A, B, C], {"fruitless": 3}, None),
-        ([paused(2, nan), paused(5, 9.0)], {}, Slice(5, 2)),
-        ([paused(5, 1.0), paused(2, 1.0)], {}, Slice(2, 2)),  # equal: the earlier
-        ([paused(0, 1.0, 0.9, 0.8, 0.7, seconds=1.0)], {}, Slice(0, 8)),  # 2 seconds
-        ([paused(0, 1.0, 0.9, seconds=60.0)], {}, Slice(0, 2)),
+        ([], None),
+        ([A, B, C], Slice(7, 1)),
+        ([A, B], Slice(3, 1)),
+        ([paused(2, nan), paused(5, 9.0)], Slice(5, 1)),
+        ([paused(5, 1.0), paused(2, 1.0)], Slice(2, 1)),  # equal: the earlier
+        ([paused(0, 1.0, 0.9, 0.8, 0.7, seconds=1.0)], Slice(0, 8)),  # 2 seconds
+        ([paused(0, 1.0, 0.9, seconds=60.0)], Slice(0, 1)),
     ],
 )
-def test_who_goes_on(
-    trials: list[PausedTrial], state: dict[str, int], expected: Slice | None
+def test_the_most_promising_trial_goes_on(
+    trials: list[PausedTrial], expected: Slice | None
 ) -> None:
-    assert Scheduler(LOSS, PAUSING, **state).next(trials) == expected
+    assert Scheduler(LOSS, PAUSING).next(trials, 2, can_begin=False) == expected
+
+
+def decisions(events: str) -> str:
+    """Return who goes on, as numbers; ``n`` for a new trial, ``-`` for none at all.
+
+    Each event is a decision: ``w`` and ``l`` after a slice that won or lost, ``.`` after anything
+    else; in upper case, or ``,``, no new trial can begin.
+    """
+    scheduler, made = Scheduler(LOSS, PAUSING), ""
+    for event in events:
+        if event in "wWlL":
+            scheduler.ended(0.4 if event in "wW" else 0.6, 0.5)
+        can_begin = event in "wl."
+        chosen = scheduler.next([A, B, C], 2, can_begin=can_begin)
+        made += str(chosen.number) if chosen else "n" if can_begin else "-"
+    return made
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ("......", "nnn7nn"),  # after every third new trial
+        ("....wwl.", "nnn777nn"),  # as long as the study gets a new best
+        (",WW", "777"),
+        (",LLWWL", "717771"),  # after a slice without a new best, the one with the fewest epochs
+        (",LLL", "717-"),  # 1.5 slices for each of 2 trials
+        ("....l,LLL", "nnn7n717-"),  # counted since the last new trial
+    ],
+)
+def test_whose_turn_it_is(events: str, expected: str) -> None:
+    assert decisions(events) == expected
 
 
 def test_without_pausing_nobody_goes_on() -> None:
     scheduler = Scheduler(LOSS, None)
-    assert scheduler.next([A, B]) is None
-    assert scheduler.reason_to_stop() == ""
+    assert scheduler.next([A, B], 2, can_begin=False) is None
+    assert scheduler.reason_to_stop(2) == ""
 
 
-@pytest.mark.parametrize(
-    ("ended", "lost", "fruitless"),
-    [
-        ([(0.5, 0.6, 0.55)], 0, 0),  # a new best of the study
-        ([(0.5, 0.6, 0.4)], 0, 1),  # of the trial alone
-        ([(0.6, 0.6, 0.4)], 1, 1),
-        ([(0.6, 0.6, 0.4), (nan, 0.6, 0.4), (None, None, None)], 3, 3),
-        ([(0.6, 0.6, 0.4), (0.3, 0.6, 0.4)], 0, 0),
-    ],
-)
-def test_what_a_slice_has_brought(
-    ended: list[tuple[float | None, float | None, float | None]], lost: int, fruitless: int
-) -> None:
-    scheduler = Scheduler(LOSS, PAUSING)
-    for values in ended:
-        scheduler.ended(*values)
-    assert (scheduler.lost, scheduler.fruitless) == (lost, fruitless)
-    expected = "no new best in 3 slices of paused trials (pausing.max_slices=3)"
-    assert scheduler.reason_to_stop() == (expected if fruitless >= 3 else "")
+def test_why_no_trial_goes_on() -> None:
+    scheduler = Scheduler(LOSS, PAUSING, fruitless=2)
+    assert scheduler.reason_to_stop(2) == ""
+    scheduler.ended(None, None)
+    assert scheduler.reason_to_stop(2) == (
+        "no new best in 3 slices of paused trials (pausing.max_slices=1.5 a trial)"
+    )
 
 
 @pytest.mark.parametrize(("keep", "expected"), [(3, []), (2, [1]), (1, [1, 3])])

@@ -1,0 +1,50 @@
+"""Trials that pause and go on, in real sweeps."""
+
+import pytest
+
+from tests.helpers.commands import ROOT, Command, metrics
+from tests.helpers.pausing import PAUSING, TRAINING, WHOLE, assert_equal
+
+
+@pytest.mark.slow
+def test_a_trial_that_has_paused_is_equal_to_the_last_bit(command: Command) -> None:
+    assert_equal(command(*TRAINING, *PAUSING), command(*TRAINING, *WHOLE))
+
+
+STEPS = 10
+APP_TRIALS = (
+    "-m", "hydra.sweeper.study_name=s", "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=1",
+    "hydra.sweeper.enqueue=[{x:3,rate:0.4},{x:4.5,rate:0.4},{x:5,rate:0.4}]",
+    "hydra.sweeper.pruner._target_=optuna.pruners.NopPruner",
+    "hydra.sweeper.pausing={patience:1,epochs:2,seconds:0.001,max_slices:6}",
+    "hydra/launcher=in_process", "hydra.sweeper.tracking.experiment=app",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("script", ["docs/examples/app.py", "tests/helpers/anew_app.py"])
+def test_an_application_goes_on_or_starts_anew(command: Command, script: str) -> None:
+    """The first trial never pauses, the second until its end, the third gets what is left."""
+    ended = command(*APP_TRIALS, tiny=False, script=ROOT / script)
+    assert ended.code == 0, ended.err
+    trials = ended.study("s").trials
+    assert [(trial.state.name, len(trial.user_attrs.get("slices", []))) for trial in trials] == [
+        ("COMPLETE", 0), ("COMPLETE", 5), ("PRUNED", 2),
+    ]  # fmt: skip
+    _, *runs = ended.runs("app")
+    assert [run.info.status for run in runs] == ["FINISHED", "FINISHED", "KILLED"]
+    assert [run.data.tags["state"] for run in runs] == ["COMPLETE", "COMPLETE", "PRUNED"]
+    for trial, run, steps in zip(trials, runs, (STEPS, STEPS, 4), strict=True):
+        history = metrics(ended, run, "value")
+        assert [step for step, _ in history] == list(range(steps))
+        assert dict(history) == trial.intermediate_values
+        expected = without_a_pause(trial.params["x"], trial.params["rate"])[:steps]
+        tolerance = 1e-5 if "anew" in script else 0
+        assert [value for _, value in history] == pytest.approx(expected, abs=tolerance, rel=0)
+
+
+def without_a_pause(x: float, rate: float) -> list[float]:
+    error, errors = 1.0, []
+    for _ in range(STEPS):
+        error += rate * (0.1 + (x - 3) ** 2 - error)
+        errors.append(error)
+    return errors
