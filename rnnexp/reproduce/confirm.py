@@ -80,9 +80,9 @@ class Confirmation:
         for run in self._reader.confirmations(self._study):
             tags = run.data.tags
             leader = by_id.get(tags[Tags.CONFIRMS])
-            if leader and tags[Tags.STATE] == State.COMPLETE:
+            if leader and tags.get(Tags.STATE) == State.COMPLETE:
                 leader.values[int(tags[Tags.SEED])] = run.data.metrics[Metrics.BEST_VALUE]
-            elif leader and tags[Tags.STATE] == State.FAIL and self._has_diverged(run):
+            elif leader and tags.get(Tags.STATE) == State.FAIL and self._has_diverged(run):
                 leader.diverged.add(int(tags[Tags.SEED]))
         for leader in self.leaders:
             leader.diverged.difference_update(leader.values)
