@@ -23,6 +23,7 @@ from rnnexp.storage.optuna_store import (
     objective_of,
     paused_result,
     ranked,
+    reopenable,
     replaced,
     state_of,
     stored_result,
@@ -199,13 +200,15 @@ class Snapshot:
     def completed_study(self) -> optuna.Study:
         """A study in memory with the complete trials, by short keys, for Optuna's analyses.
 
-        All other trials are failed trials there, so that each trial keeps its number.
+        Trials that were paused when the study ended count as complete, with their best values. All
+        other trials are failed trials there, so that each trial keeps its number.
         """
         study = optuna.create_study(direction=self.objective.direction)
-        complete = {trial.number: trial for trial in self.complete}
+        ended = [*self.complete, *reopenable(self.trials)]
+        complete = {trial.number: trial for trial in ended if _best_value(trial) is not None}
         study.add_trials(
             create_trial(
-                value=trial.value,
+                value=_best_value(trial),
                 params={self.labels[key]: value for key, value in trial.params.items()},
                 distributions={self.labels[key]: d for key, d in trial.distributions.items()},
             )
@@ -267,3 +270,9 @@ def _worked(trial: FrozenTrial, end: datetime | None) -> float | None:
     before = clock["seconds"] if clock else 0.0
     since = datetime.fromisoformat(clock["since"]) if clock else trial.datetime_start
     return float(before + max((end - since).total_seconds(), 0.0))
+
+
+def _best_value(trial: FrozenTrial) -> float | None:
+    """Return the best value of a trial; Optuna's own is the last one for a pruned trial."""
+    result = stored_result(trial)
+    return result.value if result and result.value is not None else trial.value

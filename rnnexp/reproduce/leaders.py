@@ -76,22 +76,29 @@ class Leader:
 
 
 def leaders(trials: Sequence[Run], objective: Objective) -> list[Run]:
-    """Return the best complete trial of each distinct set of params, the best first.
+    """Return the best trial of each distinct set of params, the best first.
 
-    Trials that differ in the seed alone have the same params.
+    Complete trials come first, and then pruned ones: with pausing, most trials of a study are
+    paused when it ends, and told as pruned. Trials that differ in the seed alone have the same
+    params.
 
     Args:
         trials: Runs of trials.
         objective: What the trials' values are of.
     """
-    complete = [
+    states = (State.COMPLETE, State.PRUNED)
+    ended = [
         run
         for run in trials
-        if run.data.tags[Tags.STATE] == State.COMPLETE and Metrics.BEST_VALUE in run.data.metrics
+        if run.data.tags[Tags.STATE] in states and Metrics.BEST_VALUE in run.data.metrics
     ]
-    complete.sort(key=lambda run: objective.sort_key(run.data.metrics[Metrics.BEST_VALUE]))
+
+    def rank(run: Run) -> tuple[bool, float]:
+        loss = objective.sort_key(run.data.metrics[Metrics.BEST_VALUE])
+        return run.data.tags[Tags.STATE] != State.COMPLETE, loss
+
     best: dict[frozenset[tuple[str, str]], Run] = {}
-    for run in complete:
+    for run in sorted(ended, key=rank):
         best.setdefault(frozenset(_params(run).items()), run)
     return list(best.values())
 

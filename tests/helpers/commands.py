@@ -30,8 +30,9 @@ TINY = (
 )
 # For commands that only have to run: a graph costs more than a tiny training.
 EAGER = "+compile.run_eagerly=true"
-# Prunes every trial that reaches epoch 2, and no other trial.
+# Prunes every trial that reaches epoch 2, for good, and no other trial.
 PRUNE_AT_2 = (
+    "hydra.sweeper.pausing=null",
     "pruner=none",
     "pruner._target_=optuna.pruners.ThresholdPruner",
     "+pruner.upper=0",
