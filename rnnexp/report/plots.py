@@ -85,13 +85,13 @@ def _importances(snapshot: Snapshot) -> "go.Figure | str":
 
 
 def _parallel(snapshot: Snapshot) -> "go.Figure | str":
-    if len(snapshot.complete) < 2:
-        return "it takes two complete trials"
     study = snapshot.completed_study
-    if len(snapshot.complete) > LINES:
-        best = ranked(study.get_trials(deepcopy=False), snapshot.objective)[:LINES]
+    complete = ranked(study.get_trials(deepcopy=False), snapshot.objective)
+    if len(complete) < 2:
+        return "it takes two complete trials"
+    if len(complete) > LINES:
         study = optuna.create_study(direction=snapshot.objective.direction)
-        study.add_trials(best)
+        study.add_trials(complete[:LINES])
     figure = optuna.visualization.plot_parallel_coordinate(
         study, target_name=snapshot.objective.monitor
     )

@@ -171,12 +171,12 @@ def test_a_paused_trial(swept: Ended) -> None:
 
 def test_a_study_with_pauses(app: Command) -> None:
     """No trial is paused after the end, but those that were paused then go on with a resume."""
-    pausing = "{patience: 1, epochs: 1, seconds: 0.001, max_slices: 3}"
-    arguments = ("-m", f"hydra.sweeper.pausing={pausing}", "hydra.launcher.n_jobs=1")
-    ended = app(*arguments, "hydra.sweeper.study_name=s", "hydra.sweeper.n_trials=6")
+    pausing = "{patience: 1, epochs: 4, seconds: 0.001, max_slices: 0.5}"
+    arguments = ("-m", f"hydra.sweeper.pausing={pausing}", "hydra/launcher=in_process")
+    ended = app(*arguments, "hydra.sweeper.study_name=s", "hydra.sweeper.n_trials=4")
     assert ended.code == 0, ended.err
-    for n_trials in (6, 7):
-        if n_trials > 6:
+    for n_trials in (4, 5):
+        if n_trials > 4:
             again = f"hydra.sweeper.n_trials={n_trials}"
             ended = app(*arguments, "hydra.sweeper.resume=s", again, path=ended.path)
             assert ended.code == 0, ended.err

@@ -325,6 +325,7 @@ def test_labels_are_short_unless_two_are_the_same() -> None:
     assert list(snapshot.labels.values()) == short
 
 
+PAUSED_AT_THE_END = paused_at((1, 3), value=0.6)
 CATEGORICAL = [trial(0.1 * n, params={UNITS: (32, 64)[n % 2]}) for n in range(1, 6)]
 
 
@@ -348,12 +349,24 @@ CATEGORICAL = [trial(0.1 * n, params={UNITS: (32, 64)[n % 2]}) for n in range(1,
         ),
         (CATEGORICAL, {"Parameter importances", "Values by epoch"}),
         (
+            [
+                trial(0.5, params={LR: 0.001}, values=(0.5,)),
+                trial(
+                    0.6, state=PRUNED, values=(0.6,), params={LR: 0.002}, attrs=PAUSED_AT_THE_END
+                ),
+            ],
+            {"Parameter importances"},
+        ),
+        (
             [trial(0.1 * n, params={LR: 0.001 * n, **({RATE: 0.2 * n} if n % 2 else {})})
              for n in range(1, 5)],
             {"Values by epoch"},
         ),
     ],
-    ids=["none", "waiting", "running", "pruned", "one", "equal", "categorical", "conditional"],
+    ids=[
+        "none", "waiting", "running", "pruned", "one", "equal", "categorical", "paused",
+        "conditional",
+    ],
 )  # fmt: skip
 def test_plots_that_can_not_be_made_yet_say_why(
     tmp_path: Path, trials: list[FrozenTrial], missing: set[str], capfd: pytest.CaptureFixture[str]

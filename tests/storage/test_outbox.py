@@ -32,10 +32,16 @@ def run_id(store: Path) -> str:
 
 
 class Flaky(MlflowClient):
-    """A client whose store is away while `away` is set, or its artifacts while `no_files` is."""
+    """A client whose store is away while `away` is set, or refuses files, or the ends of runs."""
 
     away: Exception | None = None
     no_files: Exception | None = None
+    no_end: Exception | None = None
+
+    def set_terminated(self, *args, **kwargs):  # type: ignore[no-untyped-def] # noqa: ANN002, ANN003, ANN201
+        if self.no_end:
+            raise self.no_end
+        return super().set_terminated(*args, **kwargs)
 
     def log_artifact(self, *args, **kwargs):  # type: ignore[no-untyped-def] # noqa: ANN002, ANN003, ANN201
         if self.no_files:
@@ -124,6 +130,23 @@ def test_a_refused_write_holds_up_nothing(
     assert deliver_refused(tmp_path) == []
     assert steps(store, run_id) == [0, 1, 2]
     assert not refused.exists()
+
+
+@pytest.mark.parametrize(
+    ("status", "later"), [("RUNNING", "KILLED"), ("SCHEDULED", "KILLED"), ("FAILED", "FAILED")]
+)
+def test_a_refused_end_is_made_later_unless_the_run_has_ended(
+    store: Path, run_id: str, tmp_path: Path, status: str, later: str
+) -> None:
+    client = Flaky(f"sqlite:///{store}")
+    client.update_run(run_id, status)
+    client.no_end = REFUSED
+    Outbox(client, run_id, tmp_path / Files.OUTBOX).send(
+        {"kind": "end", "status": "KILLED", "time": 0}
+    )
+    assert client.get_run(run_id).info.status == status
+    assert deliver_refused(tmp_path) == []
+    assert client.get_run(run_id).info.status == later
 
 
 def test_without_a_file_a_refused_write_is_raised_and_holds_up_nothing(
