@@ -93,15 +93,16 @@ def _state(snapshot: Snapshot) -> str:
 
 
 def _best(snapshot: Snapshot) -> str:
-    if paused := snapshot.best_paused:  # better than the best complete trial, and may go on
-        return f"Best so far, but paused: {_described(snapshot, paused)}."
     row = next((row for row in snapshot.rows if row.trial is snapshot.best), None)
-    if row is None:
-        return "No trial is complete yet."
     tested = ", ".join(
         f"test {name} {format_value(score)}" for name, score in snapshot.scores.items()
     )
-    return f"Best: {_described(snapshot, row)}{f'; {tested}' if tested else ''}."
+    found = "No trial is complete yet."
+    if row:
+        found = f"Best: {_described(snapshot, row)}{f'; {tested}' if tested else ''}."
+    if paused := snapshot.best_paused:
+        found += f" Better so far, but paused: {_described(snapshot, paused)}."
+    return found
 
 
 def _described(snapshot: Snapshot, row: Row) -> str:

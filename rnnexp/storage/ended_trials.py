@@ -68,6 +68,11 @@ class EndedTrials:
         return best_paused(self._reader.unfinished, self.objective, self.best)
 
     @property
+    def paused_results(self) -> list[Result]:
+        """The results so far of the paused trials, by number."""
+        return [result for trial in self.paused if (result := paused_result(trial))]
+
+    @property
     def epochs(self) -> int:
         """The number of epochs that all trials have reported."""
         return self._epochs + sum(len(t.intermediate_values) for t in self._reader.unfinished)

@@ -140,6 +140,22 @@ def state_of(trial: "FrozenTrial") -> str:
     return State.PAUSED if paused_result(trial) else str(trial.state.name)
 
 
+def reopenable(trials: Sequence["FrozenTrial"]) -> list["FrozenTrial"]:
+    """Return the trials that were paused when their study ended, so that a resume lets them go on.
+
+    Args:
+        trials: The trials of a study.
+    """
+    gone = replaced(trials)
+    return [
+        trial
+        for trial in trials
+        if trial.state.is_finished()
+        and trial.user_attrs.get(TrialAttrs.PAUSED)
+        and trial.number not in gone
+    ]
+
+
 def best_epoch(trial: "FrozenTrial") -> int | None:
     """Return the epoch of a trial's value, from 0; None if it has none, or runs."""
     result = stored_result(trial)

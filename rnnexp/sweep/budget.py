@@ -62,8 +62,9 @@ class Budget:
         """Return why no further trial may begin, apart from the limits of `over`; None if one may.
 
         Args:
-            ended: The results of the trials that have ended, in the order in which they ended.
-            running: The number of trials that have not ended.
+            ended: The results of the trials that have ended, in the order in which they ended, then
+                those of the paused trials.
+            running: The number of running trials.
         """
         if self.n_trials is not None and len(ended) + running >= self.n_trials:
             return f"all {self.n_trials} trials have run (n_trials={self.n_trials})"
@@ -101,7 +102,8 @@ class Budget:
         best: float | None = None
         since = 0
         for result in ended:
-            value = result.value if result.state == State.COMPLETE else None
+            has_value = result.state in (State.COMPLETE, State.PAUSED)
+            value = result.value if has_value else None
             if value is not None and self.objective.is_better(value, best, self.min_delta):
                 best, since = value, 0
             elif best is not None:

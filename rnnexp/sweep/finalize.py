@@ -11,6 +11,7 @@ from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TypeVar
 
 import optuna
@@ -23,10 +24,11 @@ from rnnexp.execution.launching import Jobs
 from rnnexp.execution.trusted_targets import needs_trust
 from rnnexp.report.reporter import Reporter
 from rnnexp.search.sampling import reason_to_stop
+from rnnexp.search.space import Space
 from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_tracker import Tracker
-from rnnexp.storage.optuna_store import best_epoch, best_trial
+from rnnexp.storage.optuna_store import best_epoch, best_trial, reopenable
 from rnnexp.storage.refused_writes import undelivered
 from rnnexp.storage.schema import Files, Metrics, TrialAttrs
 from rnnexp.sweep.heartbeat import Heartbeat
@@ -98,7 +100,7 @@ class Finalizer:
         is_over = is_evaluated and self.heartbeat.is_alone()
         self._step("retention", lambda: self.retention.apply(is_over=is_over))
         if best:
-            self._step("results", lambda: self._write_results(best))
+            self._step("results", lambda: _write_results(best, self.plan.space, folder))
         ended = stopped or "too many trials failed"
         has_report = self._step("report", lambda: self.reporter.write(scores=scores, ended=ended))
         lacking = self._step("deliver", lambda: undelivered(folder)) or []
@@ -110,6 +112,7 @@ class Finalizer:
             browse=self.tracker.how_to_browse(self.study_run),
             storage=self.plan.settings.storage,
             scores=scores,
+            paused=len(reopenable(self.study.get_trials(deepcopy=False))),
             published=[*published, *lacking],
             error=self.interruption or error,
             failed_steps=self.failed_steps,
@@ -186,12 +189,13 @@ class Finalizer:
             return [(line, shlex.join([*command, *(["--trust"] if needs_trust(config) else [])]))]
         return published
 
-    def _write_results(self, best: FrozenTrial) -> None:
-        """Write the best params in the form of Hydra's own Optuna sweeper."""
-        params = self.plan.space.exact(best.params)
-        found = {"name": "optuna", "best_params": params, Metrics.BEST_VALUE: best.value}
-        self.ledger.folder.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(OmegaConf.create(found), self.ledger.folder / Files.RESULTS)
+
+def _write_results(best: FrozenTrial, space: Space, folder: Path) -> None:
+    """Write the best params in the form of Hydra's own Optuna sweeper."""
+    params = space.exact(best.params)
+    found = {"name": "optuna", "best_params": params, Metrics.BEST_VALUE: best.value}
+    folder.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(OmegaConf.create(found), folder / Files.RESULTS)
 
 
 def _end_paused(ledger: TrialLedger, study_run: Run, stopped: str) -> None:

@@ -38,6 +38,8 @@ class SweepOutcome:
         counts: The number of trials that have ended, by state.
         best: The best trial; None if no trial is complete.
         scores: The best trial's metrics on the test part, by name; may be empty.
+        paused: The number of trials that were paused when the study ended; a resume lets these
+            trials go on.
         published: What was done with the best model, each line with a command.
         stopped: Why no further trial began.
         error: Why the sweep ended early: an interruption, or too many failed trials.
@@ -56,6 +58,7 @@ class SweepOutcome:
     browse: str
     storage: str = field(repr=False)
     scores: Mapping[str, float] = field(default_factory=dict)
+    paused: int = 0
     published: Sequence[tuple[str, str]] = ()
     error: KeyboardInterrupt | SweepError | None = None
     failed_steps: Mapping[str, str] = field(default_factory=dict)

@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from rnnexp.result import Result, State
 from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.locks import locked
-from rnnexp.storage.optuna_store import open_trial, paused_result, replaced, stored_trial
+from rnnexp.storage.optuna_store import open_trial, paused_result, reopenable, stored_trial
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Files, StudyAttrs, Tags, TrialAttrs
 from rnnexp.storage.trial_folder import folder_of
@@ -130,12 +130,8 @@ class PausedTrials:
         and folder, goes on in the place of the old one.
         """
         with locked(self.folder):
-            trials = retry_transient(self.study.get_trials)(deepcopy=False)
-            gone = replaced(trials)
-            for old in trials:
-                paused = old.user_attrs.get(TrialAttrs.PAUSED)
-                if old.state.is_finished() and paused and old.number not in gone:
-                    retry_transient(self.study.add_trial)(_again(old, self.folder))
+            for old in reopenable(retry_transient(self.study.get_trials)(deepcopy=False)):
+                retry_transient(self.study.add_trial)(_again(old, self.folder))
             for trial in self._trials.read().paused:
                 self._end_run(trial, State.PAUSED, trial.user_attrs[TrialAttrs.PAUSED]["reason"])
 
@@ -167,7 +163,7 @@ class PausedTrials:
     def _best(self) -> float | None:
         """Return the best value of the complete and the paused trials; None without any."""
         trials = self._trials.read()
-        paused = [result.value for trial in trials.paused if (result := paused_result(trial))]
+        paused = [result.value for result in trials.paused_results]
         values = [*paused, trials.best.value if trials.best else None]
         return min(values, key=trials.objective.sort_key)
 

@@ -14,6 +14,8 @@ from rnnexp.result import State
 from rnnexp.search.quoting import as_value, for_shell
 from rnnexp.sweep.outcome import BestTrial, SweepOutcome
 
+MORE_SECONDS = 600  # of the command that lets paused trials go on
+
 
 def print_summary(outcome: SweepOutcome) -> None:
     """Print what a sweep has found, and the commands for the next steps."""
@@ -44,7 +46,12 @@ def print_summary(outcome: SweepOutcome) -> None:
         block(f"Not done: {steps}. To do it later:", _resume_command(outcome.study))
     if outcome.is_finished and outcome.n_trials:
         more = 2 * outcome.n_trials
-        block(f"Go on with this study, up to {more} trials:", _resume_command(outcome.study, more))
+        command = _resume_command(outcome.study, n_trials=more)
+        block(f"Go on with this study, up to {more} trials:", command)
+    if outcome.paused and not outcome.error:
+        command = _resume_command(outcome.study, timeout=MORE_SECONDS)
+        minutes = MORE_SECONDS // 60
+        block(f"Let the {outcome.paused} paused trials go on for {minutes} minutes:", command)
     block("Browse and compare the trials:", outcome.browse)
     optuna = [
         "optuna",
@@ -57,11 +64,10 @@ def print_summary(outcome: SweepOutcome) -> None:
     block("The study in Optuna:", f"{shlex.join(optuna)} -f table")
 
 
-def _resume_command(study: str, n_trials: int | None = None) -> str:
+def _resume_command(study: str, **limits: int) -> str:
     """Return the command that resumes a study, in which later overrides win over earlier ones."""
     wanted = {"hydra.sweeper.resume": as_value(study)}
-    if n_trials is not None:
-        wanted["hydra.sweeper.n_trials"] = str(n_trials)
+    wanted |= {f"hydra.sweeper.{name}": str(limit) for name, limit in limits.items()}
     kept = [concealed_override(text) for text in sys.argv if text.partition("=")[0] not in wanted]
     return _command([*kept, *(f"{key}={value}" for key, value in wanted.items())])
 

@@ -193,7 +193,7 @@ class TrialLedger:
         trials = self._trials.read()
         lengths = [len(trial.intermediate_values) for trial in trials.ranked]
         over = budget.over(seconds, trials.epochs, lengths) or ""
-        spent = budget.spent(trials.results, len(trials.running) + len(trials.paused))
+        spent = budget.spent([*trials.results, *trials.paused_results], len(trials.running))
         return over, over or spent or reason_to_stop(self.study, self.space)
 
     @cached_property

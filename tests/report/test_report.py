@@ -237,7 +237,10 @@ def test_paused_trials_are_counted_and_may_have_the_best_value(pausing: Snapshot
         "4 trials in 0:18, until 2026-01-01 12:00:18: 1 complete, 0 pruned, 0 failed, 2 paused, "
         "1 running."
     )
-    assert lines[2] == "Best so far, but paused: trial 2 with value 0.4 at epoch 1: `lr=0.001`."
+    assert lines[2] == (
+        "Best: trial 1 with value 0.5 at epoch 1: `lr=0.003`. "
+        "Better so far, but paused: trial 2 with value 0.4 at epoch 1: `lr=0.001`."
+    )
     assert pausing.spent["PAUSED"] == Spent(2, 5, 10)
     page = pages.html(pausing, ())
     head, *rows = table_under("Trials", page)

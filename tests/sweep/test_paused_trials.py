@@ -93,6 +93,12 @@ def test_new_trials_come_first_then_the_best_forecast(ledger: TrialLedger) -> No
         (Budget(OBJECTIVE, n_trials=3, epochs=8), 4, "8 epochs have been trained (epochs=8)"),
         (Budget(OBJECTIVE, n_trials=3, epochs=3), 1, "3 epochs have been trained (epochs=3)"),
         (Budget(OBJECTIVE, timeout=0.0), 0, "0 seconds have passed (timeout=0)"),
+        (
+            Budget(OBJECTIVE, patience=1),
+            4,
+            "no improvement in the last trial (patience=1); "
+            "no new best in 1 slices of paused trials (pausing.max_slices=0.5 a trial)",
+        ),
     ],
 )
 def test_a_budget_ends_slices_too(
