@@ -9,6 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from optuna.pruners import BasePruner
 
+from hydra_plugins.rnnexp.sweeper import SweeperConf
 from rnnexp.pausing import Pausing
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -24,11 +25,13 @@ class Rule:
         changes: Arguments of the pruner that are not those of the file.
         pausing: Settings of pausing that are not those of conf/config.yaml; None if trials are
             pruned for good.
+        keep: The number of trials that are paused at most.
     """
 
     pruner: str = "early_stopping"
     changes: Mapping[str, Any] = field(default_factory=dict)
     pausing: Mapping[str, Any] | None = None
+    keep: int = SweeperConf.keep_paused
 
     def make_pruner(self, epochs: int) -> BasePruner:
         """Make the pruner.
@@ -50,14 +53,18 @@ class Rule:
 
 
 HALVING = {"min_resource": 1, "reduction_factor": 3}
+ALL = 10**9  # paused trials that are kept
 RULES = {
     "no pruning": Rule("none"),
     TODAY: Rule(),
     "pausing, the default": Rule(pausing={}),
-    "pausing, patience 2, epochs null": Rule(pausing={"patience": 2, "epochs": None}),
-    "pausing, patience null": Rule(pausing={"patience": None}),
-    "pausing after each epoch": Rule(pausing={"epochs": 1}),
-    "pausing by successive halving": Rule("halving", HALVING, {"patience": None, "epochs": None}),
+    "pausing, keep_paused without limit": Rule(pausing={}, keep=ALL),
+    "the same, patience 2, epochs null": Rule(pausing={"patience": 2, "epochs": None}, keep=ALL),
+    "the same, patience null": Rule(pausing={"patience": None}, keep=ALL),
+    "the same, epochs 1": Rule(pausing={"epochs": 1}, keep=ALL),
+    "the same, by successive halving alone": Rule(
+        "halving", HALVING, {"patience": None, "epochs": None}, keep=ALL
+    ),
     "successive halving, factor 3": Rule("halving", HALVING),
     "hyperband": Rule("hyperband"),
     "median": Rule("median", {"n_warmup_steps": 0}),

@@ -1,12 +1,13 @@
 """Rules that prune or pause trials, through the project's own engine on recorded learning curves.
 
-    python benchmarks/scheduling/run.py [--curves FILE.npz ...] [--orders 5] [--workers 1]
-        [--trials 40] [--sampler random] [--thaw 0.3] [--rules NAME ...] [--processes 2]
+    python benchmarks/scheduling/run.py [--curves FILE.npz ...] [--orders 20] [--workers 1]
+        [--trials 40] [--sampler random] [--thaw 0.3] [--epoch 1.0] [--rules NAME ...]
+        [--processes 2]
 
 The loop, the ledger, the scheduler, `StudyTrial` and Optuna are those of a sweep; only the jobs are
-replaced: they replay recorded curves on a simulated clock, on which an epoch takes one second. With
-the random sampler, each rule gets the same orders of the curves. With tpe, a trial replays the
-curve whose settings are nearest to those that were drawn, and that no trial has replayed.
+replaced: they replay recorded curves on a simulated clock. With the random sampler, each rule gets
+the same orders of the curves. With tpe, a trial replays the curve whose settings are nearest to
+those that were drawn, among the curves that the study has not replayed.
 
 | figure      | meaning                                                                        |
 |-------------|--------------------------------------------------------------------------------|
@@ -94,7 +95,7 @@ def searches(task: Task, options: argparse.Namespace) -> Iterator[Search]:
             trials=options.trials,
             workers=options.workers,
             thaw=options.thaw,
-            keep=options.keep,
+            epoch=options.epoch,
         )
 
 
@@ -177,8 +178,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--trials", type=int, default=40)
     parser.add_argument("--sampler", choices=("random", "tpe"), default="random")
-    parser.add_argument("--thaw", type=float, default=0.3, help="seconds; an epoch takes 1")
-    parser.add_argument("--keep", type=int, default=20, help="trials that are paused at most")
+    parser.add_argument("--thaw", type=float, default=0.3, help="seconds")
+    parser.add_argument("--epoch", type=float, default=1.0, help="seconds of an epoch")
     parser.add_argument("--rules", nargs="+", choices=RULES, default=list(RULES), metavar="RULE")
     parser.add_argument("--seed", type=int, default=0, help="of the orders")
     parser.add_argument("--processes", type=int, default=os.cpu_count())

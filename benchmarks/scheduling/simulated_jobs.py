@@ -42,7 +42,7 @@ class _Job:
 
 @dataclass
 class SimulatedJobs:
-    """Workers on a simulated clock, on which an epoch takes a second.
+    """Workers on a simulated clock.
 
     The loop calls `flush` after it has filled the free slots, and then waits for the first job to
     end. So `flush` moves the clock until a job ends.
@@ -53,6 +53,7 @@ class SimulatedJobs:
         pausing: The settings of pausing; None if trials are pruned for good.
         n_jobs: The number of workers.
         thaw: The seconds that it takes to let a paused trial go on.
+        epoch: The seconds that an epoch takes.
         thaws: How often a paused trial went on.
         moments: What the study has reached after each epoch.
     """
@@ -62,6 +63,7 @@ class SimulatedJobs:
     pausing: Pausing | None
     n_jobs: int = 1
     thaw: float = 0.3
+    epoch: float = 1.0
     thaws: int = 0
     moments: list[Moment] = field(default_factory=list)
     can_kill: bool = False
@@ -85,7 +87,7 @@ class SimulatedJobs:
         goes_on = number in self._seconds
         self.thaws += goes_on
         begins = self._now + (self.thaw if goes_on else 0.0)
-        job = _Job(current, self.curve_of(number), self._now, begins + 1.0)
+        job = _Job(current, self.curve_of(number), self._now, begins + self.epoch)
         self._running.append(job)
         return job.future
 
@@ -117,7 +119,7 @@ class SimulatedJobs:
         trial.report(value, epoch, metric=None)
         before = self.moments[-1].best if self.moments else math.inf
         self.moments.append(Moment(self._now, value if value < before else before))
-        job.next += 1.0
+        job.next += self.epoch
         is_last = epoch + 1 == len(job.curve)
         stops = trial.should_prune(is_last=is_last)
         return self._result(job, is_last=is_last) if stops or is_last else None

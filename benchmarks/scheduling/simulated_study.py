@@ -39,8 +39,8 @@ class Search:
         seed: The sampler's seed.
         trials: The number of trials.
         workers: The number of workers.
-        thaw: The seconds that it takes to let a paused trial go on; an epoch takes one second.
-        keep: The number of trials that are paused at most.
+        thaw: The seconds that it takes to let a paused trial go on.
+        epoch: The seconds that an epoch takes.
     """
 
     task: Task
@@ -49,7 +49,7 @@ class Search:
     trials: int = 40
     workers: int = 1
     thaw: float = 0.3
-    keep: int = 20
+    epoch: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,14 @@ def run(search: Search, rule: Rule) -> Outcome:
         heartbeat = stack.enter_context(Heartbeat(study))
         pausing, runs, storage = rule.make_pausing(), MemoryTracker(), study._storage
         paused = PausedTrials(
-            study, storage, runs, folder, Scheduler(OBJECTIVE, pausing), search.keep
+            study, storage, runs, folder, Scheduler(OBJECTIVE, pausing), rule.keep
         )
         ledger = TrialLedger(
             study, storage, space, runs, "parent", heartbeat.sweep_id, folder, paused
         )
-        jobs = SimulatedJobs(ledger, _curve_of(search, study), pausing, search.workers, search.thaw)
+        jobs = SimulatedJobs(
+            ledger, _curve_of(search, study), pausing, search.workers, search.thaw, search.epoch
+        )
         Loop(
             jobs, ledger, Budget(OBJECTIVE, n_trials=min(search.trials, len(search.task.curves)))
         ).run()
