@@ -53,16 +53,18 @@ class Rule:
 
 
 HALVING = {"min_resource": 1, "reduction_factor": 3}
-ALL = 10**9  # paused trials that are kept
+ALL = 10**9  # keep_paused, in effect without a limit
 RULES = {
     "no pruning": Rule("none"),
     TODAY: Rule(),
     "pausing, the default": Rule(pausing={}),
-    "pausing, keep_paused without limit": Rule(pausing={}, keep=ALL),
-    "the same, patience 2, epochs null": Rule(pausing={"patience": 2, "epochs": None}, keep=ALL),
-    "the same, patience null": Rule(pausing={"patience": None}, keep=ALL),
-    "the same, epochs 1": Rule(pausing={"epochs": 1}, keep=ALL),
-    "the same, by successive halving alone": Rule(
+    "pausing, all kept": Rule(pausing={}, keep=ALL),
+    "pausing, all kept, patience 2, epochs null": Rule(
+        pausing={"patience": 2, "epochs": None}, keep=ALL
+    ),
+    "pausing, all kept, patience null": Rule(pausing={"patience": None}, keep=ALL),
+    "pausing, all kept, epochs 1": Rule(pausing={"epochs": 1}, keep=ALL),
+    "pausing, all kept, by successive halving": Rule(
         "halving", HALVING, {"patience": None, "epochs": None}, keep=ALL
     ),
     "successive halving, factor 3": Rule("halving", HALVING),
