@@ -1,0 +1,73 @@
+"""The rules that are compared: a pruner, and the settings of pausing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from optuna.pruners import BasePruner
+
+from hydra_plugins.rnnexp.sweeper import SweeperConf
+from rnnexp.pausing import Pausing
+
+CONF = Path(__file__).parents[2] / "conf"
+TODAY = "pruning, the default rule"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How trials end early.
+
+    Attributes:
+        pruner: The name of a file in conf/pruner.
+        changes: Arguments of the pruner that are not those of the file.
+        pausing: Settings of pausing that are not those of conf/config.yaml; None if trials are
+            pruned for good.
+        keep: The number of trials that are paused at most.
+    """
+
+    pruner: str = "early_stopping"
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    pausing: Mapping[str, Any] | None = None
+    keep: int = SweeperConf.keep_paused
+
+    def make_pruner(self, epochs: int) -> BasePruner:
+        """Make the pruner.
+
+        Args:
+            epochs: The most epochs of a trial.
+        """
+        file = OmegaConf.load(CONF / "pruner" / f"{self.pruner}.yaml")
+        config = OmegaConf.merge({"fit": {"epochs": epochs}, "pruner": file}, {})
+        pruner: BasePruner = instantiate(config.pruner, **self.changes)
+        return pruner
+
+    def make_pausing(self) -> Pausing | None:
+        """Make the settings of pausing; None if trials are pruned for good."""
+        if self.pausing is None:
+            return None
+        config: Any = OmegaConf.to_container(OmegaConf.load(CONF / "config.yaml"))
+        return Pausing.of(config["hydra"]["sweeper"]["pausing"] | self.pausing)
+
+
+HALVING = {"min_resource": 1, "reduction_factor": 3}
+ALL = 10**9  # keep_paused, in effect without a limit
+RULES = {
+    "no pruning": Rule("none"),
+    TODAY: Rule(),
+    "pausing, the default": Rule(pausing={}),
+    "pausing, all kept": Rule(pausing={}, keep=ALL),
+    "pausing, all kept, patience 2, epochs null": Rule(
+        pausing={"patience": 2, "epochs": None}, keep=ALL
+    ),
+    "pausing, all kept, patience null": Rule(pausing={"patience": None}, keep=ALL),
+    "pausing, all kept, epochs 1": Rule(pausing={"epochs": 1}, keep=ALL),
+    "pausing, all kept, by successive halving": Rule(
+        "halving", HALVING, {"patience": None, "epochs": None}, keep=ALL
+    ),
+    "successive halving, factor 3": Rule("halving", HALVING),
+    "hyperband": Rule("hyperband"),
+    "median": Rule("median", {"n_warmup_steps": 0}),
+}
