@@ -130,6 +130,7 @@ class PausedTrials:
         Optuna changes no trial that has ended. So a new trial, with the same params, values, run
         and folder, goes on in the place of the old one.
         """
+        self.folder.mkdir(parents=True, exist_ok=True)  # its sweep may have died early
         with locked(self.folder):
             for old in reopenable(retry_transient(self.study.get_trials)(deepcopy=False)):
                 retry_transient(self.study.add_trial)(_again(old, self.folder))
