@@ -11,7 +11,7 @@ from typing import Any, Self
 from rnnexp.number_ranges import COUNT, POSITIVE
 from rnnexp.objective import Objective
 
-_RANGES = {"patience": COUNT, "epochs": COUNT, "seconds": POSITIVE, "max_slices": POSITIVE}
+_RANGES = {"patience": COUNT, "epochs": COUNT, "seconds": POSITIVE, "idle_epochs": POSITIVE}
 _OPTIONAL = ("patience", "epochs")
 
 
@@ -29,14 +29,14 @@ class Pausing:
             for no limit.
         seconds: The least seconds of a slice of a trial that was paused before, since the start of
             a training takes time, too.
-        max_slices: When no new trial begins, the study ends after this number of slices, times the
+        idle_epochs: When no new trial begins, the study ends after this number of epochs, times the
             number of trials, in a row without a new best of the study.
     """
 
     patience: int | None = 1
     epochs: int | None = 5
     seconds: float = 1.0
-    max_slices: float = 2.0
+    idle_epochs: float = 3.0
 
     @classmethod
     def of(cls, settings: Mapping[str, Any] | None) -> Self | None:

@@ -54,7 +54,7 @@ def test_a_slice_has_an_end(epochs: int, first: int, pauses: bool) -> None:
     [
         (None, None),
         ({}, None),
-        ({"patience": None, "epochs": None, "seconds": 0.5, "max_slices": 0.5}, None),
+        ({"patience": None, "epochs": None, "seconds": 0.5, "idle_epochs": 0.5}, None),
         (
             True,
             "hydra.sweeper.pausing=True: give its settings, or null to prune weak trials for good",
@@ -62,14 +62,14 @@ def test_a_slice_has_an_end(epochs: int, first: int, pauses: bool) -> None:
         ({"patience": 0}, "hydra.sweeper.pausing.patience=0: must be a whole number, at least 1"),
         ({"epochs": 0}, "hydra.sweeper.pausing.epochs=0: must be a whole number, at least 1"),
         (
-            {"max_slices": None},
-            "hydra.sweeper.pausing.max_slices=None: must be a number, more than 0",
+            {"idle_epochs": None},
+            "hydra.sweeper.pausing.idle_epochs=None: must be a number, more than 0",
         ),
         ({"seconds": 0}, "hydra.sweeper.pausing.seconds=0: must be a number, more than 0"),
         (
             {"patient": 1},
             "hydra.sweeper.pausing.patient: there is no such setting; there are patience, epochs, "
-            "seconds, max_slices",
+            "seconds, idle_epochs",
         ),
     ],
 )  # fmt: skip

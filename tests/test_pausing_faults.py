@@ -32,7 +32,7 @@ APP = (
     "+seconds=0.1", "x=interval(4.5,6)", "hydra.sweeper.params=null", "rate=choice(0.2,0.4)",
     "hydra.sweeper.tracking.experiment=rnnexp", "hydra.sweeper.n_jobs=2",
     "hydra.sweeper.pruner._target_=optuna.pruners.NopPruner", f"hydra.sweeper.n_trials={N_TRIALS}",
-    "hydra.sweeper.pausing={patience:1,epochs:1,seconds:0.001,max_slices:1000}",
+    "hydra.sweeper.pausing={patience:1,epochs:1,seconds:0.001,idle_epochs:1000}",
     "hydra.sweeper.retries=1000",
 )  # fmt: skip
 
@@ -117,7 +117,7 @@ def test_a_trial_without_its_backup_starts_anew(command: Command) -> None:
         "pruner=none",
         "callbacks=[model_checkpoint,csv_logger]", f"+callbacks.damage={{{damage},kind:none}}",
         "hydra.sweeper.params=null", f"callbacks.damage.kind=choice({','.join(LOGGED)})",
-        "hydra.sweeper.pausing={patience:null,epochs:2,seconds:0.001,max_slices:100}",
+        "hydra.sweeper.pausing={patience:null,epochs:2,seconds:0.001,idle_epochs:100}",
         f"hydra.sweeper.n_trials={len(LOGGED)}", "hydra.sweeper.n_jobs=1",
     )  # fmt: skip
     assert ended.code == 0, ended.err

@@ -16,7 +16,7 @@ APP_TRIALS = (
     "-m", "hydra.sweeper.study_name=s", "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=1",
     "hydra.sweeper.enqueue=[{x:3,rate:0.4},{x:4.5,rate:0.4},{x:5,rate:0.4}]",
     "hydra.sweeper.pruner._target_=optuna.pruners.NopPruner",
-    "hydra.sweeper.pausing={patience:1,epochs:null,seconds:0.001,max_slices:1}",
+    "hydra.sweeper.pausing={patience:1,epochs:null,seconds:0.001,idle_epochs:1}",
     "hydra/launcher=in_process", "hydra.sweeper.tracking.experiment=app",
 )  # fmt: skip
 

@@ -53,20 +53,15 @@ class Rule:
 
 
 HALVING = {"min_resource": 1, "reduction_factor": 3}
-ALL = 10**9  # keep_paused, in effect without a limit
 RULES = {
     "no pruning": Rule("none"),
     TODAY: Rule(),
     "pausing, the default": Rule(pausing={}),
-    "pausing, all kept": Rule(pausing={}, keep=ALL),
-    "pausing, all kept, patience 2, epochs null": Rule(
-        pausing={"patience": 2, "epochs": None}, keep=ALL
-    ),
-    "pausing, all kept, patience null": Rule(pausing={"patience": None}, keep=ALL),
-    "pausing, all kept, epochs 1": Rule(pausing={"epochs": 1}, keep=ALL),
-    "pausing, all kept, by successive halving": Rule(
-        "halving", HALVING, {"patience": None, "epochs": None}, keep=ALL
-    ),
+    "pausing, 20 paused trials kept": Rule(pausing={}, keep=20),
+    "pausing, patience 2, epochs null": Rule(pausing={"patience": 2, "epochs": None}),
+    "pausing, patience null": Rule(pausing={"patience": None}),
+    "pausing, epochs 1": Rule(pausing={"epochs": 1}),
+    "pausing, by successive halving": Rule("halving", HALVING, {"patience": None, "epochs": None}),
     "successive halving, factor 3": Rule("halving", HALVING),
     "hyperband": Rule("hyperband"),
     "median": Rule("median", {"n_warmup_steps": 0}),

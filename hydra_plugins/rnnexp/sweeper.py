@@ -78,7 +78,7 @@ class SweeperConf:
     min_delta: float = 0.0
     epochs: float | None = None
     pausing: Any = None
-    keep_paused: int = 20
+    keep_paused: int = 50
     enqueue: Any = None
     n_jobs: int | None = None
     retries: int = 1

@@ -56,10 +56,10 @@ class PausedTrials:
     runs: PausedRuns
     folder: Path
     scheduler: Scheduler
-    keep: int = 20
+    keep: int = 50
     budget: Mapping[str, float | None] = field(default_factory=dict)
-    # By the number of a trial that went on, the study's best value before.
-    _best_before: dict[int, float | None] = field(default_factory=dict)
+    # By the number of a trial that went on: before, the study's best value and the trial's epochs.
+    _before: dict[int, tuple[float | None, int]] = field(default_factory=dict)
 
     @cached_property
     def _trials(self) -> EndedTrials:
@@ -80,9 +80,9 @@ class PausedTrials:
         chosen = self.scheduler.next(paused, self._n_trials, can_begin=can_begin)
         if chosen is None:
             return None
-        self._best_before[chosen.number] = self._best()
         trial = open_trial(self.study, self.storage, chosen.number)
         stored = stored_trial(self.study, self.storage, chosen.number)
+        self._before[chosen.number] = self._best(), len(stored.intermediate_values)
         first = max(stored.intermediate_values, default=-1) + 1
         # Until the last of these writes the trial is paused; then it is stale if the sweep dies.
         trial.set_user_attr(TrialAttrs.SLICE, [first, first + chosen.epochs - 1])
@@ -104,8 +104,11 @@ class PausedTrials:
 
     def ended(self, number: int, result: Result) -> None:
         """Let the scheduler know what a slice of a trial has brought, if the trial had one."""
-        if number in self._best_before:
-            self.scheduler.ended(result.value, self._best_before.pop(number))
+        if number not in self._before:
+            return
+        best, epochs = self._before.pop(number)
+        trial = retry_transient(stored_trial)(self.study, self.storage, number)
+        self.scheduler.ended(result.value, best, len(trial.intermediate_values) - epochs)
 
     def with_reason(self, reason: str) -> str:
         """Return why no trial begins, with the reason that no paused trial goes on."""

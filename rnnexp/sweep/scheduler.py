@@ -52,7 +52,7 @@ class Scheduler:
     Attributes:
         objective: Which of two values is better.
         pausing: The settings of pausing; None if no paused trial goes on.
-        fruitless: The number of slices in a row without a new best, since a new trial began.
+        fruitless: The number of epochs in a row without a new best, since a new trial began.
     """
 
     objective: Objective
@@ -62,15 +62,17 @@ class Scheduler:
     _is_winning: bool = False  # the last slice brought a new best
     _has_explored: bool = False  # the last slice was that of the trial with the fewest epochs
 
-    def ended(self, value: float | None, best: float | None) -> None:
+    def ended(self, value: float | None, best: float | None, epochs: int) -> None:
         """Take note of a slice that has ended.
 
         Args:
             value: The best value of the trial after the slice.
             best: The best value of the study before the slice.
+            epochs: The number of epochs of the slice.
         """
         self._is_winning = self.objective.is_better(value, best)
-        self.fruitless = 0 if self._is_winning else self.fruitless + 1
+        # A slice without an epoch counts as well, or the study would never end.
+        self.fruitless = 0 if self._is_winning else self.fruitless + max(epochs, 1)
 
     def reason_to_stop(self, trials: int) -> str:
         """Return why no paused trial goes on; empty if one may.
@@ -80,12 +82,12 @@ class Scheduler:
         """
         if self.pausing is None:
             return ""
-        most = math.ceil(self.pausing.max_slices * trials)
+        most = math.ceil(self.pausing.idle_epochs * trials)
         if self.fruitless < most:
             return ""
         return (
-            f"no new best in {most} slices of paused trials "
-            f"(pausing.max_slices={self.pausing.max_slices:g} a trial)"
+            f"no new best in {most} epochs of paused trials "
+            f"(pausing.idle_epochs={self.pausing.idle_epochs:g} a trial)"
         )
 
     def next(self, paused: Sequence[PausedTrial], trials: int, *, can_begin: bool) -> Slice | None:

@@ -97,7 +97,7 @@ class SweepSettings:
         """The limits of the budget by name, each None for no limit."""
         names = ("n_trials", "timeout", "patience", "epochs")
         limits: dict[str, float | None] = {name: getattr(self, name) for name in names}
-        return limits | {"max_slices": (self.pausing or {}).get("max_slices")}
+        return limits | {"idle_epochs": (self.pausing or {}).get("idle_epochs")}
 
     def tracker(self) -> "Tracker":
         """Make the tracker of the sweep's MLflow store."""

@@ -171,7 +171,7 @@ def test_a_paused_trial(swept: Ended) -> None:
 
 def test_a_study_with_pauses(app: Command) -> None:
     """No trial is paused after the end, but those that were paused then go on with a resume."""
-    pausing = "{patience: 1, epochs: 4, seconds: 0.001, max_slices: 0.5}"
+    pausing = "{patience: 1, epochs: 4, seconds: 0.001, idle_epochs: 0.5}"
     arguments = ("-m", f"hydra.sweeper.pausing={pausing}", "hydra/launcher=in_process")
     ended = app(*arguments, "hydra.sweeper.study_name=s", "hydra.sweeper.n_trials=4")
     assert ended.code == 0, ended.err

@@ -70,7 +70,7 @@ def ledger_in(
     arguments: Sequence[str] = GRID,
     retries: int = 1,
     pausing: Pausing | None = None,
-    keep_paused: int = 20,
+    keep_paused: int = 50,
 ) -> Iterator[TrialLedger]:
     """Give a ledger of a study in memory, whose sweep is alive while the block runs."""
     space, problems = parse(arguments)

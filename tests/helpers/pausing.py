@@ -24,7 +24,7 @@ TRAINING = (
     "hydra.sweeper.n_jobs=1",
 )  # fmt: skip
 # A trial pauses whenever an epoch is no better, and each goes on until it has ended.
-PAUSING = ("hydra.sweeper.pausing={patience:1,epochs:1,seconds:0.001,max_slices:100}",)
+PAUSING = ("hydra.sweeper.pausing={patience:1,epochs:1,seconds:0.001,idle_epochs:100}",)
 WHOLE = ("hydra.sweeper.pausing=null",)
 
 

@@ -20,7 +20,7 @@ from rnnexp.sweep.trial_ledger import TrialLedger
 from tests.helpers.loop_parts import FunctionJobs, ledger_in
 
 OBJECTIVE = Objective("value", "min")
-PAUSING = Pausing(max_slices=0.5)
+PAUSING = Pausing(idle_epochs=0.5)
 # Values by trial: a trial pauses after an epoch that is no own best, and ends with its curve.
 CURVES = {0: [1.0, 0.875, 0.9375, 0.5], 1: [2.0, 2.1, 2.2, 2.3, 2.4], 2: [0.75, 0.78125, 0.7]}
 
@@ -80,7 +80,7 @@ def test_new_trials_come_first_then_the_best_forecast(ledger: TrialLedger) -> No
     assert states(ledger) == ["COMPLETE", "PAUSED", "COMPLETE"]
     assert jobs.stopped == (  # type: ignore[attr-defined]
         "all 3 trials have run (n_trials=3); "
-        "no new best in 2 slices of paused trials (pausing.max_slices=0.5 a trial)"
+        "no new best in 2 epochs of paused trials (pausing.idle_epochs=0.5 a trial)"
     )
     trials = EndedTrials(ledger.study)
     assert trials.counts == {"COMPLETE": 2, "PRUNED": 0, "FAIL": 0, "PAUSED": 1}
@@ -97,7 +97,7 @@ def test_new_trials_come_first_then_the_best_forecast(ledger: TrialLedger) -> No
             Budget(OBJECTIVE, patience=1),
             4,
             "no improvement in the last trial (patience=1); "
-            "no new best in 1 slices of paused trials (pausing.max_slices=0.5 a trial)",
+            "no new best in 1 epochs of paused trials (pausing.idle_epochs=0.5 a trial)",
         ),
     ],
 )

@@ -10,7 +10,7 @@ from rnnexp.pausing import Pausing
 from rnnexp.sweep.scheduler import PausedTrial, Scheduler, Slice, forecast
 
 LOSS, ACCURACY = Objective("val_loss", "min"), Objective("val_accuracy", "max")
-PAUSING = Pausing(seconds=2.0, max_slices=1.5)
+PAUSING = Pausing(seconds=2.0, idle_epochs=1.5)
 
 
 def paused(number: int, *values: float, seconds: float | None = None) -> PausedTrial:
@@ -65,7 +65,7 @@ def decisions(events: str) -> str:
     scheduler, made = Scheduler(LOSS, PAUSING), ""
     for event in events:
         if event in "wWlL":
-            scheduler.ended(0.4 if event in "wW" else 0.6, 0.5)
+            scheduler.ended(0.4 if event in "wW" else 0.6, 0.5, epochs=1)
         can_begin = event in "wl."
         chosen = scheduler.next([A, B, C], 2, can_begin=can_begin)
         made += str(chosen.number) if chosen else "n" if can_begin else "-"
@@ -79,7 +79,7 @@ def decisions(events: str) -> str:
         ("....wwl.", "nnn777nn"),  # as long as the study gets a new best
         (",WW", "777"),
         (",LLWWL", "717771"),  # after a slice without a new best, the one with the fewest epochs
-        (",LLL", "717-"),  # 1.5 slices for each of 2 trials
+        (",LLL", "717-"),  # 1.5 epochs for each of 2 trials
         ("....l,LLL", "nnn7n717-"),  # counted since the last new trial
     ],
 )
@@ -96,9 +96,9 @@ def test_without_pausing_nobody_goes_on() -> None:
 def test_why_no_trial_goes_on() -> None:
     scheduler = Scheduler(LOSS, PAUSING, fruitless=2)
     assert scheduler.reason_to_stop(2) == ""
-    scheduler.ended(None, None)
+    scheduler.ended(None, None, epochs=0)
     assert scheduler.reason_to_stop(2) == (
-        "no new best in 3 slices of paused trials (pausing.max_slices=1.5 a trial)"
+        "no new best in 3 epochs of paused trials (pausing.idle_epochs=1.5 a trial)"
     )
 
 
