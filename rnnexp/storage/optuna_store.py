@@ -105,6 +105,23 @@ def open_trial(study: "optuna.Study", storage: "BaseStorage", number: int) -> "o
     return optuna.trial.Trial(study, _trial_id(study, storage, number))
 
 
+def set_trial_attr(
+    study: "optuna.Study", storage: "BaseStorage", number: int, name: str, value: Any
+) -> None:
+    """Set a user attribute of a trial that has not ended.
+
+    An opened trial could do so as well, but `optuna.trial.Trial` prepares the sampler first.
+
+    Args:
+        study: The trial's study.
+        storage: The study's storage.
+        number: The trial's number.
+        name: The attribute's name.
+        value: The attribute's value, which JSON can hold.
+    """
+    storage.set_trial_user_attr(_trial_id(study, storage, number), name, value)
+
+
 def _trial_id(study: "optuna.Study", storage: "BaseStorage", number: int) -> int:
     study_id = storage.get_study_id_from_name(study.study_name)
     return storage.get_trial_id_from_study_id_trial_number(study_id, number)

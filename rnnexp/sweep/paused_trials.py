@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from rnnexp.result import Result, State
 from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.locks import locked
-from rnnexp.storage.optuna_store import open_trial, paused_result, reopenable, stored_trial
+from rnnexp.storage.optuna_store import paused_result, reopenable, set_trial_attr, stored_trial
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Files, StudyAttrs, Tags, TrialAttrs
 from rnnexp.storage.trial_folder import folder_of
@@ -80,22 +80,22 @@ class PausedTrials:
         chosen = self.scheduler.next(paused, self._n_trials, can_begin=can_begin)
         if chosen is None:
             return None
-        trial = open_trial(self.study, self.storage, chosen.number)
-        stored = stored_trial(self.study, self.storage, chosen.number)
-        self._before[chosen.number] = self._best(), len(stored.intermediate_values)
+        number = chosen.number
+        stored = stored_trial(self.study, self.storage, number)
+        self._before[number] = self._best(), len(stored.intermediate_values)
         first = max(stored.intermediate_values, default=-1) + 1
         # Until the last of these writes the trial is paused; then it is stale if the sweep dies.
-        trial.set_user_attr(TrialAttrs.SLICE, [first, first + chosen.epochs - 1])
-        trial.set_user_attr(TrialAttrs.SWEEP, sweep_id)
-        trial.set_user_attr(TrialAttrs.PAUSED, None)
-        return chosen.number
+        self._set(number, TrialAttrs.SLICE, [first, first + chosen.epochs - 1])
+        self._set(number, TrialAttrs.SWEEP, sweep_id)
+        self._set(number, TrialAttrs.PAUSED, None)
+        return number
 
     def pause(self, number: int, result: Result) -> None:
         """Store that a trial is paused; prune the least promising of too many paused trials."""
-        trial = retry_transient(open_trial)(self.study, self.storage, number)
+        trial = retry_transient(stored_trial)(self.study, self.storage, number)
         if not trial.user_attrs.get(TrialAttrs.PAUSED):  # the job broke before it could store it
-            retry_transient(trial.set_user_attr)(TrialAttrs.PAUSED, result.to_json())
-        retry_transient(trial.set_user_attr)(TrialAttrs.SWEEP, None)
+            self._set(number, TrialAttrs.PAUSED, result.to_json())
+        self._set(number, TrialAttrs.SWEEP, None)
         self.ended(number, result)
         with locked(self.folder):
             for each in self.scheduler.least_promising(self._resting(), self.keep):
@@ -150,6 +150,10 @@ class PausedTrials:
         paused = self._trials.read().paused
         return [_as_paused(t) for t in paused if t.user_attrs.get(TrialAttrs.SWEEP) not in alive]
 
+    @retry_transient
+    def _set(self, number: int, name: str, value: object) -> None:
+        set_trial_attr(self.study, self.storage, number, name, value)
+
     def _end_run(self, trial: FrozenTrial, state: State, reason: str) -> None:
         if run_id := trial.user_attrs.get(TrialAttrs.RUN_ID):
             tags = {Tags.TRIAL: trial.number, Tags.STATE: state, Tags.REASON: reason}
@@ -166,8 +170,7 @@ class PausedTrials:
         result = replace(paused, state=state, reason=f"{paused.reason}; {reason}")
         self._end_run(trial, state, result.reason)
         if for_good:
-            running = retry_transient(open_trial)(self.study, self.storage, number)
-            retry_transient(running.set_user_attr)(TrialAttrs.PAUSED, None)
+            self._set(number, TrialAttrs.PAUSED, None)
         tell(self.study, self.storage, self.folder, number, result, keep_backup=not for_good)
 
     @property

@@ -7,7 +7,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from rnnexp.result import Result, State
-from rnnexp.storage.optuna_store import open_trial, stored_trial
+from rnnexp.storage.optuna_store import set_trial_attr, stored_trial
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Files, TrialAttrs
 from rnnexp.storage.trial_folder import folder_of
@@ -48,8 +48,7 @@ def _tell(study: optuna.Study, storage: BaseStorage, number: int, result: Result
     if trial.state.is_finished():
         return trial  # Optuna was told before, but its answer was lost with the connection
     if TrialAttrs.RESULT not in trial.user_attrs:  # the job broke before it could store it
-        running = open_trial(study, storage, number)
-        running.set_user_attr(TrialAttrs.RESULT, result.to_json())
+        set_trial_attr(study, storage, number, TrialAttrs.RESULT, result.to_json())
     # Optuna itself takes a pruned trial's last reported value, and accepts no other.
     value = result.value if result.state == State.COMPLETE else None
     study.tell(number, value, state=TrialState[result.state])
