@@ -286,13 +286,18 @@ def test_a_second_signal_ends_a_sweep_at_once(start: Start, tmp_path: Path) -> N
     assert sweep.returncode == 130, out
 
 
-def test_two_sweeps_share_a_study(start: Start, tmp_path: Path) -> None:
-    first = start("hydra.sweeper.study_name=s", "hydra.sweeper.n_jobs=1", command=APP)
-    wait_for_a_trial(tmp_path, first)
-    second = start("hydra.sweeper.resume=s", "hydra.sweeper.n_jobs=1", command=APP)
+def share_a_study(start: Start, folder: Path, command: Sequence[str], limit: float = LIMIT) -> None:
+    """Run two sweeps that work on one study, until both have ended well."""
+    first = start("hydra.sweeper.study_name=s", "hydra.sweeper.n_jobs=1", command=command)
+    wait_for_a_trial(folder, first)
+    second = start("hydra.sweeper.resume=s", "hydra.sweeper.n_jobs=1", command=command)
     for sweep in (first, second):
-        out, _ = sweep.communicate(timeout=LIMIT)
+        out, _ = sweep.communicate(timeout=limit)
         assert sweep.returncode == 0, out
+
+
+def test_two_sweeps_share_a_study(start: Start, tmp_path: Path) -> None:
+    share_a_study(start, tmp_path, APP)
     assert_all_accounted_for(tmp_path)
 
 

@@ -19,6 +19,7 @@ from tests.test_faults import (  # noqa: F401
     draw_signals,
     kills,
     rng,
+    share_a_study,
     start,
     wait_for_a_trial,
     workers,
@@ -87,12 +88,7 @@ def test_killed_while_trials_pause_and_go_on(
 
 
 def test_two_sweeps_never_let_the_same_trial_go_on(start: Start, tmp_path: Path) -> None:  # noqa: F811
-    first = start("hydra.sweeper.study_name=s", "hydra.sweeper.n_jobs=1", command=APP)
-    wait_for_a_trial(tmp_path, first)
-    second = start("hydra.sweeper.resume=s", "hydra.sweeper.n_jobs=1", command=APP)
-    for sweep in (first, second):
-        out, _ = sweep.communicate(timeout=LIMIT)
-        assert sweep.returncode == 0, out
+    share_a_study(start, tmp_path, APP, LIMIT)
     assert_nothing_lost_or_doubled(tmp_path)
     for trial in Ended(tmp_path, 0, "", "").study("s").trials:
         slices = trial.user_attrs["slices"]

@@ -32,9 +32,9 @@ class SweeperConf:
         epochs: The number of epochs of all trials together after which no trial begins or goes on;
             below 1, the share of what ``n_trials`` trials would take without pruning, estimated by
             the trials that are complete. Null for no limit.
-        pausing: How a weak trial is paused in place of being pruned, and goes on when no new trial
-            begins: see `rnnexp.pausing.Pausing` for its settings. Null to prune weak trials for
-            good, which suits a job that can't go on after a pause.
+        pausing: When a trial pauses, to go on later, in place of being pruned; the settings are
+            those of `rnnexp.pausing.Pausing`. Null to prune weak trials for good, which suits a job
+            that can't go on after a pause.
         keep_paused: The number of paused trials that are kept, each with its backup; the least
             promising of more than that are pruned.
         enqueue: Params that are tried first: a list of values by searched key, where missing keys

@@ -204,15 +204,15 @@ class Snapshot:
         other trials are failed trials there, so that each trial keeps its number.
         """
         study = optuna.create_study(direction=self.objective.direction)
-        ended = [*self.complete, *reopenable(self.trials)]
-        complete = {trial.number: trial for trial in ended if _best_value(trial) is not None}
+        rows = [self._row(trial) for trial in [*self.complete, *reopenable(self.trials)]]
+        complete = {row.trial.number: row for row in rows if row.best_value is not None}
         study.add_trials(
             create_trial(
-                value=_best_value(trial),
-                params={self.labels[key]: value for key, value in trial.params.items()},
-                distributions={self.labels[key]: d for key, d in trial.distributions.items()},
+                value=row.best_value,
+                params={self.labels[key]: value for key, value in row.trial.params.items()},
+                distributions={self.labels[key]: d for key, d in row.trial.distributions.items()},
             )
-            if (trial := complete.get(number))
+            if (row := complete.get(number))
             else create_trial(state=TrialState.FAIL)
             for number in range(self.trials[-1].number + 1 if self.trials else 0)
         )
@@ -270,9 +270,3 @@ def _worked(trial: FrozenTrial, end: datetime | None) -> float | None:
     before = clock["seconds"] if clock else 0.0
     since = datetime.fromisoformat(clock["since"]) if clock else trial.datetime_start
     return float(before + max((end - since).total_seconds(), 0.0))
-
-
-def _best_value(trial: FrozenTrial) -> float | None:
-    """Return the best value of a trial; Optuna's own is the last one for a pruned trial."""
-    result = stored_result(trial)
-    return result.value if result and result.value is not None else trial.value

@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from rnnexp.search.dimension import Params
 from rnnexp.search.seeded_sampler import Limits, SeededSampler, seed_of_trial
 from rnnexp.search.space import Space
-from rnnexp.storage.optuna_store import paused_result, replaced
+from rnnexp.storage.optuna_store import is_paused, replaced
 from rnnexp.trial_reader import TrialReader
 
 ATTEMPTS = 20  # draws of the sampler, at least 1
@@ -271,7 +271,7 @@ class _Stoppable:
 
 
 def _paused_as_pruned(trial: FrozenTrial) -> FrozenTrial:
-    if trial.state.is_finished() or paused_result(trial) is None:
+    if not is_paused(trial):
         return trial
     pruned = copy(trial)
     pruned.state = TrialState.PRUNED

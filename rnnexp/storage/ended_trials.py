@@ -8,6 +8,7 @@ from rnnexp.result import Result, State
 from rnnexp.storage.optuna_store import (
     best_epoch,
     best_paused,
+    is_paused,
     objective_of,
     paused_result,
     rank,
@@ -55,12 +56,12 @@ class EndedTrials:
     def running(self) -> "list[FrozenTrial]":
         """The running trials by number."""
         unfinished = self._reader.unfinished
-        return [t for t in unfinished if t.state.name == "RUNNING" and not paused_result(t)]
+        return [t for t in unfinished if t.state.name == "RUNNING" and not is_paused(t)]
 
     @property
     def paused(self) -> "list[FrozenTrial]":
         """The paused trials by number."""
-        return [trial for trial in self._reader.unfinished if paused_result(trial)]
+        return [trial for trial in self._reader.unfinished if is_paused(trial)]
 
     @property
     def best_paused(self) -> "tuple[FrozenTrial, Result] | None":

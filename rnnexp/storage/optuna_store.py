@@ -143,8 +143,12 @@ def stored_result(trial: "FrozenTrial") -> Result | None:
 
 def paused_result(trial: "FrozenTrial") -> Result | None:
     """Return the result of a paused trial; None if the trial is not paused."""
-    stored: dict[str, Any] | None = trial.user_attrs.get(TrialAttrs.PAUSED)
-    return Result.from_json(stored) if stored and not trial.state.is_finished() else None
+    return Result.from_json(trial.user_attrs[TrialAttrs.PAUSED]) if is_paused(trial) else None
+
+
+def is_paused(trial: "FrozenTrial") -> bool:
+    """Return whether a trial is paused, so that it is RUNNING in Optuna, but in no process."""
+    return not trial.state.is_finished() and bool(trial.user_attrs.get(TrialAttrs.PAUSED))
 
 
 def replaced(trials: Iterable["FrozenTrial"]) -> set[int]:
@@ -154,7 +158,7 @@ def replaced(trials: Iterable["FrozenTrial"]) -> set[int]:
 
 def state_of(trial: "FrozenTrial") -> str:
     """Return the name of a trial's state: Optuna's, but PAUSED for a paused trial."""
-    return State.PAUSED if paused_result(trial) else str(trial.state.name)
+    return State.PAUSED if is_paused(trial) else str(trial.state.name)
 
 
 def reopenable(trials: Sequence["FrozenTrial"]) -> list["FrozenTrial"]:

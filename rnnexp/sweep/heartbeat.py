@@ -19,7 +19,7 @@ import psutil
 from optuna.trial import FrozenTrial, TrialState
 
 from rnnexp.errors import one_line
-from rnnexp.storage.optuna_store import paused_result
+from rnnexp.storage.optuna_store import is_paused
 from rnnexp.storage.retry import is_transient, retry_transient
 from rnnexp.storage.schema import StudyAttrs, TrialAttrs
 
@@ -137,7 +137,7 @@ def stale_trials(study: optuna.Study, running: Iterable[FrozenTrial] | None = No
     return [
         trial.number
         for trial in running
-        if trial.user_attrs.get(TrialAttrs.SWEEP) not in alive and not paused_result(trial)
+        if trial.user_attrs.get(TrialAttrs.SWEEP) not in alive and not is_paused(trial)
     ]
 
 

@@ -1,8 +1,7 @@
-"""The paused trials of a study: stored, resumed by the scheduler, and told at the end.
+"""The paused trials of a study: how each is stored, goes on, and ends with the study.
 
 Optuna has no such state, so that a paused trial is RUNNING there, with the result so far as an
-attribute. Several sweeps may share a study: what is called with the lock of the sweep's folder says
-so.
+attribute. Several sweeps may share a study, so that changes are made with the lock of its folder.
 """
 
 import os
@@ -62,7 +61,8 @@ class PausedTrials:
     _before: dict[int, tuple[float | None, int]] = field(default_factory=dict)
 
     @cached_property
-    def _trials(self) -> EndedTrials:
+    def trials(self) -> EndedTrials:
+        """The trials of the study, as of their last `EndedTrials.read`."""
         return EndedTrials(self.study)
 
     @retry_transient
@@ -124,7 +124,7 @@ class PausedTrials:
         """
         with locked(self.folder):
             retry_transient(self.study.set_user_attr)(StudyAttrs.BUDGET, dict(self.budget))
-            for trial in self._trials.read().paused:
+            for trial in self.trials.read().paused:
                 self._end(trial.number, reason, for_good=False)
 
     def reopen(self) -> None:
@@ -137,7 +137,7 @@ class PausedTrials:
         with locked(self.folder):
             for old in reopenable(retry_transient(self.study.get_trials)(deepcopy=False)):
                 retry_transient(self.study.add_trial)(_again(old, self.folder))
-            for trial in self._trials.read().paused:
+            for trial in self.trials.read().paused:
                 self._end_run(trial, State.PAUSED, trial.user_attrs[TrialAttrs.PAUSED]["reason"])
 
     def _resting(self) -> list[PausedTrial]:
@@ -147,7 +147,7 @@ class PausedTrials:
         the sweep has seen that, or has died.
         """
         alive = live_sweeps(self.study)
-        paused = self._trials.read().paused
+        paused = self.trials.read().paused
         return [_as_paused(t) for t in paused if t.user_attrs.get(TrialAttrs.SWEEP) not in alive]
 
     @retry_transient
@@ -175,12 +175,12 @@ class PausedTrials:
 
     @property
     def _n_trials(self) -> int:
-        trials = self._trials
+        trials = self.trials
         return len(trials.results) + len(trials.running) + len(trials.paused)
 
     def _best(self) -> float | None:
         """Return the best value of the complete and the paused trials; None without any."""
-        trials = self._trials.read()
+        trials = self.trials.read()
         paused = [result.value for result in trials.paused_results]
         values = [*paused, trials.best.value if trials.best else None]
         return min(values, key=trials.objective.sort_key)

@@ -9,7 +9,6 @@ ask -> signed with the sweep's id -> running -> told
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -196,9 +195,9 @@ class TrialLedger:
         spent = budget.spent([*trials.results, *trials.paused_results], len(trials.running))
         return over, over or spent or reason_to_stop(self.study, self.space)
 
-    @cached_property
+    @property
     def _trials(self) -> EndedTrials:
-        return EndedTrials(self.study)
+        return self.paused.trials
 
     @retry_transient
     def _trial(self, number: int) -> FrozenTrial:
