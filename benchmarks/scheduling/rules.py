@@ -60,6 +60,8 @@ RULES = {
     "pausing, 20 paused trials kept": Rule(pausing={}, keep=20),
     "pausing, patience 2, epochs null": Rule(pausing={"patience": 2, "epochs": None}),
     "pausing, patience null": Rule(pausing={"patience": None}),
+    "pausing, idle_epochs 2": Rule(pausing={"idle_epochs": 2}),
+    "pausing, idle_epochs 1.5": Rule(pausing={"idle_epochs": 1.5}),
     "pausing, epochs 1": Rule(pausing={"epochs": 1}),
     "pausing, by successive halving": Rule("halving", HALVING, {"patience": None, "epochs": None}),
     "successive halving, factor 3": Rule("halving", HALVING),

@@ -1,9 +1,10 @@
 """Compiled models, kept in a process for later trainings of the same structure.
 
-TensorFlow traces a model's steps, and XLA compiles them, in the first epoch of a training. A later
-training in the process whose config differs in seed and learning rate alone takes the model of the
-earlier one, and gives it the variables of a new model: initial weights, states of random numbers,
-learning rate. Its metrics are equal to the last bit to those of the new model.
+Keras traces a model's steps, and XLA compiles them, in the first epoch of a training. A later
+training in the process whose config differs in seed, learning rate and size of batches alone takes
+the model of the earlier one, and gives it the variables of a new model: initial weights, states of
+random numbers, learning rate. Its metrics are equal to the last bit to those of the new model. So
+a paused trial that goes on, in a process that has trained such a model, compiles nothing.
 """
 
 import json
@@ -12,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from rnnexp import keras_runtime
 from rnnexp.objective import value_in
 
 if TYPE_CHECKING:
     import keras
 
-MOST = 4  # models that are kept: each has its graphs in memory
+MOST = 16  # models that are kept: the graphs of each take some 30 MB of memory
 PARTS = ("data", "model", "compile", "fit")  # what a compiled model depends on
+SIZES = ("batch_size", "validation_batch_size")  # of `fit`: Keras's steps take batches of any size
 
 _kept: "dict[str, keras.Model]" = {}
 
@@ -49,10 +50,9 @@ def keep(config: DictConfig, model: "keras.Model") -> None:
         config: The whole config of the model.
         model: The model.
     """
-    is_tensorflow = keras_runtime.keras().backend.backend() == "tensorflow"
     parts = OmegaConf.masked_copy(config, [*PARTS, "callbacks"])
     targets = _targets(OmegaConf.to_container(parts, resolve=False))
-    if is_tensorflow and all(map(_is_of_keras, targets)):
+    if all(map(_is_of_keras, targets)):
         _kept[_structure(config)] = model
         while len(_kept) > MOST:
             del _kept[next(iter(_kept))]
@@ -68,8 +68,10 @@ def _variables(model: "keras.Model") -> list[Any]:
 
 
 def _structure(config: DictConfig) -> str:
-    """Return the config of a training without the learning rate, which is a variable."""
+    """Return the config of a training, without what compiled steps take as an input."""
     parts = {name: value_in(config, name) for name in PARTS}
+    for name in SIZES:
+        parts["fit"].pop(name, None)
     optimizer = parts["compile"].get("optimizer")
     if isinstance(optimizer, dict) and isinstance(optimizer.get("learning_rate"), float):
         del optimizer["learning_rate"]

@@ -38,7 +38,7 @@ def trained(config: DictConfig) -> tuple[keras.Model, dict[str, list[float]]]:
 
 
 def test_a_kept_model_trains_as_a_new_one(composed: Composed) -> None:
-    other = "seed=1", "compile.optimizer.learning_rate=0.05"
+    other = "seed=1", "compile.optimizer.learning_rate=0.05", "fit.batch_size=25"
     first, before = trained(composed(*USUAL))
     kept, with_kept = trained(composed(*USUAL, *other))
     compiled_models.forget()
@@ -56,7 +56,8 @@ def test_a_kept_model_trains_as_a_new_one(composed: Composed) -> None:
         (["compile.optimizer.learning_rate=0.05"], True),
         (["model.units=5"], False),
         (["+size=5", "model.units=${size}"], False),
-        (["fit.batch_size=31"], False),
+        (["fit.batch_size=31"], True),
+        (["fit.class_weight=balanced"], False),
         (["data.maxlen=7"], False),
         (["compile.optimizer._target_=keras.optimizers.SGD"], False),
         (["+compile.optimizer.weight_decay=0.1"], False),
