@@ -41,6 +41,8 @@ class Search:
         workers: The number of workers.
         thaw: The seconds that it takes to let a paused trial go on.
         epoch: The seconds that an epoch takes.
+        sees_pauses: Whether the sampler sees paused trials as pruned, as in a sweep; else they are
+            running ones to it.
     """
 
     task: Task
@@ -50,6 +52,7 @@ class Search:
     workers: int = 1
     thaw: float = 0.3
     epoch: float = 1.0
+    sees_pauses: bool = True
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,12 @@ class Outcome:
     Attributes:
         moments: After each epoch, in order.
         thaws: How often a paused trial went on.
+        drawn: The numbers of the curves that were replayed, by trial.
     """
 
     moments: list[Moment]
     thaws: int
+    drawn: list[int]
 
 
 def run(search: Search, rule: Rule) -> Outcome:
@@ -71,7 +76,7 @@ def run(search: Search, rule: Rule) -> Outcome:
     sampler = TPESampler(seed=search.seed) if search.order is None else RandomSampler(search.seed)
     study = optuna.create_study(
         study_name=f"{search.task.name}-{search.seed}",  # by which Hyperband assigns its brackets
-        sampler=DistinctSampler(sampler, space),
+        sampler=DistinctSampler(sampler, space) if search.sees_pauses else sampler,
         pruner=rule.make_pruner(search.task.epochs),
     )
     with ExitStack() as stack:
@@ -84,13 +89,20 @@ def run(search: Search, rule: Rule) -> Outcome:
         ledger = TrialLedger(
             study, storage, space, runs, "parent", heartbeat.sweep_id, folder, paused
         )
+        number_of = _number_of(search, study)
         jobs = SimulatedJobs(
-            ledger, _curve_of(search, study), pausing, search.workers, search.thaw, search.epoch
+            ledger,
+            lambda trial: search.task.curves[number_of(trial)],
+            pausing,
+            search.workers,
+            search.thaw,
+            search.epoch,
         )
         Loop(
             jobs, ledger, Budget(OBJECTIVE, n_trials=min(search.trials, len(search.task.curves)))
         ).run()
-    return Outcome(jobs.moments, jobs.thaws)
+    drawn = [number_of(trial.number) for trial in study.get_trials(deepcopy=False)]
+    return Outcome(jobs.moments, jobs.thaws, drawn)
 
 
 def _space(search: Search) -> Space:
@@ -115,19 +127,20 @@ def _is_log(low: float, high: float) -> bool:
     return low > 0 and high / low >= LOG_RATIO
 
 
-def _curve_of(search: Search, study: optuna.Study) -> Callable[[int], Sequence[float]]:
-    curves, order, settings = search.task.curves, search.order, search.task.settings
+def _number_of(search: Search, study: optuna.Study) -> Callable[[int], int]:
+    """Return which curve a trial replays."""
+    order, settings = search.order, search.task.settings
     if order is not None or settings is None:
-        return lambda number: curves[order[number] if order else number]
+        return lambda trial: order[trial] if order else trial
     nearest = _Nearest(settings)
     chosen: dict[int, int] = {}
 
-    def curve(number: int) -> Sequence[float]:
-        if number not in chosen:
-            chosen[number] = nearest.unused(study.get_trials(deepcopy=False)[number].params)
-        return curves[chosen[number]]
+    def number(trial: int) -> int:
+        if trial not in chosen:
+            chosen[trial] = nearest.unused(study.get_trials(deepcopy=False)[trial].params)
+        return chosen[trial]
 
-    return curve
+    return number
 
 
 class _Nearest:

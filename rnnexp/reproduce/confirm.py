@@ -42,7 +42,7 @@ class Confirmation:
         pending: Pairs of a leader and a seed that are still to be trained.
 
     Raises:
-        NotFoundError: If no trial is complete, or a trial can't be trained again.
+        NotFoundError: If no trial has a value, or a trial can't be trained again.
     """
 
     def __init__(self, reader: RunReader, study: Run, top: int, seeds: int) -> None:
@@ -56,7 +56,7 @@ class Confirmation:
         trials = reader.trials(study)
         self.leaders = [Leader(run) for run in leaders(trials, objective)[:top]]
         if not self.leaders:
-            raise NotFoundError(f"study {name} has no complete trial to confirm")
+            raise NotFoundError(f"study {name} has no trial to confirm")
         for leader in self.leaders:
             job_config(reader, leader.run)  # raises an error if it can't be trained again
         self._read_values()
@@ -182,7 +182,7 @@ def verdict(leaders: Sequence[Leader], margins: Sequence[Margin]) -> str:
     """
     first, *others = leaders
     if not others:
-        return "There is no complete trial with other params to compare with."
+        return "There is no trial with other params to compare with."
     fewest = min(found.seeds for found in margins)
     if fewest < 2:
         return "Whether the margin survives is unknown: it takes at least two seeds."

@@ -1,18 +1,15 @@
 """``rnnexp continue``: an archived run trained on from its best epoch, as a new run."""
 
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
 
 from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from omegaconf import DictConfig
 
-from rnnexp.errors import NotFoundError, SweepError
+from rnnexp.errors import NotFoundError
 from rnnexp.objective import objective_in
-from rnnexp.reproduce.job_config import job_config, threads_of, worker_with
-from rnnexp.reproduce.retrain import Training, retrain
-from rnnexp.result import State
+from rnnexp.reproduce.job_config import job_config
+from rnnexp.reproduce.retrain import Training, folder_alone, retrain_alone
 from rnnexp.storage.run_reader import RunReader
 from rnnexp.storage.schema import Kind, Metrics
 from rnnexp.training.checkpoint import no_checkpoint
@@ -58,22 +55,16 @@ def continue_run(
         raise NotFoundError(f"run {run_id} can't be continued: {reason}")
     if Metrics.BEST_EPOCH not in metrics:
         raise NotFoundError(f"run {run_id} can't be continued: it has no best epoch")
-    if executor is None:
-        executor = worker_with(threads_of(reader, original))
     training = Training(
         original,
         name=f"{original.info.run_name}, continued",
-        folder=Path(
-            "outputs", f"{datetime.now():%Y-%m-%d_%H-%M-%S}-continue-{run_id[:8]}"
-        ).absolute(),
+        folder=folder_alone(Kind.CONTINUATION, run_id),
         kind=Kind.CONTINUATION,
         params=original.data.params,
         parent=original.data.tags.get(MLFLOW_PARENT_RUN_ID),
         overrides=_overrides(original, epochs),
     )
-    ((_, trained),) = retrain(reader, [training], executor, 1)
-    if not trained.run_id or trained.state == State.FAIL:
-        raise SweepError(f"the continuation of run {run_id} failed: {trained.reason}")
+    trained = retrain_alone(reader, training, executor)
     is_better = objective_in(config).is_better(trained.value, metrics[Metrics.BEST_VALUE])
     return Continuation(original, reader.client.get_run(trained.run_id), is_better)
 

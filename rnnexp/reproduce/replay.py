@@ -3,15 +3,12 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
 
 from mlflow.entities import Run
 from omegaconf import DictConfig
 
-from rnnexp.errors import SweepError
-from rnnexp.reproduce.job_config import job_config, threads_of, worker_with
-from rnnexp.reproduce.retrain import Training, retrain
+from rnnexp.reproduce.job_config import job_config
+from rnnexp.reproduce.retrain import Training, folder_alone, retrain_alone
 from rnnexp.result import State
 from rnnexp.storage.run_reader import RunReader
 from rnnexp.storage.schema import Kind, Metrics, Tags
@@ -105,20 +102,15 @@ def replay(reader: RunReader, original: Run, executor: DictConfig | None = None)
         SweepError: If the training failed.
     """
     run_id = original.info.run_id
-    if executor is None:
-        executor = worker_with(threads_of(reader, original))
-    name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}-replay-{run_id[:8]}"
     training = Training(
         original,
         name=f"replay of {original.info.run_name}",
-        folder=Path("outputs", name).absolute(),
+        folder=folder_alone(Kind.REPLAY, run_id),
         kind=Kind.REPLAY,
         params=original.data.params,
         tags={Tags.REPLAY_OF: run_id},
     )
-    ((_, trained),) = retrain(reader, [training], executor, 1)
-    if not trained.run_id or trained.state == State.FAIL:
-        raise SweepError(f"the replay of run {run_id} failed: {trained.reason}")
+    trained = retrain_alone(reader, training, executor)
     reader.store.add(run_id, metrics={}, tags={Tags.REPLAYED_BY: trained.run_id})
     replayed = reader.client.get_run(trained.run_id)
     first, second = _curves(reader, original), _curves(reader, replayed)

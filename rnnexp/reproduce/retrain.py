@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +31,15 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp import data
-from rnnexp.errors import ConfigError, one_line
+from rnnexp.errors import ConfigError, SweepError, one_line
 from rnnexp.execution.current_trial import Standalone, as_current
 from rnnexp.execution.hydra_job import Common
 from rnnexp.execution.job_result import Died, result_of, to_result
 from rnnexp.execution.launching import ExecutorJobs, Jobs, stop
 from rnnexp.execution.trial_task import RunOptions, log_result, recorded
 from rnnexp.identity import Identity, changed_files, digests_of, identity_of
-from rnnexp.reproduce.job_config import job_config
-from rnnexp.result import Result
+from rnnexp.reproduce.job_config import job_config, threads_of, worker_with
+from rnnexp.result import Result, State
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.provenance import git_of_application
 from rnnexp.storage.run_reader import RunReader
@@ -178,6 +179,27 @@ def retrain(
                 if isinstance(result, Died):
                     _end_run(reader, trainings[number], result)
                 yield number, _as_trained(result)
+
+
+def retrain_alone(reader: RunReader, training: Training, executor: DictConfig | None) -> Trained:
+    """Train one archived run again, by default in a worker with the threads that the run had.
+
+    Raises:
+        ConfigError: If the config can't work, or the data have changed; nothing was started then.
+        NotFoundError: If the run can't be trained again.
+        SweepError: If the training failed.
+    """
+    run = training.original
+    executor = executor or worker_with(threads_of(reader, run))
+    ((_, trained),) = retrain(reader, [training], executor, 1)
+    if not trained.run_id or trained.state == State.FAIL:
+        raise SweepError(f"the {training.kind} of run {run.info.run_id} failed: {trained.reason}")
+    return trained
+
+
+def folder_alone(kind: Kind, run_id: str) -> Path:
+    """Return the output folder of a training that begins now and is no part of a study."""
+    return Path("outputs", f"{datetime.now():%Y-%m-%d_%H-%M-%S}-{kind}-{run_id[:8]}").absolute()
 
 
 def _train(jobs: Jobs, trainings: Sequence[Training]) -> Iterator[tuple[int, Result]]:
