@@ -62,7 +62,6 @@ RULES = {
     "pausing, patience null": Rule(pausing={"patience": None}),
     "pausing, idle_epochs 2": Rule(pausing={"idle_epochs": 2}),
     "pausing, seconds 2": Rule(pausing={"seconds": 2}),
-    "pausing, seconds 4": Rule(pausing={"seconds": 4}),
     "pausing, epochs 1": Rule(pausing={"epochs": 1}),
     "pausing, by successive halving": Rule("halving", HALVING, {"patience": None, "epochs": None}),
     "successive halving, factor 3": Rule("halving", HALVING),
