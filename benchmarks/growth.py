@@ -47,8 +47,10 @@ from rnnexp.storage.schema import StudyAttrs, TrialAttrs
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.display import LiveDisplay, LogDisplay
 from rnnexp.sweep.heartbeat import Heartbeat
+from rnnexp.sweep.paused_trials import PausedTrials
 from rnnexp.sweep.progress_metrics import Progress
 from rnnexp.sweep.retention import Retention
+from rnnexp.sweep.scheduler import Scheduler
 from rnnexp.sweep.trial_ledger import TrialLedger
 
 SPACE, _ = parse(
@@ -145,10 +147,13 @@ class Sweep:
 
     def parts(self, timer: Timer) -> tuple[TrialLedger, list[Any]]:
         """Make the ledger and the callbacks, as at a sweep's start."""
+        storage, runs = self.study._storage, MemoryTracker()
+        paused = PausedTrials(
+            self.study, storage, runs, self.folder, Scheduler(OBJECTIVE, pausing=None)
+        )
         ledger = TrialLedger(
-            self.study, self.study._storage, SPACE, MemoryTracker(), "parent",
-            self.heartbeat.sweep_id, self.folder,
-        )  # fmt: skip
+            self.study, storage, SPACE, runs, "parent", self.heartbeat.sweep_id, self.folder, paused
+        )
         with timer("once a resume: retention looks for checkpoints"):
             retention = Retention(self.study, 5, ["*.keras"], self.run, self.folder)  # type: ignore[arg-type]
         progress = Progress(self.study, self.run)  # type: ignore[arg-type]
