@@ -15,12 +15,10 @@ class Chosen(NamedTuple):
 
     Attributes:
         rule: The rule's number.
-        tasks: The numbers of the other tasks.
         losses: The rule's mean losses on the other tasks.
     """
 
     rule: int
-    tasks: tuple[int, ...]
     losses: Array
 
 
@@ -34,7 +32,7 @@ def choices(losses: Array) -> Iterator[Chosen]:
     for others in combinations(range(number), number // 2):
         seen = [task for task in range(number) if task not in others]
         rule = int(losses[seen].mean((0, 1, 3)).argmin())
-        yield Chosen(rule, others, losses[list(others)].mean((0, 1))[rule])
+        yield Chosen(rule, losses[list(others)].mean((0, 1))[rule])
 
 
 def print_choices(names: Sequence[str], losses: Array, shares: Sequence[float]) -> None:

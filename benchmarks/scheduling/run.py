@@ -1,8 +1,8 @@
 """Rules that prune or pause trials, through the project's own engine on recorded learning curves.
 
     python benchmarks/scheduling/run.py [--curves FILE.npz ...] [--orders 20] [--workers 1]
-        [--trials 40] [--sampler random] [--thaw 0.3] [--epoch 1.0] [--rules NAME ...]
-        [--processes 2] [--sampler tpe-alone]
+        [--trials 40] [--sampler random|tpe|tpe-alone] [--thaw 0.3] [--epoch 1.0] [--rules NAME ...]
+        [--processes 2]
 
 The loop, the ledger, the scheduler, `StudyTrial` and Optuna are those of a sweep; only the jobs are
 replaced: they replay recorded curves on a simulated clock. With the random sampler, each rule gets

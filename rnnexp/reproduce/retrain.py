@@ -184,6 +184,9 @@ def retrain(
 def retrain_alone(reader: RunReader, training: Training, executor: DictConfig | None) -> Trained:
     """Train one archived run again, by default in a worker with the threads that the run had.
 
+    Returns:
+        The result, with the id of the new run.
+
     Raises:
         ConfigError: If the config can't work, or the data have changed; nothing was started then.
         NotFoundError: If the run can't be trained again.
