@@ -39,7 +39,7 @@ import numpy.typing as npt
 import optuna
 from choosing import print_choices
 from curves import Task
-from foresight import pausing, stopping
+from foresight import one_epoch, pausing, stopping
 from rules import RULES, TODAY
 from simulated_study import Outcome, Search, run
 
@@ -187,6 +187,24 @@ def print_foresight(tasks: Sequence[Task], options: argparse.Namespace) -> None:
         print(f"| {watched} | {' | '.join(f'{share:.0%}' for share in np.mean(shares, 0))} |")
 
 
+def print_one_epoch(tasks: Sequence[Task], options: argparse.Namespace) -> None:
+    """Print the losses of a rule without an engine: one epoch of each, then the best 3 go on."""
+    losses = []
+    for task in tasks:
+        for search in searches(task, options):
+            orders = [task.curves[number] for number in search.order or ()]
+            best = one_epoch(orders, 3)
+            least = min(np.nanmin([*curve, np.inf]) for curve in orders)
+            total = sum(map(len, orders))
+            at = [min(int(share * total), len(best)) - 1 for share in SHARES]
+            losses.append([*(best[index] / least - 1 for index in at), len(best) / total])
+    mean, worst = np.mean(losses, 0), np.max(losses, 0)
+    print("\n### One epoch of each trial, then the best 3 to their ends, one after the other\n")
+    print("| loss at 30 / 45 / 60 %, mean | worst | end |\n|---|---|---|")
+    cells = [" / ".join(f"{100 * loss:.2f}" for loss in row[:3]) for row in (mean, worst)]
+    print(f"| {' | '.join(cells)} | {mean[3]:.0%} |")
+
+
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -236,6 +254,7 @@ def main() -> None:
         print_choices(names, values[..., 1:3], SHARES[1:])
     if options.sampler == "random":
         print_foresight(tasks, options)
+        print_one_epoch(tasks, options)
 
 
 if __name__ == "__main__":
