@@ -26,10 +26,13 @@ csv_logger terminate_on_nan loss_weights metrics weighted_metrics batch_size epo
 validation_split validation_data shuffle class_weight sample_weight initial_epoch
 validation_batch_size validation_freq backend=jax dropout recurrent_dropout mask_zero embedding_file
 bucketing
+sampler=tpe sampler=random sampler=qmc sampler=bruteforce sweeps=grid sampler=nsgaii sampler=gp
+sampler=cmaes sampler=auto sampler=hub
 """
 TABLE = "text,label,weight\n" + "".join(
     f"a good film {n},1,1\na bad film {n},0,2\n" for n in range(20)
 )
+SAMPLER = "from optuna.samplers import RandomSampler as Lowest\n"
 VECTORS = "the 1 2 3 4\nwas 0.5 0.5 0.5 0.5\n"
 
 
@@ -62,11 +65,18 @@ def test_a_command(
     monkeypatch: pytest.MonkeyPatch,
     arguments: str,
 ) -> None:
+    if "sampler=gp" in arguments:
+        pytest.importorskip("torch", reason="the extra gp is not installed, since it is large")
+    if "sampler=auto" in arguments:
+        pytest.skip("a package would have to be fetched from OptunaHub")
     given = arguments_of(f"python sweep.py {arguments}")
     monkeypatch.syspath_prepend(ROOT / "docs" / "examples")
     for name in ("train.csv", "test.csv", "validation.csv"):
         (tmp_path / name).write_text(TABLE)
     (tmp_path / "vectors.txt").write_text(VECTORS)
+    package = tmp_path / "registry" / "samplers" / "lowest"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(SAMPLER)
     if "best.keras" in arguments:
         config = composed()
         keras.utils.set_random_seed(0)

@@ -17,6 +17,8 @@ from rnnexp.search.space import Space
 
 TRIALS = 60  # Optuna's samplers draw at random first: TPE 10 times, NSGA-II 50 times
 SECONDS = 0.5
+# By the package that a sampler needs, this project's extra that installs it.
+EXTRAS = {"cmaes": "cmaes", "optunahub": "optunahub", "torch": "gp"}
 
 
 def sampler_problems(
@@ -74,7 +76,9 @@ def _import_problem(error: ImportError) -> str:
     package = getattr(cause, "name", None)
     if not package:
         return f"{one_line(error)}; install the package, or choose another"
-    return f"the package {package} is missing; install it (pip install {package})"
+    extra = EXTRAS.get(package)
+    wanted = f"'rnnexp[{extra}]'" if extra else package
+    return f"the package {package} is missing; install it (pip install {wanted})"
 
 
 def _limit_problems(sampler: SeededSampler, space: Space) -> list[str]:

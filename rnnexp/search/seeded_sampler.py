@@ -47,14 +47,19 @@ class SeededSampler(BaseSampler):
         self._config = config
         self._is_made_for_each_trial = target.startswith(_OPTUNA) and seeded(config, 0) != config
         self._number: int | None = None  # of the trial that the sampler was made for
-        self._sampler: BaseSampler = instantiate(config)
+        self._sampler = self._make(config)
+
+    @staticmethod
+    def _make(config: Mapping[str, Any]) -> BaseSampler:
+        with warnings.catch_warnings():  # half of Optuna's samplers are experimental
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            made: BaseSampler = instantiate(config)
+            return made
 
     def _of(self, trial: FrozenTrial) -> BaseSampler:
         if self._number is None or (self._is_made_for_each_trial and self._number != trial.number):
             self._number = trial.number
-            with warnings.catch_warnings():  # made before, with the same warnings
-                warnings.simplefilter("ignore", ExperimentalWarning)
-                self._sampler = instantiate(seeded(self._config, trial.number))
+            self._sampler = self._make(seeded(self._config, trial.number))
         return self._sampler
 
     def infer_relative_search_space(

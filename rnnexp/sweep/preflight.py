@@ -7,6 +7,8 @@ The checks of the application's own configs are left to the function named in
 ``hydra.sweeper.check``; this module knows Hydra, Optuna and the stores only.
 """
 
+import logging
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,10 +18,11 @@ import optuna
 from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner
 
-from rnnexp.errors import ConfigError, one_line
+from rnnexp.errors import ConfigError, RnnexpError, one_line
 from rnnexp.execution.application_hooks import load_application
 from rnnexp.execution.composer import Composer
 from rnnexp.execution.hydra_job import subdir_of
@@ -33,6 +36,7 @@ from rnnexp.search.conditions import as_overrides, with_conditions
 from rnnexp.search.dimension import Params
 from rnnexp.search.enqueue import enqueued_params
 from rnnexp.search.sampler_check import sampler_problems
+from rnnexp.search.sampler_config import ability_problems, drawn_at_random, for_space
 from rnnexp.search.seeded_sampler import SeededSampler
 from rnnexp.search.space import Space, parse
 from rnnexp.search.study_definition import definition
@@ -42,6 +46,8 @@ from rnnexp.sweep.resume import resume_problems, run_problems, study_to_resume
 from rnnexp.sweep.settings import SweepSettings
 from rnnexp.sweep.settings_checks import settings_problems
 from rnnexp.sweep.trial_folders import folder_problems
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -148,11 +154,17 @@ def _sampler_and_pruner(
     settings: SweepSettings, search: _Search, problems: list[str]
 ) -> tuple[Any, Any]:
     """Make the sampler and the pruner, and let the sampler draw; None if one can't be made."""
-    made = _made("sampler", settings.sampler, optuna.samplers.BaseSampler, problems)
+    config = for_space(settings.sampler, search.space)
+    made = _made("sampler", config, optuna.samplers.BaseSampler, problems)
     pruner = _made("pruner", settings.pruner, optuna.pruners.BasePruner, problems)
     if made and pruner and search.is_readable:
-        problems += _draw_problems(settings, pruner, search.space, search.enqueued)
-    return made and SeededSampler(settings.sampler), pruner
+        n_trials = settings.n_trials if settings.n_trials in COUNT else None
+        problems += ability_problems(config, search.space) or _draw_problems(
+            SeededSampler(config), pruner, search, n_trials
+        )
+        if random := drawn_at_random(config, search.space):
+            log.warning("the sampler draws these choices at random: %s", ", ".join(random))
+    return made and SeededSampler(config), pruner  # another, which has drawn nothing yet
 
 
 def _objective(settings: SweepSettings, search: _Search, problems: list[str]) -> Objective | None:
@@ -166,20 +178,24 @@ def _objective(settings: SweepSettings, search: _Search, problems: list[str]) ->
 
 
 def _draw_problems(
-    settings: SweepSettings, pruner: BasePruner, space: Space, enqueued: Sequence[Params]
+    sampler: SeededSampler, pruner: BasePruner, search: _Search, n_trials: int | None
 ) -> list[str]:
-    if not space.dimensions:
+    if not search.space.dimensions:
         return []
-    n_trials = settings.n_trials if settings.n_trials in COUNT else None
-    sampler = SeededSampler(settings.sampler)  # not the plan's, which has drawn nothing yet
-    return sampler_problems(sampler, pruner, space, enqueued, n_trials)
+    return sampler_problems(sampler, pruner, search.space, search.enqueued, n_trials)
 
 
 def _made(name: str, config: Mapping[str, Any], base: type, problems: list[str]) -> Any:
     try:
-        made = instantiate(config)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)  # of half of Optuna's samplers
+            made = instantiate(config)
+    except MissingMandatoryValue:  # reported with the other missing values
+        return None
     except (HydraException, OmegaConfBaseException) as error:
-        problems.append(f"hydra.sweeper.{name}: {one_line(error)}")
+        cause = error.__cause__  # Hydra's message has the traceback's last line
+        own = str(cause) if isinstance(cause, RnnexpError) else one_line(error)
+        problems.append(f"hydra.sweeper.{name}: {own}")
         return None
     if not isinstance(made, base):
         problems.append(f"hydra.sweeper.{name}: {made!r} is not an Optuna {name}")

@@ -30,6 +30,14 @@ class NeedsAPackage(RandomSampler):
             import no_such_package  # noqa: F401  # type: ignore[import-not-found]
 
 
+class NeedsAnExtra(RandomSampler):
+    """Draws with a package that an extra of this project installs, as a Gaussian process does."""
+
+    def before_trial(self, study: Any, trial: Any) -> None:  # noqa: ARG002
+        if trial.number == 1:
+            raise ImportError("No module named 'torch'", name="torch")
+
+
 class BrokenPruner(NopPruner):
     """Can't judge any trial."""
 
@@ -69,11 +77,12 @@ NONE = {"_target_": "optuna.pruners.NopPruner"}
             "hydra.sweeper.sampler: BruteForceSampler can't draw trial 0: "
             "FloatDistribution.step must be given",
         ),
+        ({"_target_": "optuna.samplers.CmaEsSampler", "seed": 0}, NONE, None),
         (
-            {"_target_": "optuna.samplers.CmaEsSampler", "seed": 0},
+            {"_target_": f"{HERE}.NeedsAnExtra"},
             NONE,
-            "CmaEsSampler can't draw trial 1: the package cmaes is missing; install it "
-            "(pip install cmaes)",
+            "NeedsAnExtra can't draw trial 1: the package torch is missing; install it "
+            "(pip install 'rnnexp[gp]')",
         ),
         (
             {"_target_": f"{HERE}.NeedsAPackage"},
