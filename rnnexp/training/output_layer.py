@@ -26,6 +26,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import keras_runtime
 from rnnexp.data import Dataset
+from rnnexp.objective import VALIDATION, metric_in, value_in
 
 ONE_HOT = (
     "categoricalcrossentropy",
@@ -36,6 +37,7 @@ ONE_HOT = (
 )
 HINGES = ("hinge", "squaredhinge")
 METRIC_KEYS = ("metrics", "weighted_metrics")  # of `compile`
+NAMED = ("precision", "recall", "f1", "auc")  # metrics of classes, for any output and labels
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,9 @@ def compile_arguments(config: DictConfig, output: Output) -> dict[str, Any]:
     0.5 for the second class; for a logit or the score of a hinge loss that is 0. A function gets
     labels ``(n,)``, as the data have them: ``(n, 1)`` and ``y_pred[:, 0]`` would give n x n values.
 
+    The names of `NAMED` are metrics for the labels and the output, see
+    `rnnexp.training.named_metrics`. One that the objective monitors need not be in the config.
+
     Args:
         config: The whole config.
         output: The model's output.
@@ -111,10 +116,26 @@ def compile_arguments(config: DictConfig, output: Output) -> dict[str, Any]:
     arguments: dict[str, Any] = instantiate(config.compile, _convert_="all")
     if arguments.get("jit_compile") is True:  # see rnnexp/training/jit.py, which turns XLA on
         arguments["jit_compile"] = "auto"
-    for key in METRIC_KEYS if output.units == 1 else ():
+    if (monitored := monitored_metric(config)) and isinstance(arguments.get("metrics"), list):
+        arguments["metrics"].append(monitored)
+    for key in METRIC_KEYS:
         if isinstance(metrics := arguments.get(key), list):
-            arguments[key] = [_for_one_output(metric, is_score(config)) for metric in metrics]
+            arguments[key] = [_for_output(metric, output, is_score(config)) for metric in metrics]
     return arguments
+
+
+def monitored_metric(config: DictConfig) -> str | None:
+    """Return the metric of `NAMED` that the objective monitors, unless the config has it."""
+    monitor = str(value_in(config, "objective.monitor")).removeprefix(VALIDATION)
+    return monitor if monitor in NAMED and metric_in(config, monitor) is None else None
+
+
+def _for_output(metric: Any, output: Output, has_score: bool) -> Any:
+    if isinstance(metric, str) and metric in NAMED:
+        from rnnexp.training.named_metrics import named_metric  # which imports Keras
+
+        return named_metric(metric, output, has_score)
+    return _for_one_output(metric, has_score) if output.units == 1 else metric
 
 
 def _for_one_output(metric: Any, has_score: bool) -> Any:

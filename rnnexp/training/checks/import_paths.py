@@ -10,6 +10,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from rnnexp import keras_runtime
 from rnnexp.formatting import did_you_mean
+from rnnexp.training.output_layer import NAMED
 
 # The module in which Keras looks up a name that is given as plain text, by config key.
 KERAS_MODULES = {
@@ -87,7 +88,7 @@ def _is_in_class(class_path: str, name: str) -> bool:
 
 
 def _is_known(module: str, name: str) -> bool:
-    if module == "keras.metrics" and name in METRICS_BY_LOSS:
+    if module == "keras.metrics" and name in (*METRICS_BY_LOSS, *NAMED):
         return True
     try:
         importlib.import_module(module).get(name)
@@ -104,6 +105,6 @@ def _unknown(name: str, module_name: str) -> str:
         if not known.startswith("_") and (isclass(value) or isfunction(value))
     ]
     if module_name == "keras.metrics":
-        public += METRICS_BY_LOSS
+        public += [*METRICS_BY_LOSS, *NAMED]
     hint = did_you_mean(name, public) or f"; there are {', '.join(public[:30])}"
     return f"{module_name} has no {name}{hint}"

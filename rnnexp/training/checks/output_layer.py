@@ -9,6 +9,7 @@ from rnnexp.data import Dataset
 from rnnexp.training.checks.import_paths import METRICS_BY_LOSS
 from rnnexp.training.output_layer import (
     METRIC_KEYS,
+    NAMED,
     bare_name,
     given_loss,
     is_for_classes,
@@ -53,7 +54,10 @@ def _metric_problems(config: DictConfig, dataset: Dataset) -> Iterator[str]:
     output, loss = output_of(config, dataset), given_loss(config)
     for where, given, arguments in _metrics(config):
         name = bare_name(given)
-        if output.takes_numbers:
+        if given in NAMED:
+            if not dataset.classes:
+                yield f"{where} is a metric of classes, but data.task=regression; use mae or mse"
+        elif output.takes_numbers:
             if not (name.startswith("sparse") or name in METRICS_BY_LOSS or "iou" in name):
                 yield (
                     f"{where} takes one-hot labels, but compile.loss={loss} takes class numbers; "
