@@ -4,6 +4,7 @@ The public API, documented in docs/api.md:
 
 - `current_trial`: the trial that the running job belongs to.
 - `EarlyStoppingPruner`: a pruner in the manner of EarlyStopping, for any Optuna study.
+- `load_study`: a study in a notebook, with its trials as a table and its best model.
 - `Result`: the outcome of a trial, which a job may return, with its `State`.
 
 Importing the package has no side effects, and imports none of Optuna, MLflow and Keras: each name
@@ -17,16 +18,18 @@ from rnnexp.version import __version__
 
 if TYPE_CHECKING:
     from rnnexp.execution.current_trial import current_trial
+    from rnnexp.loaded_study import load_study
     from rnnexp.pruning import EarlyStoppingPruner
     from rnnexp.result import Result, State
 
-__all__ = ["EarlyStoppingPruner", "Result", "State", "__version__", "current_trial"]
+__all__ = ["EarlyStoppingPruner", "Result", "State", "__version__", "current_trial", "load_study"]
 
 _MODULES = {
     "EarlyStoppingPruner": "rnnexp.pruning",
     "Result": "rnnexp.result",
     "State": "rnnexp.result",
     "current_trial": "rnnexp.execution.current_trial",
+    "load_study": "rnnexp.loaded_study",
 }
 
 

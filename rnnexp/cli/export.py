@@ -24,7 +24,7 @@ def export(run: str, folder: Path, trust: bool, tracking_uri: str | None) -> Non
     # Imported here, as in every command: `--help` needs no MLflow, whose import takes seconds.
     from mlflow.models import Model
 
-    from rnnexp.cli.packable import packable_config
+    from rnnexp.reproduce.packable import packable_config
     from rnnexp.serving.packing import dataset_of, pack
     from rnnexp.serving.publish import how_to_predict
     from rnnexp.storage.run_reader import RunReader

@@ -19,7 +19,7 @@ def publish(study: str, name: str | None, trust: bool, tracking_uri: str | None)
     does at its end. STUDY is the name of a study, or its beginning if that is unique.
     """
     # Imported here, as in every command: `--help` needs no MLflow, whose import takes seconds.
-    from rnnexp.cli.packable import packable_config
+    from rnnexp.reproduce.packable import packable_config
     from rnnexp.serving.publish import publish_run
     from rnnexp.storage.registry import name_problem
     from rnnexp.storage.run_reader import RunReader

@@ -16,7 +16,7 @@ from rnnexp.data import Dataset
 from rnnexp.data import encoding as data_encoding
 from rnnexp.errors import ConfigError, NotFoundError, one_line
 from rnnexp.serving import text_model
-from rnnexp.serving.text_model import NETWORK, TEXT, Encoding
+from rnnexp.serving.text_model import NETWORK, TEXT, Encoding, TextModel
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.schema import Tags
 from rnnexp.training import saved_model
@@ -99,13 +99,36 @@ def pack(
             code_paths=[str(package)],
             mlflow_model=model,
             signature=ModelSignature(
-                Schema([ColSpec("string", TEXT)]),
+                Schema([ColSpec("string", encoding.column)]),
                 Schema([ColSpec(kind, name) for name, kind in encoding.columns().items()]),
             ),
-            input_example=pd.DataFrame({TEXT: _example(encoding)}),
+            input_example=pd.DataFrame({encoding.column: _example(encoding)}),
             pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
         )
     return sorted(encoding.needed.values())
+
+
+def text_model_of(
+    config: DictConfig, dataset: Dataset, run_id: str, store: MlflowStore
+) -> TextModel:
+    """Load the model of a run, which takes raw texts, into this process.
+
+    Args:
+        config: The run's config.
+        dataset: The data that the run was trained on.
+        run_id: Id of the run.
+        store: The store of the run.
+
+    Raises:
+        NotFoundError: If the run has no checkpoint, or its model can't be loaded.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        network = Path(folder, NETWORK)
+        _network(config, dataset, run_id, store, network)
+        needed = _needed(config, network, run_id)
+        return TextModel(
+            saved_model.load_saved(network, needed), _encoding(config, dataset, needed)
+        )
 
 
 def _needed(config: DictConfig, network: Path, run_id: str) -> dict[str, str]:
@@ -129,6 +152,7 @@ def _encoding(config: DictConfig, dataset: Dataset, needed: Mapping[str, str]) -
         output=_output(config, output_of(config, dataset)) if dataset.classes else "value",
         needed=needed,
         lengths=list(dataset.lengths),
+        column=str(config.data.get("text") or TEXT),
     )
 
 

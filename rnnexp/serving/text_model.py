@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import keras
     import pandas as pd
 
-TEXT = "text"  # the input's column
+TEXT = "text"  # the input's column, if the data have no other name for it
 NETWORK, ENCODING = "model.keras", "encoding.json"  # files of a model
 ROWS = 4096  # texts that are encoded at a time
 BATCH_SIZE = 256  # rows in a batch of the network
@@ -50,6 +50,7 @@ class Encoding:
         needed: Import paths of the network's own classes and functions, by Keras's names of them.
         lengths: The lengths that batches are cut to, ascending, if the network gives the same
             outputs for texts with less padding.
+        column: The name of the texts' column.
     """
 
     words: Sequence[str]
@@ -59,6 +60,7 @@ class Encoding:
     output: str
     needed: Mapping[str, str] = field(default_factory=dict)
     lengths: Sequence[int] = field(default_factory=list)
+    column: str = TEXT
 
     def save(self, folder: Path) -> None:
         """Write the encoding into a model's folder."""
@@ -115,13 +117,13 @@ class TextModel:
         self._network = network
         self._encoding = encoding
 
-    def predict(self, frame: "pd.DataFrame") -> "pd.DataFrame":
+    def predict(self, texts: "pd.DataFrame | Sequence[str]") -> "pd.DataFrame":
         """Predict for any number of texts, which are encoded in batches.
 
         A missing text counts as an empty text, since a CSV file has no way to distinguish them.
 
         Args:
-            frame: A table with a column ``text``.
+            texts: The texts, or a table with a column of them that has the encoding's name.
 
         Returns:
             A table with the same index, and the columns that the module's docstring lists.
@@ -131,12 +133,17 @@ class TextModel:
         """
         import pandas as pd
 
-        texts = list(_texts(frame[TEXT]))
+        column = self._encoding.column
+        if isinstance(texts, pd.DataFrame):
+            frame = texts
+        else:
+            frame = pd.DataFrame({column: pd.Series(list(texts), dtype=object)})
+        rows = list(_texts(frame[column]))
         parts = []
-        for first in range(0, max(1, len(texts)), ROWS):
-            ids = self._encoding.encode(texts[first : first + ROWS] or [""])
+        for first in range(0, max(1, len(rows)), ROWS):
+            ids = self._encoding.encode(rows[first : first + ROWS] or [""])
             parts.append(self._outputs(ids))
-        outputs = np.concatenate(parts)[: len(texts)]
+        outputs = np.concatenate(parts)[: len(rows)]
         values = self._encoding.read(outputs.astype(np.float64))
         columns = zip(self._encoding.columns(), values, strict=True)
         return pd.DataFrame(dict(columns), index=frame.index).infer_objects()
@@ -162,7 +169,7 @@ def _load_pyfunc(path: str) -> TextModel:
 def _texts(column: "pd.Series[Any]") -> Iterator[str]:
     for row, (value, missing) in enumerate(zip(column, column.isna(), strict=True), start=1):
         if not missing and not isinstance(value, str):
-            raise ValueError(f"{TEXT} in row {row} is {value!r}: must be a text, in quotes")
+            raise ValueError(f"{column.name} in row {row} is {value!r}: must be a text, in quotes")
         yield "" if missing else value
 
 
