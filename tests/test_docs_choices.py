@@ -1,11 +1,13 @@
 """The rows of docs/choices.md are true: their commands run, their keys and tests exist."""
 
+import io
 import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import keras
+import pandas as pd
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
@@ -25,7 +27,7 @@ early_stopping model_checkpoint reduce_lr_on_plateau learning_rate_scheduler ten
 csv_logger terminate_on_nan loss_weights metrics weighted_metrics batch_size epochs verbose
 validation_split validation_data shuffle class_weight sample_weight initial_epoch
 validation_batch_size validation_freq backend=jax dropout recurrent_dropout mask_zero embedding_file
-bucketing
+bucketing data.columns data.encoding data.separator
 sampler=tpe sampler=random sampler=qmc sampler=bruteforce sweeps=grid sampler=nsgaii sampler=gp
 sampler=cmaes sampler=auto sampler=hub
 """
@@ -51,6 +53,8 @@ def test_key_and_test_exist(
     if not key.startswith("hydra."):
         groups = [text for text in shlex.split(command) if re.match(r"(model|callbacks)=", text)]
         config = composed(*(text for text in groups if "choice" not in text))
+        if "data=table" in command:
+            config.data = OmegaConf.load(ROOT / "conf" / "data" / "table.yaml")
         parent, _, name = key.rpartition(".")
         assert name in (OmegaConf.select(config, parent) if parent else config)
 
@@ -73,6 +77,8 @@ def test_a_command(
     monkeypatch.syspath_prepend(ROOT / "docs" / "examples")
     for name in ("train.csv", "test.csv", "validation.csv"):
         (tmp_path / name).write_text(TABLE)
+    (tmp_path / "plain.txt").write_text(TABLE.partition("\n")[2].replace(",", "\t"))
+    pd.read_csv(io.StringIO(TABLE)).to_json(tmp_path / "train.jsonl", orient="records", lines=True)
     (tmp_path / "vectors.txt").write_text(VECTORS)
     package = tmp_path / "registry" / "samplers" / "lowest"
     package.mkdir(parents=True)

@@ -1,7 +1,7 @@
 """Columns of a file, found by their names; a name that is not there gets its nearest."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rnnexp.data.stored_texts import TextWriter
@@ -13,15 +13,56 @@ SHOWN = 20  # names in a message
 
 
 @dataclass(frozen=True)
-class Columns:
-    """Some columns of a file as text.
+class Wanted:
+    """The columns of a file that are read, by their names.
 
     Attributes:
-        texts: The cells by the column's name; a missing cell is an empty text.
+        texts: The columns of the texts; those of a row are joined by a space.
+        label: The column of the labels.
+        weight: The column of the sample weights; None if there is none.
+    """
+
+    texts: tuple[str, ...]
+    label: str
+    weight: str | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The names, each once."""
+        others = [self.label] if self.weight is None else [self.label, self.weight]
+        return list(dict.fromkeys([*self.texts, *others]))
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a file is to be read, where the file itself does not say it.
+
+    Attributes:
+        names: The names of the columns of a file whose first row has none; None for a file that
+            has them.
+        encoding: The encoding of a text file; None for UTF-8, or UTF-16 with a byte order mark.
+        separator: What separates the columns of a text file; None for that of the file's ending.
+    """
+
+    names: tuple[str, ...] | None = None
+    encoding: str | None = None
+    separator: str | None = None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a file as text; a missing cell is an empty text.
+
+    Attributes:
+        texts: The texts.
+        labels: The labels.
+        weights: The sample weights; None if there are none.
         lines: The number of lines of the file; None if the file is not a text.
     """
 
-    texts: Mapping[str, Sequence[str]]
+    texts: Sequence[str]
+    labels: Sequence[str]
+    weights: Sequence[str] | None = None
     lines: int | None = None
 
 
@@ -29,19 +70,23 @@ class Cells:
     """The cells of some columns while they are read; the texts go to disk.
 
     Args:
-        wanted: The names of the columns.
-        text: The one of these names whose column has the texts.
+        wanted: The columns.
     """
 
-    def __init__(self, wanted: Sequence[str], text: str) -> None:
-        self._columns: dict[str, TextWriter | list[str]] = {
-            column: TextWriter() if column == text else [] for column in wanted
-        }
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._texts = TextWriter()
+        self._labels: list[str] = []
+        self._weights: list[str] = []
 
     def append(self, row: Iterable[str]) -> None:
-        """Add a row, a cell for each column."""
-        for column, cell in zip(self._columns.values(), row, strict=True):
-            column.append(cell)
+        """Add a row, a cell for each of the wanted names."""
+        cells = dict(zip(self._wanted.names, row, strict=True))
+        own = [cells[name] for name in self._wanted.texts]
+        self._texts.append(own[0] if len(own) == 1 else " ".join(filter(None, own)))
+        self._labels.append(cells[self._wanted.label])
+        if self._wanted.weight is not None:
+            self._weights.append(cells[self._wanted.weight])
 
     def columns(self, lines: int | None = None) -> Columns:
         """Return the columns of the rows that were added.
@@ -49,11 +94,8 @@ class Cells:
         Args:
             lines: The number of lines of the file; None if the file is not a text.
         """
-        texts = {
-            name: column.texts() if isinstance(column, TextWriter) else column
-            for name, column in self._columns.items()
-        }
-        return Columns(texts, lines)
+        weights = None if self._wanted.weight is None else self._weights
+        return Columns(self._texts.texts(), self._labels, weights, lines)
 
 
 def find(
@@ -82,7 +124,10 @@ def find(
     if missing := [column for column in wanted if column not in names]:
         known = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
         is_data = _looks_like_data(header, rows)
-        hint = f". Its first row looks like data; add a row of names above it: {','.join(wanted)}"
+        hint = (
+            f". Its first row looks like data; add a row of names above it: {','.join(wanted)}, or "
+            "give all names as data.columns"
+        )
         problems += [
             f"{file} has no column {column!r}; it has: {known}"
             + (hint if is_data else did_you_mean(column, names))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnnexp.data import columns
-from rnnexp.data.columns import Cells, Columns
+from rnnexp.data.columns import Cells, Columns, Wanted
 from rnnexp.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,13 +19,12 @@ ROWS = 1000  # are read at once
 EXACT = 2.0**53  # beyond, not every whole number is a float
 
 
-def read(path: Path, wanted: Sequence[str], text: str, file: str) -> Columns:
+def read(path: Path, wanted: Wanted, file: str) -> Columns:
     """Read some columns of a file.
 
     Args:
         path: The file.
-        wanted: The names of the columns.
-        text: The one of these names whose column has the texts.
+        wanted: The columns.
         file: How messages name the file.
 
     Raises:
@@ -36,18 +35,33 @@ def read(path: Path, wanted: Sequence[str], text: str, file: str) -> Columns:
     # Imported here, since only data that are not in the cache yet need pyarrow.
     import pyarrow.parquet as pq
 
-    cells = Cells(wanted, text)
+    cells = Cells(wanted)
     with pq.ParquetFile(path) as parquet:
         names = [name for name in parquet.schema_arrow.names if not INDEX.fullmatch(name)]
-        found = [names[place] for place in columns.find(wanted, names, file)]
+        found = [names[place] for place in columns.find(wanted.names, names, file)]
         for batch in parquet.iter_batches(ROWS, columns=found):
-            texts = [
-                _texts(batch.column(name), f"{file}, column {column!r}")
-                for column, name in zip(wanted, found, strict=True)
-            ]
-            for row in zip(*texts, strict=True):
-                cells.append(row)
+            append(cells, batch, wanted.names, found, file)
     return cells.columns()
+
+
+def append(
+    cells: Cells, batch: "pa.RecordBatch", wanted: Sequence[str], found: Sequence[str], file: str
+) -> None:
+    """Add the rows of a batch.
+
+    Args:
+        cells: The cells.
+        batch: The batch.
+        wanted: The names of the columns.
+        found: The same columns as the batch names them.
+        file: How messages name the file.
+    """
+    texts = [
+        _texts(batch.column(name), f"{file}, column {column!r}")
+        for column, name in zip(wanted, found, strict=True)
+    ]
+    for row in zip(*texts, strict=True):
+        cells.append(row)
 
 
 def _texts(column: "pa.Array", where: str) -> list[str]:
@@ -58,10 +72,10 @@ def _texts(column: "pa.Array", where: str) -> list[str]:
         raise DataError([f"{where}: its cells are of type {kind}; they must be texts or numbers"])
     # The shortest text of a float32 is that of the number as float32.
     convert = np.float32 if pa.types.is_float32(kind) else None
-    return [_text(convert(v) if convert and v is not None else v) for v in column.to_pylist()]
+    return [cell_text(convert(v) if convert and v is not None else v) for v in column.to_pylist()]
 
 
-def _text(value: Any) -> str:
+def cell_text(value: Any) -> str:
     """Return the text of a cell as a CSV file has it; a whole number has no decimals."""
     if value is None or value != value:  # noqa: PLR0124, true for NaN, and for NaT of pandas
         return ""

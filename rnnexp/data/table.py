@@ -13,13 +13,14 @@ import numpy.typing as npt
 from hydra.utils import to_absolute_path
 
 from rnnexp.data import table_files
-from rnnexp.data.columns import NUMBER
+from rnnexp.data.columns import NUMBER, Format, Wanted
 from rnnexp.data.counts import PARTS
 from rnnexp.data.dataset import Label
+from rnnexp.data.file_format import format_of, format_problems, given
 from rnnexp.data.source import Corpus, Source
 from rnnexp.data.stored_texts import digests
+from rnnexp.data.table_files import digest_of
 from rnnexp.errors import DataError
-from rnnexp.identity import digest
 from rnnexp.number_ranges import SHARE
 
 WHOLE_OR_DECIMAL = re.compile(r"[+-]?\d+(\.\d+)?")  # a class in this form is a number
@@ -38,19 +39,28 @@ class Table(Source):
         test: The file of the test part; or the share of the rows of ``train`` to test on, between
             0 and 1, which are the same rows in every run.
         validation: The file of the validation part; None if there is none.
-        text: The column of the texts.
+        text: The column of the texts, or several, whose texts are joined by a space.
         label: The column of the labels: numbers or words, one value a class; numbers for
             ``task=regression``.
         weight: The column of the sample weights, numbers that are at least 0, in the training and
             the validation file; None if every review counts the same.
+        columns: The names of all columns, in their order, of files without a row of names; None for
+            files with one.
+        encoding: The encoding of text files, as Python names it; None for UTF-8, or UTF-16 with a
+            byte order mark.
+        separator: The character, or ``tab``, between the columns of text files; None for a comma in
+            .csv and a tab in .tsv and .txt.
     """
 
     train: str
     test: str | float
-    text: str
+    text: str | Sequence[str]
     label: str
     validation: str | None = None
     weight: str | None = None
+    columns: Sequence[str] | None = None
+    encoding: str | None = None
+    separator: str | None = None
 
     def __post_init__(self) -> None:
         if self.validation is not None:
@@ -64,12 +74,15 @@ class Table(Source):
             problems += SHARE.problems("data.test", self.test, hint)
         files = self._files()
         for name, path in files.items():
-            if not path.is_file():
-                found = "is a folder" if path.is_dir() else "does not exist"
-                problems.append(f"data.{name}={path} {found}; {table_files.ACCEPTED}")
+            if not path.exists():
+                problems.append(f"data.{name}={path} does not exist; {table_files.ACCEPTED}")
             elif table_files.kind(path) is None:
-                problems.append(f"data.{name}={path} is of an unknown kind; {table_files.ACCEPTED}")
-        if _column(self.text) == _column(self.label):
+                found = "is a folder" if path.is_dir() else "is of an unknown kind"
+                problems.append(f"data.{name}={path} {found}; {table_files.ACCEPTED}")
+        problems += format_problems(self.columns, self.encoding, self.separator, files.values())
+        if not self._texts():
+            problems.append("data.text=[]: give the name of a column, or of several")
+        if _column(self.label) in self._texts():
             problems.append(
                 f"data.text={self.text} and data.label={self.label} are one column, so the label "
                 "would be read off the text; give the names of two columns"
@@ -85,18 +98,20 @@ class Table(Source):
     def fingerprint(self) -> dict[str, object]:
         """Return the digests of the files, and the names of the columns."""
         try:
-            digests = {name: digest(path) for name, path in self._files().items()}
+            digests = {name: digest_of(path) for name, path in self._files().items()}
         except OSError as error:
             raise DataError([f"{error.filename} can't be read: {error.strerror}"]) from error
-        columns = {"text": self.text, "label": self.label, "weight": self.weight}
-        return {"test": self.test, **digests, **columns}
+        text = list(self._texts()) if len(self._texts()) > 1 else self.text
+        columns = {"text": text, "label": self.label, "weight": self.weight}
+        return {"test": self.test, **digests, **columns, **given(self._format)}
 
     def rows(self, part: str) -> dict[str, object]:
         """Return the digest of the file of a part, the column of its labels, and the test share."""
         files = self._files()
         share = {} if "test" in files else {"test": self.test}  # rows of the training part's file
         file = files.get(part, files["train"])
-        return {"sha256": digest(file)[:16], "label": self.label, **share}
+        label = {"label": self.label, **share, **given(self._format)}
+        return {"sha256": digest_of(file)[:16], **label}
 
     def measured_on(self, on_validation: bool, validation_split: float | None) -> tuple[str, str]:
         """Return what a monitored value is measured on: the validation file, if there is one."""
@@ -138,26 +153,32 @@ class Table(Source):
             if path is not None and (name != "test" or isinstance(path, str))
         }
 
+    def _texts(self) -> tuple[str, ...]:
+        is_one = isinstance(self.text, str) or not isinstance(self.text, Sequence)
+        return tuple(map(_column, [self.text] if is_one else self.text))
+
+    @property
+    def _format(self) -> Format:
+        return format_of(self.columns, self.encoding, self.separator)
+
     def _corpus(self, path: Path, part: str, file: str) -> Corpus:
-        text, label = _column(self.text), _column(self.label)
         weight = None if self.weight is None or part == "test" else _column(self.weight)
-        wanted = [text, label] if weight is None else [text, label, weight]
-        columns = table_files.read(path, list(dict.fromkeys(wanted)), text, label, file)
-        texts, cells = columns.texts[text], columns.texts[label]
-        if not texts:
+        wanted = Wanted(self._texts(), _column(self.label), weight)
+        found = table_files.read(path, wanted, self._format, file)
+        if not found.texts:
             raise DataError([f"{file} has no rows"])
-        problems = _blanks(texts, file, text)
+        problems = _blanks(found.texts, file, " and ".join(map(repr, wanted.texts)))
         if self.task == "regression":
-            labels = _number_labels(cells, file, label, problems)
+            labels = _number_labels(found.labels, file, wanted.label, problems)
         else:
-            problems += _blanks(cells, file, label)
-            labels = [cell.strip() for cell in cells]
+            problems += _blanks(found.labels, file, repr(wanted.label))
+            labels = [cell.strip() for cell in found.labels]
         weights = None
-        if weight is not None:
-            weights = _weights(columns.texts[weight], file, weight, problems)
+        if weight is not None and found.weights is not None:
+            weights = _weights(found.weights, file, weight, problems)
         if problems:
             raise DataError(problems)
-        return Corpus(texts, labels, weights, (len(texts), columns.lines))
+        return Corpus(found.texts, labels, weights, (len(found.texts), found.lines))
 
 
 def _is_same(file: Path, other: Path) -> bool:
@@ -210,7 +231,7 @@ def _blanks(cells: Sequence[str], file: str, column: str) -> list[str]:
         return []
     rows = ", ".join(map(str, blank[:5]))
     return [
-        f"{file} has {len(blank)} rows without a {column!r} (the first are rows {rows}); fill or "
+        f"{file} has {len(blank)} rows without a {column} (the first are rows {rows}); fill or "
         "remove them"
     ]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import data
 from rnnexp.data import Dataset
@@ -99,10 +99,10 @@ def pack(
             code_paths=[str(package)],
             mlflow_model=model,
             signature=ModelSignature(
-                Schema([ColSpec("string", encoding.column)]),
+                Schema([ColSpec("string", name) for name in encoding.inputs]),
                 Schema([ColSpec(kind, name) for name, kind in encoding.columns().items()]),
             ),
-            input_example=pd.DataFrame({encoding.column: _example(encoding)}),
+            input_example=pd.DataFrame(dict.fromkeys(encoding.inputs, _example(encoding))),
             pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
         )
     return sorted(encoding.needed.values())
@@ -152,8 +152,14 @@ def _encoding(config: DictConfig, dataset: Dataset, needed: Mapping[str, str]) -
         output=_output(config, output_of(config, dataset)) if dataset.classes else "value",
         needed=needed,
         lengths=list(dataset.lengths),
-        column=str(config.data.get("text") or TEXT),
+        inputs=_inputs(config),
     )
+
+
+def _inputs(config: DictConfig) -> list[str]:
+    """Return the names of the columns of texts; those of sources without names get one."""
+    text = config.data.get("text") or TEXT
+    return list(map(str, text)) if OmegaConf.is_list(text) else [str(text)]
 
 
 def _output(config: DictConfig, output: Output) -> str:

@@ -50,7 +50,7 @@ class Encoding:
         needed: Import paths of the network's own classes and functions, by Keras's names of them.
         lengths: The lengths that batches are cut to, ascending, if the network gives the same
             outputs for texts with less padding.
-        column: The name of the texts' column.
+        inputs: The names of the texts' columns; the texts of a row are joined by a space.
     """
 
     words: Sequence[str]
@@ -60,7 +60,7 @@ class Encoding:
     output: str
     needed: Mapping[str, str] = field(default_factory=dict)
     lengths: Sequence[int] = field(default_factory=list)
-    column: str = TEXT
+    inputs: Sequence[str] = field(default_factory=lambda: [TEXT])
 
     def save(self, folder: Path) -> None:
         """Write the encoding into a model's folder."""
@@ -123,7 +123,7 @@ class TextModel:
         A missing text counts as an empty text, since a CSV file has no way to distinguish them.
 
         Args:
-            texts: The texts, or a table with a column of them that has the encoding's name.
+            texts: The texts, or a table with the encoding's columns of them.
 
         Returns:
             A table with the same index, and the columns that the module's docstring lists.
@@ -133,12 +133,12 @@ class TextModel:
         """
         import pandas as pd
 
-        column = self._encoding.column
         if isinstance(texts, pd.DataFrame):
             frame = texts
         else:
-            frame = pd.DataFrame({column: pd.Series(list(texts), dtype=object)})
-        rows = list(_texts(frame[column]))
+            only = pd.Series(list(texts), dtype=object)
+            frame = pd.DataFrame({self._encoding.inputs[0]: only})
+        rows = list(_joined(frame, [name for name in self._encoding.inputs if name in frame]))
         parts = []
         for first in range(0, max(1, len(rows)), ROWS):
             ids = self._encoding.encode(rows[first : first + ROWS] or [""])
@@ -164,6 +164,12 @@ def _load_pyfunc(path: str) -> TextModel:
     """Load a model's folder, when MLflow calls this function by its name."""
     encoding = Encoding.open(Path(path))
     return TextModel(load_saved(Path(path, NETWORK), encoding.needed), encoding)
+
+
+def _joined(frame: "pd.DataFrame", names: Sequence[str]) -> Iterator[str]:
+    """Yield the texts of each row, joined as those of the data were."""
+    for cells in zip(*(_texts(frame[name]) for name in names), strict=True):
+        yield cells[0] if len(cells) == 1 else " ".join(filter(None, cells))
 
 
 def _texts(column: "pd.Series[Any]") -> Iterator[str]:
