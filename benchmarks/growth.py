@@ -44,6 +44,7 @@ from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.in_memory_tracker import MemoryRun, MemoryTracker
 from rnnexp.storage.optuna_store import open_trial
 from rnnexp.storage.schema import StudyAttrs, TrialAttrs
+from rnnexp.storage.study_lock import FolderLock
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.display import LiveDisplay, LogDisplay
 from rnnexp.sweep.heartbeat import Heartbeat
@@ -149,8 +150,9 @@ class Sweep:
         """Make the ledger and the callbacks, as at a sweep's start."""
         storage, runs = self.study._storage, MemoryTracker()
         paused = PausedTrials(
-            self.study, storage, runs, self.folder, Scheduler(OBJECTIVE, pausing=None)
-        )
+            self.study, storage, runs, self.folder, Scheduler(OBJECTIVE, pausing=None),
+            FolderLock(self.folder),
+        )  # fmt: skip
         ledger = TrialLedger(
             self.study, storage, SPACE, runs, "parent", self.heartbeat.sweep_id, self.folder, paused
         )

@@ -22,9 +22,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import instantiate, to_absolute_path
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from rnnexp.config_files import absolute_path, path_here
 from rnnexp.objective import VALIDATION, is_loss, metric_in, objective_in, value_in
 
 # Config keys of files; a relative path starts where the command was started.
@@ -181,6 +182,16 @@ def measured(
     return identities[0], files, _search_problems(configs, identities)
 
 
+def named_files(configs: Sequence[DictConfig]) -> dict[str, str]:
+    """Return the files that configs name: the config key by the absolute path."""
+    found = dict[str, str]()
+    for key in FILES:
+        for path in (value_in(config, key) for config in configs):
+            if isinstance(path, str) and path_here(path).is_file():
+                found.setdefault(absolute_path(path), key)
+    return found
+
+
 def digests_of(config: DictConfig) -> Digests:
     """Fingerprint the files that a config names.
 
@@ -190,8 +201,9 @@ def digests_of(config: DictConfig) -> Digests:
     found = Digests()
     for key in FILES:
         path = value_in(config, key)
-        if isinstance(path, str) and (file := Path(to_absolute_path(path))).is_file():
-            found[key] = {str(file): f"{file.stat().st_size:,} bytes, sha256 {digest(file)[:16]}"}
+        if isinstance(path, str) and (file := path_here(path)).is_file():
+            size = f"{file.stat().st_size:,} bytes"
+            found[key] = {absolute_path(path): f"{size}, sha256 {digest(file)[:16]}"}
     return found
 
 

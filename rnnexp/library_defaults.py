@@ -18,11 +18,15 @@ ENVIRONMENT = {
     # MLflow would wait four minutes for an unreachable server; here writes are queued instead.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    # PostgreSQL's client would wait two minutes for a server whose network drops packets.
+    "PGCONNECT_TIMEOUT": "8",
 }
 
-# Loggers that report each step of creating a SQLite store, of saving a model and of finding fonts.
+# Loggers that report each step of creating a SQLite store, of saving a model, of finding fonts and
+# of Dask's scheduler and workers.
 NOISY_LOGGERS = (
     "alembic",
+    "distributed",
     "matplotlib",
     "mlflow.pyfunc",
     "mlflow.store.db.utils",

@@ -4,7 +4,8 @@
       -> a config, an attribute, a tag, a file, a message: the URL with *** for the password
       -> with_password or for_mlflow, where a connection is opened, and nowhere else
 
-A worker process gets the remembered URLs with its job, in memory. Texts and configs that are stored
+A worker process gets the remembered URLs with its job, in memory; on its way to a worker of Dask's
+the job is `Sealed`. Texts and configs that are stored
 go through `without_password`, `conceal` or `concealed`, which also find secrets of other kinds.
 """
 
@@ -12,6 +13,7 @@ import json
 import os
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
@@ -71,6 +73,18 @@ _HINT = re.compile(
     rf"(?:{_WORDS}|token|\bpass)(?:\.\S*)?['\"]?\s*[:=]|://[^\s/]*@|[?&]sig|signature=|odbc_connect=",
     re.IGNORECASE,
 )
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """What may have secrets in it on its way to another process, whose logs show arguments.
+
+    Attributes:
+        content: Whatever is sent; `repr` leaves it out.
+    """
+
+    content: Any = field(repr=False)
+
 
 _remembered: dict[str, str] = {}  # the URL as it was given, by the URL that is shown
 

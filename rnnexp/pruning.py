@@ -7,7 +7,7 @@ that stays behind the others, with the same knobs: ``patience``, ``min_delta``,
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import chain
@@ -180,7 +180,14 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
         return f"{type(self).__name__}({arguments})"
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        """Return whether the trial is to be pruned, by the values reported so far."""
+        """Return whether the trial is to be pruned, by the values reported so far.
+
+        The peers are read only if the trial would be pruned next to the best peers that there can
+        be: most trials improve, and to read the running trials of a large study is expensive.
+        """
+        own = _losses(study, trial)
+        if self._behind(own, lambda epoch: -math.inf) < self.patience:  # noqa: ARG005
+            return False
         verdict = self.verdict(study, trial)
         return verdict is not None and (verdict.behind or 0) >= self.patience
 
@@ -188,8 +195,7 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
         """Return how the trial compares with its peers; None if it has reported nothing."""
         if not trial.intermediate_values:
             return None
-        sign = Objective.of_direction(study.direction.name.lower()).sign  # losses from here on
-        own = [(epoch, sign * value) for epoch, value in sorted(trial.intermediate_values.items())]
+        sign, own = _sign(study), _losses(study, trial)
         peers = _peers_of(study, trial, sign)
         last, value = own[-1]
         bests = peers.best_up_to(last)
@@ -201,7 +207,7 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
             threshold=None if threshold is None else sign * threshold,
             rule=repr(self),
             peers=len(bests),
-            behind=self._behind(own, peers),
+            behind=self._behind(own, lambda epoch: self._threshold(peers.best_up_to(epoch))),
             compared_with=f"{self._quantile_name()} of {_count(len(bests))}",
         )
 
@@ -209,19 +215,21 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
         names = {0: "best", 0.5: "median", 1: "worst"}
         return names.get(self.quantile, f"quantile {self.quantile:g}")
 
-    def _behind(self, own: Sequence[tuple[int, float]], peers: "_Peers | _Curves") -> int:
+    def _behind(
+        self, own: Sequence[tuple[int, float]], threshold_at: Callable[[int], float | None]
+    ) -> int:
         """Count the epochs in a row at which a trial is behind, up to the patience.
 
         Args:
             own: The trial's epochs and losses, in order.
-            peers: The losses of the other trials.
+            threshold_at: The threshold at an epoch; None if there are too few peers.
         """
         count = 0
         if self.only_worsening and len(own) > 1 and own[-1][1] < own[-2][1]:
             return count
         for n in reversed(range(len(own))):
             epoch, value = own[n]
-            threshold = self._threshold(peers.best_up_to(epoch))
+            threshold = threshold_at(epoch)
             if epoch < self.start_from_epoch or threshold is None:
                 break
             if not math.isnan(value):
@@ -239,6 +247,17 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
             return None
         # Finite, since a quantile between a number and infinity would be NaN.
         return float(np.quantile(np.minimum(bests, WORST), self.quantile))
+
+
+def _sign(study: optuna.Study) -> int:
+    """Return the factor that turns a value of a study into a loss."""
+    return Objective.of_direction(study.direction.name.lower()).sign
+
+
+def _losses(study: optuna.Study, trial: FrozenTrial) -> list[tuple[int, float]]:
+    """Return the epochs and losses of a trial, in order."""
+    sign = _sign(study)
+    return [(epoch, sign * value) for epoch, value in sorted(trial.intermediate_values.items())]
 
 
 def _peers_of(study: optuna.Study, trial: FrozenTrial, sign: int) -> "_Peers | _Curves":

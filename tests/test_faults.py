@@ -10,13 +10,10 @@ import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +27,10 @@ from sqlalchemy.pool import NullPool
 from rnnexp.storage.outbox import deliver_all
 from rnnexp.sweep.audit import audit
 from tests.helpers.commands import ROOT, TINY, Ended, metrics
+from tests.helpers.mlflow_server import mlflow_server
+from tests.helpers.ports import free_port
+from tests.helpers.postgres import Postgres, postgres_server
+from tests.helpers.processes import WITH_PYTEST
 
 pytestmark = pytest.mark.slow
 N_TRIALS, EPOCHS = 5, 4
@@ -65,7 +66,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     ) -> subprocess.Popen[str]:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         sweep = subprocess.Popen(
-            [*command, f"hydra.sweep.dir={folder}", *arguments],
+            [*WITH_PYTEST, *command, f"hydra.sweep.dir={folder}", *arguments],
             cwd=path, env=environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
@@ -318,63 +319,20 @@ def test_mlflows_server_is_unreachable_for_a_while(start: Start, tmp_path: Path)
 class OnServer(Ended):
     """A command that has ended, and whose stores are on a database server."""
 
-    url: str
+    server: Postgres
 
     @property
     def client(self) -> MlflowClient:
-        return MlflowClient(f"{self.url}/mlflow")
+        return MlflowClient(self.server.here("mlflow"))
 
     def study(self, name: str | None = None) -> optuna.Study:  # noqa: ARG002
-        return load_study(f"{self.url}/optuna")
-
-
-class Postgres:
-    """A PostgreSQL server of our own, with a database for Optuna and one for MLflow."""
-
-    def __init__(self, folder: Path, programs: Path) -> None:
-        self.folder = folder
-        self.programs = programs
-        self.port = free_port()
-        self.url = f"postgresql+psycopg://test@127.0.0.1:{self.port}"
-        self.call("initdb", "-D", "data", "-U", "test", "-A", "trust", "--no-sync")
-        self.start()
-        for name in ("optuna", "mlflow"):
-            self.call("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "test", name)
-
-    def call(self, program: str, *arguments: str) -> None:
-        # PostgreSQL refuses to run as root.
-        user = "postgres" if os.geteuid() == 0 else None
-        subprocess.run(
-            [self.programs / program, *arguments], check=True, cwd=self.folder, user=user,
-            group=user, extra_groups=[] if user else None, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-
-    def start(self) -> None:
-        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1"
-        self.call("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", options, "start")
-
-    def stop(self) -> None:
-        """Stop the server as if it had crashed."""
-        self.call("pg_ctl", "-D", "data", "-m", "immediate", "stop")
+        return load_study(self.server.here("optuna"))
 
 
 @pytest.fixture
 def postgres() -> Iterator[Postgres]:
-    pytest.importorskip("psycopg")
-    found = shutil.which("initdb") or next(
-        iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)), None
-    )
-    if not found:
-        pytest.skip("PostgreSQL is not installed")
-    with tempfile.TemporaryDirectory() as name:  # pytest's are closed to other users
-        if os.geteuid() == 0:
-            try:
-                shutil.chown(name, "postgres", "postgres")
-            except LookupError:
-                pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
-        server = Postgres(Path(name), Path(found).resolve().parent)
+    with postgres_server() as server:
         yield server
-        server.stop()
 
 
 def test_the_database_server_is_unreachable_for_a_while(
@@ -392,39 +350,7 @@ def test_the_database_server_is_unreachable_for_a_while(
     out, _ = sweep.communicate(timeout=LIMIT)
     assert sweep.returncode == 0, out
     assert list(tmp_path.rglob("*mlflow.outbox")) == []
-    assert_all_accounted_for(tmp_path, ended=OnServer(tmp_path, 0, out, "", postgres.url))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def mlflow_server(path: Path, port: int) -> Iterator[None]:
-    """Serve the store that a sweep in the folder uses by default."""
-    server = subprocess.Popen(
-        [
-            sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1",
-            "--backend-store-uri", f"sqlite:///{path}/mlflow.db",
-        ],
-        cwd=path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-    try:
-        while not is_listening(port):
-            if server.poll() is not None:
-                pytest.fail("MLflow's server does not start")
-            time.sleep(0.2)
-        yield
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-
-
-def is_listening(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    assert_all_accounted_for(tmp_path, ended=OnServer(tmp_path, 0, out, "", postgres))
 
 
 def fill(file: Path) -> None:

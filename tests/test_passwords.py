@@ -2,12 +2,14 @@
 
 import json
 import os
+import pickle
 from collections.abc import Iterator
 
 import pytest
 
 from rnnexp import passwords
 from rnnexp.passwords import (
+    Sealed,
     conceal,
     concealed,
     for_mlflow,
@@ -253,3 +255,9 @@ def test_secrets_of_a_diff_are_concealed() -> None:
 )
 def test_a_quick_look_finds_a_secret(text: str) -> None:
     assert may_have_secret(text)
+
+
+def test_what_is_sealed_is_sent_and_not_shown() -> None:
+    sealed = pickle.loads(pickle.dumps(Sealed((PW, ["+db.password=s3cret"]))))  # noqa: S301
+    assert sealed.content[0] == PW
+    assert PW not in f"{sealed} {sealed!r}"

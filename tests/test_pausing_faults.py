@@ -38,8 +38,8 @@ APP = (
 )  # fmt: skip
 
 
-def assert_nothing_lost_or_doubled(path: Path) -> None:
-    ended = Ended(path, 0, "", "")
+def assert_nothing_lost_or_doubled(path: Path, ended: Ended | None = None) -> None:
+    ended = ended or Ended(path, 0, "", "")
     trials = ended.study("s").trials
     assert [trial.number for trial in trials] == list(range(N_TRIALS))
     parent, *runs = ended.runs()

@@ -213,3 +213,39 @@ def test_the_pruner_reads_stored_values_alone(tmp_path: Any) -> None:
     loaded = optuna.load_study(storage=storage, study_name="s")
     assert EarlyStoppingPruner().prune(loaded, loaded.trials[-1])
     assert not EarlyStoppingPruner().prune(loaded, loaded.trials[0])
+
+
+class CountingStorage(optuna.storages.InMemoryStorage):
+    """Counts how often all trials are read."""
+
+    reads = 0
+
+    def get_all_trials(self, *args: Any, **options: Any) -> list[optuna.trial.FrozenTrial]:
+        self.reads += 1
+        return super().get_all_trials(*args, **options)
+
+
+@pytest.mark.parametrize(
+    ("knobs", "values", "reads"),
+    [
+        ({"only_worsening": True}, [0.9, 0.8, 0.7], False),
+        ({"only_worsening": True}, [0.7, 0.9, 0.8], False),  # it recovers
+        ({"only_worsening": True}, [0.7, 0.9, 0.9], True),
+        ({"only_worsening": True, "patience": 3}, [0.7, 0.9, 0.9], False),
+        ({}, [0.9], False),
+        ({}, [0.9, 0.8], True),
+        ({"start_from_epoch": 1}, [0.9, 0.8], False),
+        ({}, [NAN, NAN], True),
+    ],
+)
+def test_peers_are_read_only_if_they_matter(
+    knobs: dict[str, Any], values: Values, reads: bool
+) -> None:
+    storage = CountingStorage()
+    study = optuna.create_study(storage=storage, pruner=EarlyStoppingPruner(**knobs))
+    trial = study.ask()
+    for epoch, value in enumerate(values):
+        trial.report(value, epoch)
+    before = storage.reads
+    trial.should_prune()
+    assert (storage.reads > before) is reads

@@ -15,9 +15,12 @@ from mlflow.exceptions import MlflowException
 
 from rnnexp.cli import main
 from rnnexp.passwords import MLFLOW_VARIABLES
+from rnnexp.storage.mlflow_server import server_problem
 from rnnexp.storage.mlflow_store import MlflowStore
 from tests.helpers.commands import EAGER, ROOT, TINY, Command, Ended
-from tests.test_faults import Postgres, free_port, mlflow_server, postgres  # noqa: F401
+from tests.helpers.mlflow_server import mlflow_server
+from tests.helpers.ports import free_port
+from tests.test_faults import Postgres, postgres  # noqa: F401
 
 SECRET = "s3cret"  # noqa: S105
 
@@ -135,6 +138,25 @@ def test_mlflows_server_gets_the_password_and_no_error_has_it(
     with pytest.raises(MlflowException, match="failed with exception") as error:
         store.client().search_experiments()
     assert SECRET not in "".join(traceback.format_exception(error.value))
+
+
+def test_mlflows_server_gets_the_password_of_a_netrc_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in MLFLOW_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "netrc").write_text(f"machine 127.0.0.1 login me password {SECRET}\n")
+    with http.server.HTTPServer(("127.0.0.1", 0), Guarded) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            uri = f"http://127.0.0.1:{server.server_port}"
+            assert "answers 401" in str(server_problem(uri))
+            monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+            assert server_problem(uri) is None
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.mark.slow

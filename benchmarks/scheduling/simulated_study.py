@@ -18,6 +18,7 @@ from simulated_jobs import OBJECTIVE, Moment, SimulatedJobs
 from rnnexp.search.sampling import DistinctSampler
 from rnnexp.search.space import Space, parse
 from rnnexp.storage.in_memory_tracker import MemoryTracker
+from rnnexp.storage.study_lock import FolderLock
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.heartbeat import Heartbeat
 from rnnexp.sweep.loop import Loop
@@ -84,7 +85,13 @@ def run(search: Search, rule: Rule) -> Outcome:
         heartbeat = stack.enter_context(Heartbeat(study))
         pausing, runs, storage = rule.make_pausing(), MemoryTracker(), study._storage
         paused = PausedTrials(
-            study, storage, runs, folder, Scheduler(OBJECTIVE, pausing), rule.keep
+            study,
+            storage,
+            runs,
+            folder,
+            Scheduler(OBJECTIVE, pausing),
+            FolderLock(folder),
+            rule.keep,
         )
         ledger = TrialLedger(
             study, storage, space, runs, "parent", heartbeat.sweep_id, folder, paused

@@ -63,6 +63,10 @@ class SweeperConf:
         publish: Import path of the function that makes the best model ready to use.
         registered_model_name: The name in MLflow's registry; null to register nothing. Studies
             that share a name compete for its champion.
+        on_end: A command for the shell, run at the end of the sweep, however it ends; None for
+            none. Its environment has RNNEXP_STUDY, RNNEXP_STATE (finished, interrupted or failed),
+            RNNEXP_STOPPED, RNNEXP_TRIALS and, where there are any, RNNEXP_BEST_TRIAL,
+            RNNEXP_BEST_VALUE, RNNEXP_BEST_PARAMS and RNNEXP_REPORT.
     """
 
     _target_: str = "hydra_plugins.rnnexp.sweeper.RnnexpSweeper"
@@ -101,6 +105,7 @@ class SweeperConf:
     evaluate: str | None = None
     publish: str | None = None
     registered_model_name: str | None = "${hydra.sweeper.study_name}"
+    on_end: str | None = None
 
 
 ConfigStore.instance().store(

@@ -10,8 +10,8 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,8 @@ def get(key: Mapping[str, object], encode: Callable[[Path], None]) -> Path:
         encode: Writes the data into an empty folder.
 
     Returns:
-        The folder, which is complete: several processes may encode the same data, and one of them
-        wins.
+        The folder, which is complete. Of several processes of a machine one encodes, and the
+        others wait; where files can't be locked, all of them encode, and one wins.
 
     Raises:
         OSError: If the cache can't be written.
@@ -51,9 +51,10 @@ def get(key: Mapping[str, object], encode: Callable[[Path], None]) -> Path:
     folder = root() / hashlib.sha256(text.encode()).hexdigest()[:32]
     if not _use(folder):
         remove_abandoned(folder.parent)
-        while not _use(folder):
-            with atomic_folder(folder) as draft:
-                encode(draft)
+        with _alone(folder):
+            while not _use(folder):
+                with atomic_folder(folder) as draft:
+                    encode(draft)
         evict(folder.parent)
     return folder
 
@@ -105,6 +106,22 @@ def _use(folder: Path) -> bool:
     else:
         os.close(descriptor)
     return is_there
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let the other processes of this machine that want the same data wait for this one."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    file = folder.with_name(f"{folder.name}.lock")
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        with suppress(OSError):  # a network file system
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        # Those who wait for the removed file find the data, or encode what this process could not.
+        file.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
 def write_meta(folder: Path, meta: Mapping[str, object]) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from hydra.utils import to_absolute_path
 
+from rnnexp.config_files import absolute_path, path_here
 from rnnexp.data import table_files
 from rnnexp.data.columns import NUMBER, Format, Wanted
 from rnnexp.data.counts import PARTS
@@ -74,10 +74,10 @@ class Table(Source):
             problems += SHARE.problems("data.test", self.test, hint)
         files = self._files()
         for name, path in files.items():
-            if not path.exists():
+            if not path_here(str(path)).exists():
                 problems.append(f"data.{name}={path} does not exist; {table_files.ACCEPTED}")
             elif table_files.kind(path) is None:
-                found = "is a folder" if path.is_dir() else "is of an unknown kind"
+                found = "is a folder" if path_here(str(path)).is_dir() else "is of an unknown kind"
                 problems.append(f"data.{name}={path} {found}; {table_files.ACCEPTED}")
         problems += format_problems(self.columns, self.encoding, self.separator, files.values())
         if not self._texts():
@@ -110,8 +110,8 @@ class Table(Source):
         files = self._files()
         share = {} if "test" in files else {"test": self.test}  # rows of the training part's file
         file = files.get(part, files["train"])
-        label = {"label": self.label, **share, **given(self._format)}
-        return {"sha256": digest_of(file)[:16], **label}
+        own = {"label": self.label, **share, **given(self._format)}
+        return {"sha256": digest_of(file)[:16]} | own
 
     def measured_on(self, on_validation: bool, validation_split: float | None) -> tuple[str, str]:
         """Return what a monitored value is measured on: the validation file, if there is one."""
@@ -146,16 +146,16 @@ class Table(Source):
         return corpora
 
     def _files(self) -> dict[str, Path]:
+        """Return the files by part, with the paths that messages name."""
         given = {name: getattr(self, name) for name in PARTS}
         return {
-            name: Path(to_absolute_path(str(path)))
+            name: Path(absolute_path(str(path)))
             for name, path in given.items()
             if path is not None and (name != "test" or isinstance(path, str))
         }
 
     def _texts(self) -> tuple[str, ...]:
-        is_one = isinstance(self.text, str) or not isinstance(self.text, Sequence)
-        return tuple(map(_column, [self.text] if is_one else self.text))
+        return tuple(map(_column, _listed(self.text)))
 
     @property
     def _format(self) -> Format:
@@ -174,7 +174,7 @@ class Table(Source):
             problems += _blanks(found.labels, file, repr(wanted.label))
             labels = [cell.strip() for cell in found.labels]
         weights = None
-        if weight is not None and found.weights is not None:
+        if weight and found.weights is not None:
             weights = _weights(found.weights, file, weight, problems)
         if problems:
             raise DataError(problems)
@@ -182,7 +182,12 @@ class Table(Source):
 
 
 def _is_same(file: Path, other: Path) -> bool:
-    return file.resolve() == other.resolve()
+    return path_here(str(file)).resolve() == path_here(str(other)).resolve()
+
+
+def _listed(names: object) -> Sequence[object]:
+    is_list = isinstance(names, Sequence) and not isinstance(names, str)
+    return names if is_list else [names]  # type: ignore[return-value]  # not narrowed by a name
 
 
 def _column(name: object) -> str:

@@ -16,6 +16,7 @@ import hashlib
 import zlib
 from pathlib import Path
 
+from rnnexp.config_files import path_here
 from rnnexp.data import (
     dataset_folders,
     delimited_files,
@@ -38,8 +39,9 @@ FOLDER = "folder"  # as a kind
 
 def kind(path: Path) -> str | None:
     """Return the ending that says how to read a file; None if such files are not accepted."""
-    if path.is_dir():
-        return FOLDER if dataset_folders.is_dataset(path) else None
+    here = path_here(str(path))
+    if here.is_dir():
+        return FOLDER if dataset_folders.is_dataset(here) else None
     *_, before, last = ("", "", *(suffix.lower() for suffix in path.suffixes))
     if last in BINARY:
         return last
@@ -50,13 +52,17 @@ def kind(path: Path) -> str | None:
 def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file, or of the files of a saved dataset.
 
+    Args:
+        path: The file or the folder, as the config names it; see `rnnexp.config_files.path_here`.
+
     Raises:
         DataError: If a folder has no dataset, or several.
         OSError: If a file can't be read.
     """
-    if not path.is_dir():
-        return digest(path)
-    every = [digest(file) for file in dataset_folders.files_of(path, str(path))]
+    here = path_here(str(path))
+    if not here.is_dir():
+        return digest(here)
+    every = [digest(file) for file in dataset_folders.files_of(here, str(path))]
     return hashlib.sha256(" ".join(every).encode()).hexdigest()
 
 
@@ -72,7 +78,7 @@ def read(path: Path, wanted: Wanted, form: Format, file: str) -> Columns:
     Raises:
         DataError: If the file can't be read, or lacks a column.
     """
-    ending = kind(path)
+    ending, path = kind(path), path_here(str(path))
     try:
         if ending == FOLDER:
             return dataset_folders.read(path, wanted, file)

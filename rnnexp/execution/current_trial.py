@@ -5,9 +5,10 @@ the study's name, storage and pruner are under ``hydra.sweeper``, and a job's nu
 of its trial.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hydra.conf import HydraConf
@@ -15,13 +16,15 @@ from hydra.utils import instantiate
 
 from rnnexp.execution import interrupt
 from rnnexp.identity import Digests
+from rnnexp.objective import Objective
 from rnnexp.pausing import Pausing
-from rnnexp.storage.optuna_store import objective_of, open_storage, open_trial
+from rnnexp.storage.optuna_store import objective_of, open_storage, open_trial, stored_trial
 from rnnexp.storage.schema import TrialAttrs
 from rnnexp.storage.uris import absolute_uri
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.trial import FrozenTrial
 
     from rnnexp.pruning import Verdict
     from rnnexp.storage.mlflow_run import Run
@@ -125,13 +128,15 @@ class StudyTrial:
         run: "Run | None" = None,
         digests: Digests | None = None,
         pausing: Pausing | None = None,
+        after_report: Callable[[], None] | None = None,
     ) -> None:
         attrs = trial.user_attrs
         self._trial = trial
         self._pausing = pausing
+        self._after_report = after_report
         self.digests = digests or {}
         self._is_retried = TrialAttrs.ATTEMPT in attrs or TrialAttrs.SLICE in attrs
-        self.reported = _reported(trial) if self._is_retried else {}
+        self.reported = dict(_stored(trial).intermediate_values) if self._is_retried else {}
         self._step = max(self.reported, default=-1)
         first, until = attrs.get(TrialAttrs.SLICE, (0, -1))
         self._first_of_slice: int = first
@@ -156,6 +161,8 @@ class StudyTrial:
             self.reported[step] = value
         if self.run:
             self.run.epochs = len(self.reported)
+        if self._after_report:
+            self._after_report()
         if interrupt.is_requested():
             raise KeyboardInterrupt("the sweep is stopping")
 
@@ -181,25 +188,29 @@ class StudyTrial:
         if self._step < self._until or (is_last and self._pausing):
             return False
         is_weak = retry_transient(self._trial.should_prune)()
-        verdict = self._verdict() if is_weak else None
+        verdict = retry_transient(self._verdict)() if is_weak else None
         if self._pausing is None:
             self.verdict = verdict
         elif verdict:
             self.pause = str(verdict).replace("pruned", "paused", 1)
         else:
-            objective = objective_of(self._trial.study)
-            self.pause = self._pausing.reason(self.reported, objective, self._first_of_slice)
+            self.pause = self._pausing.reason(self.reported, self._objective, self._first_of_slice)
         return is_weak or self.pause is not None
 
     def _verdict(self) -> "Verdict | None":
         from rnnexp.pruning import verdict_of
 
-        study = self._trial.study
-        return verdict_of(study, study.get_trials(deepcopy=False)[self.number])
+        return verdict_of(self._trial.study, _stored(self._trial))
+
+    @cached_property
+    def _objective(self) -> Objective:
+        from rnnexp.storage.retry import retry_transient
+
+        return retry_transient(objective_of)(self._trial.study)
 
 
-def _reported(trial: "optuna.trial.Trial") -> dict[int, float]:
-    return dict(trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
+def _stored(trial: "optuna.trial.Trial") -> "FrozenTrial":
+    return stored_trial(trial.study, trial.storage, trial.number)
 
 
 _current: ContextVar[CurrentTrial | None] = ContextVar("current_trial", default=None)

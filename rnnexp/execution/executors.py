@@ -19,13 +19,15 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, MutableSequence, Sequence
+from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from dataclasses import dataclass, field
 from importlib import import_module
 from multiprocessing.connection import wait
 from typing import Any, ParamSpec, TypeVar
 
-from rnnexp.cores import available_cores
+from rnnexp import gpus
+from rnnexp.cores import WORKER, available_cores
 from rnnexp.execution import interrupt
 from rnnexp.library_defaults import set_library_defaults
 from rnnexp.quick_imports import quick_imports
@@ -66,16 +68,28 @@ class WorkerExecutor(Executor):
         max_tasks_per_worker: The number of calls after which a worker is replaced, since
             TensorFlow doesn't free all memory.
         threads: The number of the backend's threads in a worker; None for one a core of its share.
+        gpus_per_trial: Where there are GPUs, how many a worker sees, or the share of one; 0 for
+            none.
     """
 
     def __init__(
-        self, max_workers: int, max_tasks_per_worker: int = 100, threads: int | None = None
+        self,
+        max_workers: int,
+        max_tasks_per_worker: int = 100,
+        threads: int | None = None,
+        gpus_per_trial: float = 1.0,
     ) -> None:
-        cores = available_cores()
-        shares = [cores[number::max_workers] or cores for number in range(max_workers)]
-        self._slots = [
-            _Slot(share[:threads], threads or len(share), max_tasks_per_worker) for share in shares
-        ]
+        cores, found = available_cores(), gpus.visible_gpus()
+        self._slots = []
+        for number in range(max_workers):
+            share = cores[number::max_workers] or cores
+            own = gpus.gpus_of_slot(number, gpus_per_trial, found) if gpus_per_trial else []
+            place = Place(
+                tuple(share[:threads]),
+                threads or len(share),
+                {WORKER: str(number), **(gpus.environment(own) if found else {})},
+            )
+            self._slots.append(Slot(place, max_tasks_per_worker))
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run ``fn`` in the least loaded worker.
@@ -117,10 +131,31 @@ class WorkerExecutor(Executor):
             slot.shutdown(wait, cancel_futures)
 
 
-class _Slot:
-    def __init__(self, cores: Sequence[int], threads: int, max_tasks: int) -> None:
-        self._cores = cores
-        self._threads = threads
+@dataclass(frozen=True)
+class Place:
+    """What of its machine a worker process may use.
+
+    Attributes:
+        cores: The numbers of the cores.
+        threads: The number of the backend's threads.
+        environment: Environment variables, such as that of the GPUs that the process sees.
+    """
+
+    cores: tuple[int, ...]
+    threads: int
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Slot:
+    """A worker process that runs one call after the other, and is replaced if it dies.
+
+    Args:
+        place: What of its machine the process may use.
+        max_tasks: The number of calls after which the process is replaced.
+    """
+
+    def __init__(self, place: Place, max_tasks: int = 100) -> None:
+        self._place = place
         self._max_tasks = max_tasks
         self._calls = 0  # of all workers of this slot
         self._last_call = 0  # after which the worker is replaced
@@ -131,10 +166,16 @@ class _Slot:
 
     @property
     def load(self) -> int:
+        """The number of calls that run or wait."""
         self._running = [future for future in self._running if not future.done()]
         return len(self._running)
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Run ``fn`` after the earlier calls.
+
+        Returns:
+            The future of the call; it raises BrokenExecutor if the process dies.
+        """
         used_up = self._calls >= self._last_call
         pool = self._start() if self._pool is None or used_up else self._pool
         self._calls += 1
@@ -147,10 +188,12 @@ class _Slot:
 
     @property
     def has_started(self) -> bool:
+        """Whether there has been a process."""
         return self._pool is not None
 
     def warm_up(self, modules: Sequence[str]) -> None:
-        self._start().submit(_import, modules)
+        """Start the process, and let it import modules meanwhile."""
+        self._start().submit(import_modules, modules)
 
     def _start(self) -> ProcessPoolExecutor:
         self.shutdown(wait=False, cancel_futures=False)
@@ -160,17 +203,19 @@ class _Slot:
             max_workers=1,
             mp_context=self._context,
             initializer=_begin,
-            initargs=(tuple(self._cores), self._threads, self._asked),
+            initargs=(self._place, self._asked),
         )
         return self._pool
 
     def interrupt(self, *, at_once: bool) -> None:
+        """Stop the running call; see `WorkerExecutor.interrupt`."""
         self._asked[interrupt.AFTER_EPOCH] = self._calls
         if at_once:
             self._asked[interrupt.AT_ONCE] = self._calls
             self._signal(signal.SIGINT)
 
     def kill(self, future: Future[Any]) -> None:
+        """Kill the process, if it runs a call."""
         if future in self._running:
             self._signal(signal.SIGKILL)
 
@@ -181,17 +226,19 @@ class _Slot:
                 os.kill(pid, number)
 
     def shutdown(self, wait: bool, cancel_futures: bool) -> None:
+        """End the process, after the running call."""
         if self._pool:
             self._pool.shutdown(wait, cancel_futures=cancel_futures)
 
 
-def _begin(cores: Sequence[int], threads: int, asked: MutableSequence[int]) -> None:
+def _begin(place: Place, asked: MutableSequence[int]) -> None:
     """Set up a worker process, before anything imports TensorFlow or JAX."""
     # Both size their thread pools by the process's cores, or by these variables: NPROC is JAX's.
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, cores)
+        os.sched_setaffinity(0, place.cores)
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "NPROC"):
-        os.environ[name] = str(threads)
+        os.environ[name] = str(place.threads)
+    os.environ.update(place.environment)
     set_library_defaults()
     interrupt.listen(asked)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -203,7 +250,8 @@ def _begin(cores: Sequence[int], threads: int, asked: MutableSequence[int]) -> N
     asked[interrupt.PID] = os.getpid()
 
 
-def _import(modules: Sequence[str]) -> None:
+def import_modules(modules: Sequence[str]) -> None:
+    """Import modules, so that a later call finds them; one that can't be imported is ignored."""
     with quick_imports():
         for module in modules:
             with contextlib.suppress(Exception):  # whatever the module raises, its call does again

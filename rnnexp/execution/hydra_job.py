@@ -70,11 +70,23 @@ def _unpack(packed: bytes) -> Common:
     return loaded
 
 
-def run_packed(packed: bytes, overrides: Sequence[str], number: int) -> JobReturn:
-    """Run one Hydra job in another process; see `run` and `Common.pack`."""
+def run_packed(
+    packed: bytes, overrides: Sequence[str], number: int, sweep_dir: Path | None = None
+) -> JobReturn:
+    """Run one Hydra job in another process; see `run` and `Common.pack`.
+
+    Args:
+        packed: What the job has in common with the other jobs.
+        overrides: The job's overrides.
+        number: The job's number.
+        sweep_dir: A folder in the place of ``hydra.sweep.dir``, which this machine can't see.
+    """
     setup_globals()
     common = _unpack(packed)
     config = _compose(common, overrides, number)
+    if sweep_dir:
+        with open_dict(config):
+            config.hydra.sweep.dir = str(sweep_dir)
     with _output_to(Path(config.hydra.sweep.dir, config.hydra.sweep.subdir)):
         return _picklable(_run(common, config))
 

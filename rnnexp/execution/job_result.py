@@ -12,6 +12,7 @@ from rnnexp.passwords import without_password
 from rnnexp.result import Result, State
 
 WORKER_DIED = "its worker process died"
+LOST = "the connection to the cluster was lost"
 INTERRUPTED = "it was interrupted, but not by the sweep"
 DISK_FULL = "the disk was full"
 
@@ -19,6 +20,15 @@ DISK_FULL = "the disk was full"
 @dataclass(frozen=True)
 class Died(Result):
     """The failure of a job whose process died, so that the job stored nothing; a retry may heal."""
+
+
+@dataclass(frozen=True)
+class Lost(Died):
+    """The failure of a job of which nothing is known any more; the job itself is not to blame."""
+
+
+class LostError(BrokenExecutor):
+    """The error of a future of which nothing is known any more."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,8 @@ def result_of(future: Future[JobReturn]) -> Result | None:
         return to_result(_returned(future.result()))
     except KeyboardInterrupt:
         return None
+    except LostError:
+        return Lost(State.FAIL, reason=LOST)
     except BrokenExecutor:
         return Died(State.FAIL, reason=WORKER_DIED)
     except Exception as error:

@@ -6,9 +6,10 @@ interface and launches the submitted jobs batch by batch.
 """
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
 from itertools import groupby
+from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
 from hydra.core.utils import JobReturn
@@ -18,6 +19,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from rnnexp import gpus
 from rnnexp.cores import available_cores
 from rnnexp.execution import interrupt
 from rnnexp.execution.composer import Composer
@@ -42,6 +44,35 @@ class Jobs(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *error: object) -> None: ...
+
+    def problems(self) -> list[str]:
+        """Return why jobs can't run; empty if nothing is wrong."""
+
+    def unseen(self, paths: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Look for files on the other machines that jobs run on.
+
+        Args:
+            paths: The files, absolute.
+
+        Returns:
+            The files that are not there, by machine; empty if all jobs run on this machine.
+        """
+
+    def send(self, paths: Sequence[str]) -> Collection[str]:
+        """Send files to the other machines that jobs run on, if that was asked for.
+
+        Args:
+            paths: The files, absolute.
+
+        Returns:
+            The files that are on all machines now; those of machines that join later get them too.
+
+        Raises:
+            ConfigError: If the files can't be sent.
+        """
+
+    def share(self, folder: Path) -> None:
+        """Let jobs work in the sweep's folder, or elsewhere on a machine that can't see it."""
 
     def warm_up(self, modules: Sequence[str], most: int | None = None) -> None:
         """Start workers that have not started, and let them import modules meanwhile.
@@ -86,12 +117,23 @@ class ExecutorJobs:
 
     Args:
         executor: ``_target_`` and the arguments of a PEP 3148 executor, without ``max_workers``.
-        n_jobs: The number of jobs that run at once; None for one a core.
+        n_jobs: The number of jobs that run at once; None for as many as there is room for on the
+            GPUs, or one a core where there are none, or no job sees one.
         common: What all jobs have in common.
+        gpus_per_trial: The number of GPUs that a job sees, or the share of one; None if jobs don't
+            share them.
     """
 
-    def __init__(self, executor: DictConfig, n_jobs: int | None, common: Common) -> None:
-        self.n_jobs = n_jobs or len(available_cores())
+    def __init__(
+        self,
+        executor: DictConfig,
+        n_jobs: int | None,
+        common: Common,
+        gpus_per_trial: float | None = None,
+    ) -> None:
+        self._gpus_per_trial = gpus_per_trial
+        self._room = gpus.room(gpus_per_trial)
+        self.n_jobs = n_jobs or self._room or len(available_cores())
         # A number below 1 is refused later, with the other problems of the sweep.
         self._executor: Executor = instantiate(executor, max_workers=max(1, self.n_jobs))
         self._common = common
@@ -106,6 +148,32 @@ class ExecutorJobs:
     def can_kill(self) -> bool:
         """Whether a job can be killed alone."""
         return isinstance(self._executor, WorkerExecutor)
+
+    def problems(self) -> list[str]:
+        """Return why there is no room for the jobs on the GPUs, if there are any."""
+        key = "hydra.launcher.gpus_per_trial"
+        if not self._gpus_per_trial:
+            return []
+        if problems := gpus.problems(key, self._gpus_per_trial):
+            return problems
+        if self._room is None or self.n_jobs <= self._room:
+            return []
+        return [
+            f"hydra.launcher.n_jobs={self.n_jobs}: there is room for {self._room} on the "
+            f"{len(gpus.visible_gpus())} GPUs of this machine with {key}={self._gpus_per_trial:g}; "
+            "give a smaller share of a GPU, fewer jobs, or 0 to train on cores"
+        ]
+
+    def unseen(self, paths: Sequence[str]) -> Mapping[str, Sequence[str]]:  # noqa: ARG002
+        """Return that no job runs on another machine."""
+        return {}
+
+    def send(self, paths: Sequence[str]) -> Collection[str]:  # noqa: ARG002
+        """Send nothing."""
+        return ()
+
+    def share(self, folder: Path) -> None:
+        """Do nothing, since all jobs see the folder."""
 
     def __enter__(self) -> Self:
         return self
@@ -160,6 +228,21 @@ class Batches:
         self._launcher = launcher
         self._held: list[Held] = []
         self.can_kill = False
+
+    def problems(self) -> list[str]:
+        """Return no problem, since the launcher checks its own settings."""
+        return []
+
+    def unseen(self, paths: Sequence[str]) -> Mapping[str, Sequence[str]]:  # noqa: ARG002
+        """Return no machine: where a launcher runs its jobs is not known."""
+        return {}
+
+    def send(self, paths: Sequence[str]) -> Collection[str]:  # noqa: ARG002
+        """Send nothing."""
+        return ()
+
+    def share(self, folder: Path) -> None:
+        """Do nothing: where a launcher runs its jobs is not known."""
 
     def __enter__(self) -> Self:
         return self

@@ -5,6 +5,7 @@ from hydra.plugins.launcher import Launcher
 from rnnexp.execution.launching import Jobs
 
 ONE_BY_ONE = {"BasicLauncher"}  # Hydra's launchers that run a batch one job after the other
+GROWING = {"DaskLauncher"}  # launchers whose slots become more while the sweep runs
 
 
 def too_few_slots(launcher: Launcher, jobs: Jobs, n_jobs: int | None) -> str | None:
@@ -19,6 +20,8 @@ def too_few_slots(launcher: Launcher, jobs: Jobs, n_jobs: int | None) -> str | N
         The message, with the launcher to choose; None if there are enough slots.
     """
     name = type(launcher).__name__
+    if name in GROWING:
+        return None
     slots = 1 if name in ONE_BY_ONE else jobs.n_jobs
     if n_jobs is None or slots >= n_jobs:
         return None

@@ -9,6 +9,7 @@ as its trial:
 
 import contextlib
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,9 +23,11 @@ from hydra.types import RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from rnnexp.execution.attempt import begin_attempt
 from rnnexp.execution.current_trial import StudyTrial, as_current, trial_of_job
 from rnnexp.execution.job_result import to_result
 from rnnexp.execution.store_passwords import conceal_files
+from rnnexp.execution.uploads import Uploads, uploads_of
 from rnnexp.library_defaults import set_library_defaults
 from rnnexp.objective import Objective, objective_in, settle_mode
 from rnnexp.passwords import concealed, may_have_secret
@@ -32,13 +35,15 @@ from rnnexp.pausing import Pausing
 from rnnexp.pruning import Verdict
 from rnnexp.result import Result, State
 from rnnexp.search.space import short_name
+from rnnexp.storage.dead_connections import bound_http
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.provenance import environment, provenance_tags
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Artifacts, Files, Kind, Metrics, StudyAttrs, Tags, TrialAttrs
 from rnnexp.storage.system_metrics import system_metrics
-from rnnexp.storage.trial_folder import Owner, claim, job_in
+from rnnexp.storage.trial_folder import Owner, claim, job_in, owner_of
+from rnnexp.storage.uris import absolute_uri
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ class TrialTask:
             Exception: Whatever the function raised; the run is FAILED then.
         """
         set_library_defaults()  # in whatever process a launcher runs the job
+        bound_http()
         hydra = HydraConfig.get()
         conceal_files(hydra)
         # The process of an earlier attempt, whose sweep was killed, may take a moment to die.
@@ -70,48 +76,51 @@ class TrialTask:
 
     def _run(self, config: DictConfig, hydra: HydraConf) -> Result:
         trial = retry_transient(trial_of_job)(hydra)
+        if stored := _stored(trial):  # by a worker that has died before the sweep knew of it
+            return stored
+        n_earlier = _n_earlier(trial)
+        attempt = begin_attempt(trial, absolute_uri(hydra.sweeper.storage))
         params = {key: as_composed(config, key, value) for key, value in trial.params.items()}
         tracker = Tracker(**hydra.sweeper.tracking)
         study_attrs = retry_transient(lambda: trial.study.user_attrs)()
         parent = study_attrs.get(StudyAttrs.RUN_ID)
-        _claim_folder(trial, parent, hydra)
+        uploads = uploads_of(trial.study, study_attrs, hydra, tracker)
+        is_new = _claim_folder(trial, parent, hydra)
         tags = {Tags.STUDY: trial.study.study_name, Tags.TRIAL: trial.number}
-        attempt = trial.user_attrs.get(TrialAttrs.ATTEMPT, 0)
         began = _now()
         options = RunOptions(
             name=short_name(params) or None,
-            tags=tags | ({Tags.ATTEMPT: attempt} if attempt else {}),
+            tags=tags | ({Tags.ATTEMPT: n_earlier} if n_earlier else {}),
             params=params,
             kind=Kind.TRIAL,
             parent=parent,
             # An attempt that died may have had no time to store the id of its run.
             continued=trial.user_attrs.get(TrialAttrs.RUN_ID)
-            or (tracker.find(tags, parent) if attempt else None),
+            or (tracker.find(tags, parent) if n_earlier else None),
             git=study_attrs.get(f"{StudyAttrs.GIT}{trial.user_attrs.get(TrialAttrs.SWEEP)}"),
         )
-        with recorded(tracker, config, options) as run:
+        uploads.fetch(options.continued, is_new=is_new)
+        with uploads.kept(), recorded(tracker, config, options) as run:
+            if attempt:
+                run.guard.begin(attempt.check)
+            uploads.begin(run)
             retry_transient(trial.set_user_attr)(TrialAttrs.RUN_ID, run.id)
+            if not hydra.sweeper.storage.startswith("sqlite"):
+                retry_transient(trial.set_user_attr)(TrialAttrs.HOST, socket.gethostname())
             if options.continued:
                 clock = {"seconds": run.seconds, "since": began}
                 retry_transient(trial.set_user_attr)(TrialAttrs.CLOCK, clock)
+            digests, pausing = study_attrs.get(StudyAttrs.DIGESTS), hydra.sweeper.pausing
             current = retry_transient(StudyTrial)(
-                trial,
-                run,
-                study_attrs.get(StudyAttrs.DIGESTS),
-                Pausing.of(hydra.sweeper.pausing),
+                trial, run, digests, Pausing.of(pausing), uploads.after_epoch
             )
             objective = objective_in(config, hydra.sweeper.direction)
             with as_current(current):
                 result = self._result(config, current, objective)
             log_result(run, result, current.verdict)
             result = replace(result, seconds=run.seconds)
-        if result.state == State.PAUSED:
-            slices = [*trial.user_attrs.get(TrialAttrs.SLICES, []), [began, _now()]]
-            retry_transient(trial.set_user_attr)(TrialAttrs.SLICES, slices)
-            retry_transient(trial.set_user_attr)(TrialAttrs.PAUSED, result.to_json())
-            return result
-        retry_transient(trial.set_user_attr)(TrialAttrs.RESULT, result.to_json())
-        Path(hydra.runtime.output_dir, Files.BACKUP).unlink(missing_ok=True)
+        run.guard.check()
+        _store(trial, result, began, uploads)
         return result
 
     def _result(self, config: DictConfig, trial: StudyTrial, objective: Objective) -> Result:
@@ -130,19 +139,59 @@ class TrialTask:
         return Result(state, value, epoch, reason)
 
 
+def _stored(trial: optuna.trial.Trial) -> Result | None:
+    """Return the result that an earlier job of a trial has stored; None while it has none."""
+    attrs = trial.user_attrs
+    stored: dict[str, Any] | None = attrs.get(TrialAttrs.RESULT) or attrs.get(TrialAttrs.PAUSED)
+    return Result.from_json(stored) if stored else None
+
+
+def _store(trial: optuna.trial.Trial, result: Result, began: str, uploads: Uploads) -> None:
+    """Store the result of a job; a trial that has ended needs no backup any more."""
+    if result.state == State.PAUSED:
+        uploads.upload()
+        slices = [*trial.user_attrs.get(TrialAttrs.SLICES, []), [began, _now()]]
+        retry_transient(trial.set_user_attr)(TrialAttrs.SLICES, slices)
+        retry_transient(trial.set_user_attr)(TrialAttrs.PAUSED, result.to_json())
+    else:
+        retry_transient(trial.set_user_attr)(TrialAttrs.RESULT, result.to_json())
+        (uploads.folder / Files.BACKUP).unlink(missing_ok=True)
+        uploads.delete()
+
+
+def _n_earlier(trial: optuna.trial.Trial) -> int:
+    """Return the number of earlier attempts, which is stored if only this job knows of it.
+
+    Dask runs a job once more whose worker has died, without asking the sweep.
+    """
+    attrs = trial.user_attrs
+    earlier: int = attrs.get(TrialAttrs.ATTEMPT, 0)
+    has_begun = TrialAttrs.RUN_ID in attrs or TrialAttrs.JOB in attrs
+    if has_begun and not earlier and TrialAttrs.SLICE not in attrs:
+        earlier = 1
+        retry_transient(trial.set_user_attr)(TrialAttrs.ATTEMPT, earlier)
+    return earlier
+
+
 def _now() -> str:
     return datetime.now().isoformat()
 
 
-def _claim_folder(trial: optuna.trial.Trial, study_run: str | None, hydra: HydraConf) -> None:
-    """Let the folder be the trial's, and the trial know its folder."""
+def _claim_folder(trial: optuna.trial.Trial, study_run: str | None, hydra: HydraConf) -> bool:
+    """Let the folder be the trial's, and the trial know its folder.
+
+    Returns:
+        Whether no attempt of the trial has run in the folder.
+    """
     folder = Path(hydra.runtime.output_dir)
+    is_new = owner_of(folder) is None
     reopened: list[int] = trial.user_attrs.get(TrialAttrs.REOPENS, [])
     first = reopened[0] if reopened else trial.number
     claim(folder, Owner(trial.study.study_name, study_run, first))
     name = os.path.relpath(folder, hydra.sweep.dir)
     if name not in (str(trial.number), trial.user_attrs.get(TrialAttrs.FOLDER)):
         retry_transient(trial.set_user_attr)(TrialAttrs.FOLDER, name)
+    return is_new
 
 
 @dataclass(frozen=True)

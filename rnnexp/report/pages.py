@@ -144,7 +144,10 @@ def _trials(snapshot: Snapshot) -> Table:
         Tags.TRIAL, Tags.STATE, *snapshot.labels.values(), f"best {snapshot.objective.monitor}",
         "best epoch", Metrics.EPOCHS, Metrics.SECONDS, "run", Tags.REASON,
     ]  # fmt: skip
-    return head, [_cells(row, keys, snapshot.best) for row in snapshot.rows]
+    rows = [_cells(row, keys, snapshot.best) for row in snapshot.rows]
+    if len({row.host for row in snapshot.rows} - {""}) > 1:
+        return [*head, Tags.HOST], [[*c, r.host] for c, r in zip(rows, snapshot.rows, strict=True)]
+    return head, rows
 
 
 def _cells(row: Row, keys: Sequence[str], best: FrozenTrial | None) -> list[str]:

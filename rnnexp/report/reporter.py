@@ -11,9 +11,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial
 
 from rnnexp.errors import one_line
 from rnnexp.report.files import log_report, write_report
@@ -38,7 +38,7 @@ class Reporter:
         folder: Hydra's folder of the sweep.
         store: The store of the study's run.
         run: The study's run.
-        overrides_of: Returns the overrides of a trial.
+        overrides_of: Returns the overrides of a trial with these params.
         least: The smallest number of seconds between two reports.
 
     Attributes:
@@ -54,7 +54,7 @@ class Reporter:
         folder: Path,
         store: MlflowStore,
         run: Run,
-        overrides_of: Callable[[FrozenTrial], list[str]],
+        overrides_of: Callable[[dict[str, Any]], list[str]],
         least: float = LEAST,
     ) -> None:
         self.page = folder / Files.REPORT / Artifacts.REPORT
@@ -116,7 +116,7 @@ class Reporter:
     ) -> bool:
         try:
             best = best_trial(self._study)
-            overrides = self._overrides_of(best) if best else []
+            overrides = self._overrides_of(best.params) if best else []
             snapshot = snapshot_of(self._study, overrides=overrides, scores=scores, ended=ended)
             log_report(run(), snapshot, write_report(snapshot, self.page.parent))
         except Exception as error:

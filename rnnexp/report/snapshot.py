@@ -65,6 +65,11 @@ class Row:
         return result.reason if result else ""
 
     @property
+    def host(self) -> str:
+        """The machine that ran the trial; empty in a study of one machine."""
+        return str(self.trial.user_attrs.get(TrialAttrs.HOST, ""))
+
+    @property
     def run_id(self) -> str:
         """The trial's run in MLflow; empty if it has no run."""
         return str(self.trial.user_attrs.get(TrialAttrs.RUN_ID, ""))

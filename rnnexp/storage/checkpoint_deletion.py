@@ -6,9 +6,10 @@ from pathlib import Path
 
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from rnnexp.errors import one_line
-from rnnexp.storage.retry import is_transient
+from rnnexp.storage.retry import is_transient, retry_transient
 from rnnexp.storage.schema import Artifacts, Tags
 
 log = logging.getLogger(__name__)
@@ -17,6 +18,21 @@ log = logging.getLogger(__name__)
 def checkpoint_files(folder: Path, patterns: Sequence[str]) -> list[Path]:
     """Return the files in a job's folder, and below, whose names match a pattern."""
     return sorted({f for pattern in patterns for f in folder.rglob(pattern) if f.is_file()})
+
+
+@retry_transient
+def runs_with_checkpoint(client: MlflowClient, study_run: str) -> set[str]:
+    """Return the ids of the runs of a study's trials that have a checkpoint."""
+    experiment = client.get_run(study_run).info.experiment_id
+    nested = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{study_run}'"
+    found, token = set[str](), None
+    while True:
+        page = client.search_runs(
+            [experiment], f"{nested} and tags.`{Tags.CHECKPOINT}` LIKE '%'", page_token=token
+        )
+        found |= {run.info.run_id for run in page}
+        if not (token := page.token):
+            return found
 
 
 def delete_checkpoint(
@@ -51,7 +67,8 @@ def delete_checkpoint(
 def _delete_artifacts(client: MlflowClient, run_id: str, reason: str, *, had_files: bool) -> None:
     run = client.get_run(run_id)
     has_tag = Tags.CHECKPOINT in run.data.tags
-    if not (has_tag or had_files):
+    # The folder of a trial that ran on another machine has no files here.
+    if not (has_tag or had_files or client.list_artifacts(run_id, Artifacts.CHECKPOINT)):
         return
     artifacts = get_artifact_repository(run.info.artifact_uri, client.tracking_uri)
     artifacts.delete_artifacts(Artifacts.CHECKPOINT)

@@ -61,6 +61,10 @@ _TRANSIENT_SQLITE = frozenset({5, 6, 7, 9, 10, 13, 14, 15, 17})
 # MySQL: too many connections, shutdown, lock wait, deadlock, gone, lost.
 _TRANSIENT_MYSQL = frozenset({1040, 1053, 1205, 1213, 2002, 2003, 2006, 2013})
 
+# SQLAlchemy's code of a statement that comes after a lost connection, in the same transaction:
+# Optuna asks once more for trials that it could not read.
+_LOST_IN_TRANSACTION = "8s2b"
+
 
 def kind_of(error: BaseException) -> ErrorKind:
     """Return the kind of an error.
@@ -132,7 +136,7 @@ def _is_transient_status(status: int) -> bool:
 
 def _is_transient_in_database(error: SQLAlchemyError) -> bool:
     if not isinstance(error, DBAPIError):
-        return isinstance(error, PoolTimeout)
+        return isinstance(error, PoolTimeout) or error.code == _LOST_IN_TRANSACTION
     if error.connection_invalidated:
         return True
     driver = error.orig

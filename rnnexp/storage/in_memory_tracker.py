@@ -171,3 +171,6 @@ class MemoryTracker:
         run.log_batch(tags=tags)
         statuses = {State.PRUNED: "KILLED", State.PAUSED: "SCHEDULED"}
         run.status = statuses.get(state, "FINISHED")
+
+    def delete_backup(self, run_id: str | None) -> None:
+        """Do nothing, since no backup is kept."""

@@ -35,6 +35,7 @@ class Run:
         experiment_id: MLflow's id of the run's experiment.
         page: Where MLflow's UI shows the run among others, after the server's address.
         epochs: The number of epochs that the run has trained; None if nobody has counted.
+        guard: Stops the writes once another attempt of the trial writes to the run.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Run:
     ) -> None:
         self._client = client
         self._outbox = Outbox(client, run_id, outbox)
+        self.guard = self._outbox.guard
         self.id = run_id
         self.experiment_id = experiment_id
         self.page = f"#/experiments/{experiment_id}/runs"

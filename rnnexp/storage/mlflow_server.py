@@ -8,7 +8,7 @@ from mlflow.utils.rest_utils import http_request
 from rnnexp.errors import one_line
 from rnnexp.passwords import for_mlflow
 
-TIMEOUT = 10  # seconds
+TIMEOUT = 8  # seconds
 _QUESTION = "/api/2.0/mlflow/experiments/search?max_results=1"
 _LONGEST = 200  # characters of an answer that are shown
 

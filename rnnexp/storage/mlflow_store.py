@@ -19,7 +19,7 @@ from rnnexp.storage.mlflow_run import Run, now_ms, stored_names
 from rnnexp.storage.retry import FIRST_PAUSE, LONGEST_PAUSE, retry_transient
 from rnnexp.storage.schema import Files, Tags
 from rnnexp.storage.store_problems import new_store_problem, opening_problem, read_problem
-from rnnexp.storage.uris import absolute_uri, sqlite_file, write_problem
+from rnnexp.storage.uris import absolute_uri, is_server, sqlite_file, write_problem
 from rnnexp.storage.write_queue import read
 
 DEFAULT_URI = "sqlite:///mlflow.db"  # where a bare `mlflow ui` looks
@@ -148,7 +148,7 @@ class MlflowStore:
 
     def how_to_browse(self, run: Run) -> str:
         """Return the command and the address that show a run among the others."""
-        if self.uri.startswith("http"):
+        if is_server(self.uri):
             return f"open {to_type(self.uri).rstrip('/')}/{run.page}"
         uri = shlex.quote(to_type(self.uri))
         where = "" if self._is_default() else f" --backend-store-uri {uri}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from rnnexp.result import State
-from rnnexp.storage import schema
+from rnnexp.storage import backup_artifact, schema
 from rnnexp.storage.mlflow_run import Run, seconds_so_far
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.retry import retry_transient
@@ -148,6 +148,7 @@ class Tracker(MlflowStore):
         run.log_batch(metrics=spent, tags=tags)
         run.end_failed("")
         run.terminate()
+        self.delete_backup(run_id)
 
     @retry_transient
     def end_paused(
@@ -161,3 +162,7 @@ class Tracker(MlflowStore):
         elif state == State.PAUSED:
             run.end_paused()
         run.terminate()
+
+    def delete_backup(self, run_id: str | None) -> None:
+        """Delete the uploaded backup of a trial, if there is one and MLflow can be reached."""
+        backup_artifact.try_to_delete(self.client(), run_id)

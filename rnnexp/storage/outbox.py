@@ -28,6 +28,7 @@ from rnnexp.storage.locks import locked
 from rnnexp.storage.retry import FIRST_PAUSE, LONGEST_PAUSE, retry_on_disk
 from rnnexp.storage.schema import Files
 from rnnexp.storage.trial_folder import lock_of
+from rnnexp.storage.write_guard import WriteGuard
 from rnnexp.storage.write_queue import Entry, WriteQueue, read
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,9 @@ class Outbox:
         client: MLflow's client of the store.
         run_id: The run.
         file: Where writes are queued that could not be made; None to raise their errors.
+
+    Attributes:
+        guard: Stops the writes once the run, and the file, are another attempt's.
     """
 
     def __init__(self, client: MlflowClient, run_id: str, file: Path | None) -> None:
@@ -59,6 +63,7 @@ class Outbox:
         self._waiting = set(Store) if self._queue.entries else set()  # stores of the queued writes
         self._pauses: dict[Store, tuple[float, float]] = {}  # seconds, and when each is over
         self._reported: set[str] = set()
+        self.guard = WriteGuard()
 
     def send(self, entry: Entry) -> None:
         """Write an entry, now or later.
@@ -66,6 +71,9 @@ class Outbox:
         Args:
             entry: ``kind`` and what `write` needs for this kind.
         """
+        self.guard.check()
+        if self.guard.is_shut:
+            return
         number = self._queue.append(entry)
         now = time.monotonic()
         paused = {store for store, (_, over) in self._pauses.items() if now < over}
@@ -95,6 +103,8 @@ class Outbox:
         Raises:
             OSError: If the file can't be written for ten minutes, as on a disk that stays full.
         """
+        if self.guard.is_shut:
+            return
         self.deliver()
         for queue in (self._queue, self._refused):
             if queue and not queue.is_saved:

@@ -28,7 +28,8 @@ from mlflow.utils.mlflow_tags import (
 )
 from omegaconf import DictConfig
 
-from rnnexp.cores import available_cores
+from rnnexp import gpus
+from rnnexp.cores import WORKER, available_cores
 from rnnexp.objective import Objective, value_in
 from rnnexp.storage.schema import Tags
 from rnnexp.version import __version__
@@ -159,6 +160,9 @@ def provenance_tags(
         Tags.OBJECTIVE: objective,
         Tags.SEED: value_in(config, "seed"),
         Tags.BACKEND: value_in(config, "backend"),
+        Tags.HOST: socket.gethostname(),
+        Tags.WORKER: os.environ.get(WORKER),
+        Tags.DEVICE: gpus.device(),
         MLFLOW_USER: _user(),
         MLFLOW_SOURCE_NAME: script(),
         MLFLOW_SOURCE_TYPE: "LOCAL",

@@ -23,6 +23,7 @@ from tenacity import (
 
 from rnnexp.errors import one_line
 from rnnexp.full_disk import has_disk_space
+from rnnexp.storage.connections import advice
 from rnnexp.storage.error_kinds import ErrorKind, kind_of
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,10 @@ def _log_retry(state: RetryCallState) -> None:
     if error:
         where = "Optuna's storage: " if isinstance(error, StorageInternalError) else ""
         problem = one_line(error.__cause__ or error)
-        log.warning("retrying in %g seconds: %s%s", state.upcoming_sleep, where, problem)
+        log.warning(
+            "retrying in %g seconds: %s%s%s",
+            state.upcoming_sleep, where, problem, advice(problem),
+        )  # fmt: skip
 
 
 def _retry(condition: retry_base) -> Callable[[Callable[P, T]], Callable[P, T]]:
@@ -63,6 +67,9 @@ retry_transient = _retry(retry_if_exception(is_transient))
 
 retry_on_disk = _retry(retry_if_exception_type(OSError))
 """Decorate a function that writes a file that must not be lost: retry it for ten minutes."""
+
+retry_connection = _retry(retry_if_exception_type(OSError))
+"""Decorate a function that needs a connection to a cluster: retry it for ten minutes."""
 
 
 @retry_transient

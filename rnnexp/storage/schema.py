@@ -23,6 +23,7 @@ class StudyAttrs:
     DIGESTS = "digests"  # fingerprints of the config's files, as of `rnnexp.identity.digests_of`
     MODEL_NAME = "registered_model_name"  # the name in MLflow's registry; None for none
     FOLDER = "folder"  # Hydra's folder of the sweep
+    UPLOADS = "uploads"  # whether trials upload their backups: not all machines see the folder
     SCRIPT = "script"  # the application, as it was started
     BUDGET = "budget"  # of the sweep that has ended the study's paused trials
     GIT = "git:"  # prefix, before a sweep's id: the application's commit, as `Git.state`
@@ -33,6 +34,8 @@ class TrialAttrs:
     """User attributes of a trial in Optuna."""
 
     RUN_ID = "mlflow_run_id"
+    JOB = "job"  # id of the attempt that began last, see `rnnexp.execution.attempt`
+    HOST = "host"  # the machine that runs it; missing in a SQLite file, which has one machine
     SWEEP = "sweep"  # id of the sweep that runs the trial; None once its sweep saw it pause
     ATTEMPT = "attempt"  # the number of earlier attempts, if a process died or was interrupted
     DEATHS = "deaths"  # the number of attempts whose process died, which uses up the retries
@@ -71,6 +74,9 @@ class Tags:
     OBJECTIVE = "objective"
     SEED = "seed"
     BACKEND = "backend"  # of Keras
+    HOST = "host"  # the machine
+    WORKER = "worker"  # the slot of the sweep, or Dask's worker
+    DEVICE = "device"  # CPU, or the GPUs that the process sees
     DATA = "data"  # fingerprint of the encoded data
     IDENTITY = "identity"  # what the best value is measured on and by, as `str(Identity)`
     DIGESTS = "digests"  # fingerprints of the config's files, as JSON
@@ -80,6 +86,7 @@ class Tags:
     COMMIT = "mlflow.source.git.commit"
     DIRTY = "git.dirty"
     CHECKPOINT = "checkpoint"  # path of the best checkpoint among the artifacts
+    BACKUP = "backup"  # name of the backup among the artifacts, while there is one
     CHECKPOINT_DELETED = "checkpoint_deleted"  # the rule by which the checkpoint was deleted
     CONTINUED_FROM = "continued_from"
     PRUNED = "pruned."  # prefix, before the fields of the pruner's verdict
@@ -129,6 +136,7 @@ class Artifacts:
     TRACEBACK = "traceback.txt"
     REPORT = "report.html"
     CHECKPOINT = "checkpoint"  # folder
+    BACKUP = "backup.zip"  # the trial's folder, for a machine that can't see it
 
 
 class ModelTags:
@@ -149,6 +157,7 @@ class Files:
 
     TRIAL = "trial.json"  # trial: whose folder it is
     BACKUP = "backup.npz"  # trial: what a retry goes on from
+    MARK = "mark"  # sweep, with an id and a dot before: a machine that finds it sees the folder
     OUTBOX = "mlflow.outbox"  # trial, and sweep with its id and a dot before: queued writes
     REFUSED = "mlflow.refused"  # next to the one above: writes that MLflow has refused
     OUTPUT = "output.log"  # trial: what a worker and its libraries print

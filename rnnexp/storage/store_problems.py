@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from uuid import uuid4
 
-from mlflow.entities import LifecycleStage
+from mlflow.entities import Experiment, LifecycleStage
 from mlflow.environment_variables import MLFLOW_ALLOW_FILE_STORE
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -88,8 +88,7 @@ def experiment_problem(client: MlflowClient, name: str) -> str | None:
                 f"tracking.experiment={name}: it was deleted in MLflow; restore it with `mlflow "
                 f"experiments restore --experiment-id {found.experiment_id}`, or give another name"
             )
-        # A new experiment's artifacts go next to those of the experiment that every store has.
-        where = (found or client.get_experiment("0")).artifact_location
+        where = _artifact_location(client, found)
     except (MlflowException, SQLAlchemyError) as error:
         return opening_problem(client.tracking_uri, error)
     if problem := _artifact_problem(where, client.tracking_uri):
@@ -98,6 +97,27 @@ def experiment_problem(client: MlflowClient, name: str) -> str | None:
             f"could be stored: {problem}; change that, or give another store or experiment"
         )
     return None
+
+
+def artifact_folder(client: MlflowClient, name: str) -> Path | None:
+    """Return the folder that clients write the artifacts of an experiment to by themselves.
+
+    Args:
+        client: MLflow's client of a server.
+        name: The experiment's name; the experiment may be new.
+
+    Returns:
+        The folder; None if the server takes the artifacts, or another store, or can't be asked.
+    """
+    try:
+        return folder_of(_artifact_location(client, client.get_experiment_by_name(name)))
+    except MlflowException:  # the check of the experiment reports what is wrong
+        return None
+
+
+def _artifact_location(client: MlflowClient, experiment: Experiment | None) -> str:
+    # A new experiment's artifacts go next to those of the experiment that every store has.
+    return str((experiment or client.get_experiment("0")).artifact_location)
 
 
 def new_store_problem(start: Path) -> str | None:

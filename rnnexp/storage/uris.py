@@ -16,13 +16,14 @@ from urllib.parse import unquote, urlsplit
 from hydra.utils import to_absolute_path
 
 from rnnexp.passwords import hide, with_password
+from rnnexp.storage.dead_connections import bounds
 
 # SQLAlchemy is imported where it is used: a job outside of a sweep needs none of it.
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
-CONNECT_TIMEOUT = 10.0  # seconds
+CONNECT_TIMEOUT = 8.0  # seconds
 _NO_FOLDERS = ("databricks", "databricks-uc", "uc")  # MLflow's names of stores
 _IN_MEMORY = (None, "", ":memory:")
 
@@ -71,6 +72,11 @@ def is_in_memory(uri: str) -> bool:
 def is_database(uri: str) -> bool:
     """Return whether a URI is that of a database, SQLite or another."""
     return uri.startswith(DATABASES) and _parsed(uri) is not None
+
+
+def is_server(uri: str) -> bool:
+    """Return whether a URI is that of an MLflow server."""
+    return uri.startswith("http")
 
 
 def folder_of(uri: str) -> Path | None:
@@ -170,7 +176,7 @@ def _connection_problem(uri: str) -> str | None:
         if url.host and url.port and "," not in url.host:
             with socket.create_connection((url.host, url.port), timeout=CONNECT_TIMEOUT):
                 pass
-        engine = create_engine(url, poolclass=NullPool)
+        engine = create_engine(url, poolclass=NullPool, **bounds(with_password(uri)))
         with engine.connect():
             return None
     except (SQLAlchemyError, ImportError, OSError) as error:

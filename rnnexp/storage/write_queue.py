@@ -116,6 +116,7 @@ class WriteQueue:
 
     def _rewrite(self, file: Path) -> None:
         entries = [*self.entries.values()]
+        file.parent.mkdir(parents=True, exist_ok=True)  # the job may have run on another machine
         atomic_write(file, json.dumps({**self._head, "entries": entries}) + "\n")
         self.entries = dict(enumerate(entries))
         self._last = len(entries) - 1

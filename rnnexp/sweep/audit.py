@@ -14,6 +14,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from optuna.trial import FrozenTrial
 
 from rnnexp.result import State
+from rnnexp.storage import backup_artifact
 from rnnexp.storage.optuna_store import replaced, state_of
 from rnnexp.storage.outbox import deliver_all
 from rnnexp.storage.refused_writes import refused_files
@@ -109,6 +110,7 @@ def _of_trials(study: optuna.Study, client: MlflowClient) -> Iterator[Difference
         elif state_of(trial) in STATUS:
             own = runs.get(trial.number, [])
             yield from _files(trial, folder_of(trial, folder), own)
+            yield from _uploads(trial, own, client)
             yield from _of_trial(trial, own, client)
 
 
@@ -134,8 +136,19 @@ def _files(trial: FrozenTrial, folder: Path, runs: Sequence[Run]) -> Iterator[Di
         yield Difference(f"{name} has ended, but its backup is there", remove)
     # Only a training of this project is backed up, not an application of one's own.
     is_training = any(Tags.DATA in run.data.tags for run in runs)
-    if is_training and not has_ended and not backup.exists():
+    has_backup = backup.exists() or any(Tags.BACKUP in run.data.tags for run in runs)
+    if is_training and not has_ended and not has_backup:
         yield Difference(f"{name} is paused, but its backup is gone: it starts anew if it goes on")
+
+
+def _uploads(trial: FrozenTrial, runs: Sequence[Run], client: MlflowClient) -> Iterator[Difference]:
+    for run in runs:
+        has_ended = trial.state.is_finished() and not trial.user_attrs.get(TrialAttrs.PAUSED)
+        if has_ended and Tags.BACKUP in run.data.tags:
+            yield Difference(
+                f"trial {trial.number} has ended, but its backup is among its run's artifacts",
+                partial(backup_artifact.delete, client, run.info.run_id),
+            )
 
 
 def _of_trial(

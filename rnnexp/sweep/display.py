@@ -1,6 +1,7 @@
 """Display of a running sweep: a live table on a terminal, else a log line for each trial."""
 
 import logging
+import socket
 import sys
 import time
 from contextlib import ExitStack
@@ -152,20 +153,31 @@ def _head(trials: EndedTrials, budget: Budget, seconds: float, before: int) -> T
 
 
 def _rows(trials: EndedTrials) -> Table:
-    """Return a row for the best trial, complete or paused, and a row for each that runs."""
+    """Return a row for the best trial, complete or paused, and a row for each that runs.
+
+    The hosts are shown where a trial runs on another machine than this one.
+    """
     rows = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("", "trial", "epoch", "value", "params"):
-        rows.add_column(title, justify="left" if title in ("", "params") else "right")
+    others = {_host(trial) for trial in trials.running} - {"", socket.gethostname()}
+    for title in ("", "trial", "epoch", "value", *(["host"] if others else []), "params"):
+        rows.add_column(title, justify="left" if title in ("", "host", "params") else "right")
+
+    def row(title: str, trial: FrozenTrial, epoch: int | None, value: float | None) -> None:
+        numbers = "" if epoch is None else str(epoch), "" if value is None else f"{value:.4f}"
+        host = [_host(trial).partition(".")[0]] if others else []
+        params = Text(short_name(trial.params))
+        rows.add_row(title, str(trial.number), *numbers, *host, params)
+
     if paused := trials.best_paused:
         trial, result = paused
         title = "[bold]best[/], [magenta]paused[/]"
-        rows.add_row(title, *_cells(trial, result.best_epoch, result.value))
+        row(title, trial, result.best_epoch, result.value)
     elif best := trials.best:
-        rows.add_row("[bold]best[/]", *_cells(best, best_epoch(best), best.value))
+        row("[bold]best[/]", best, best_epoch(best), best.value)
     for trial in trials.running:
         epoch = trial.last_step
         value = None if epoch is None else trial.intermediate_values[epoch]
-        rows.add_row("resumed" if _is_resumed(trial) else "running", *_cells(trial, epoch, value))
+        row("resumed" if _is_resumed(trial) else "running", trial, epoch, value)
     return rows
 
 
@@ -173,12 +185,5 @@ def _is_resumed(trial: FrozenTrial) -> bool:
     return bool(trial.user_attrs.get(TrialAttrs.SLICES))
 
 
-def _cells(
-    trial: FrozenTrial, epoch: int | None, value: float | None
-) -> tuple[str, str, str, Text]:
-    return (
-        str(trial.number),
-        "" if epoch is None else str(epoch),
-        "" if value is None else f"{value:.4f}",
-        Text(short_name(trial.params)),
-    )
+def _host(trial: FrozenTrial) -> str:
+    return str(trial.user_attrs.get(TrialAttrs.HOST, ""))

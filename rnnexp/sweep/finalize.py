@@ -216,7 +216,7 @@ def _summarized(best: FrozenTrial, plan: SweepPlan, ledger: TrialLedger) -> Best
         value=best.values[0],
         epoch=best_epoch(best),
         params=plan.space.texts(best.params),
-        overrides=ledger.overrides(best),
+        overrides=ledger.space.overrides(best.params),
         run_id=best.user_attrs.get(TrialAttrs.RUN_ID),
     )
 

@@ -9,7 +9,6 @@ import logging
 import os
 import socket
 import threading
-import time
 import uuid
 from collections.abc import Iterable
 from typing import Any, Self
@@ -19,6 +18,7 @@ import psutil
 from optuna.trial import FrozenTrial, TrialState
 
 from rnnexp.errors import one_line
+from rnnexp.storage.database_clock import now
 from rnnexp.storage.optuna_store import is_paused
 from rnnexp.storage.retry import is_transient, retry_transient
 from rnnexp.storage.schema import StudyAttrs, TrialAttrs
@@ -83,29 +83,34 @@ class Heartbeat:
             log.warning("a heartbeat was not written: %s", one_line(error.__cause__ or error))
 
     def _write(self, *, is_alive: bool) -> None:
-        own = {"time": time.time(), "evaluates": self._evaluates}
+        own = {"time": now(self._study), "evaluates": self._evaluates}
         beat = _this_process() | own if is_alive else None
         self._study.set_user_attr(f"{StudyAttrs.HEARTBEAT}{self.sweep_id}", beat)
 
 
-def is_alive(beat: dict[str, Any] | None, now: float) -> bool:
+def is_alive(beat: dict[str, Any] | None, clock: float) -> bool:
     """Return whether a sweep is alive, by its last heartbeat.
 
     Args:
         beat: The last heartbeat; None if there is none, or if the sweep has ended.
-        now: Seconds since the epoch.
+        clock: The time, in seconds since the epoch; see `rnnexp.storage.database_clock`.
     """
     if beat is None:
         return False
-    this = _this_process()
-    if (beat["host"], beat["boot"]) == (this["host"], this["boot"]):
+    if _is_of_this_machine(beat):
         return bool(beat["started"] == _start_time(beat["pid"]))
-    return bool(now - beat["time"] < GRACE_PERIOD)
+    return bool(clock - beat["time"] < GRACE_PERIOD)
 
 
 def live_sweeps(study: optuna.Study) -> set[str]:
     """Return the ids of the sweeps that work on a study."""
     return set(_live_beats(study))
+
+
+def other_machines(study: optuna.Study) -> set[str]:
+    """Return the names of the other machines on which sweeps work on a study."""
+    beats = _live_beats(study).values()
+    return {str(beat["host"]) for beat in beats if not _is_of_this_machine(beat)}
 
 
 def evaluated_trials(study: optuna.Study) -> set[int]:
@@ -115,12 +120,11 @@ def evaluated_trials(study: optuna.Study) -> set[int]:
 
 
 def _live_beats(study: optuna.Study) -> dict[str, dict[str, Any]]:
-    now = time.time()
-    prefix = StudyAttrs.HEARTBEAT
+    clock, prefix = now(study), StudyAttrs.HEARTBEAT
     return {
         key.removeprefix(prefix): beat
         for key, beat in study.user_attrs.items()
-        if key.startswith(prefix) and is_alive(beat, now)
+        if key.startswith(prefix) and is_alive(beat, clock)
     }
 
 
@@ -139,6 +143,11 @@ def stale_trials(study: optuna.Study, running: Iterable[FrozenTrial] | None = No
         for trial in running
         if trial.user_attrs.get(TrialAttrs.SWEEP) not in alive and not is_paused(trial)
     ]
+
+
+def _is_of_this_machine(beat: dict[str, Any]) -> bool:
+    this = _this_process()
+    return bool((beat["host"], beat["boot"]) == (this["host"], this["boot"]))
 
 
 def _this_process() -> dict[str, Any]:

@@ -142,6 +142,8 @@ class Loop:
     def _end(self, future: Future[JobReturn]) -> None:
         number = self._running.pop(future)
         result = self._deadlines.end(future, result_of(future))
+        if not self.ledger.owns(number):
+            return
         if result is None and not self._is_stopping:  # an interruption that nobody has asked for
             result = Died(State.FAIL, reason=INTERRUPTED)
         if result is None or isinstance(result, Died | DiskFull):
@@ -150,14 +152,13 @@ class Loop:
             elif self._is_stopping:
                 return  # the trial stays as it is, and a resume retries it
         if isinstance(result, DiskFull):
-            self._retry_later(number, result)
+            self._retry_later(number, _with_path(result, self.ledger.folder))
         elif isinstance(result, Died) and self.ledger.retry(number, result):
             self._submit(number)
         elif result:
             self._finish(number, result)
 
     def _retry_later(self, number: int, result: DiskFull) -> None:
-        result = _with_path(result, self.ledger.folder)
         epochs = self.ledger.n_reported(number)
         pause = self._disk_retries.wait(number, result.path, epochs, time.monotonic())
         if pause is None:

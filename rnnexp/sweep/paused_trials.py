@@ -1,7 +1,7 @@
 """The paused trials of a study: how each is stored, goes on, and ends with the study.
 
 Optuna has no such state, so that a paused trial is RUNNING there, with the result so far as an
-attribute. Several sweeps may share a study, so that changes are made with the lock of its folder.
+attribute. Several sweeps may share a study, so that changes are made with the lock of the study.
 """
 
 import os
@@ -17,10 +17,10 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rnnexp.result import Result, State
 from rnnexp.storage.ended_trials import EndedTrials
-from rnnexp.storage.locks import locked
 from rnnexp.storage.optuna_store import paused_result, reopenable, set_trial_attr, stored_trial
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Files, StudyAttrs, Tags, TrialAttrs
+from rnnexp.storage.study_lock import StudyLock
 from rnnexp.storage.trial_folder import folder_of
 from rnnexp.sweep.heartbeat import live_sweeps
 from rnnexp.sweep.scheduler import PausedTrial, Scheduler
@@ -35,6 +35,9 @@ class PausedRuns(Protocol):
     ) -> None:
         """End the run of a paused trial in another state."""
 
+    def delete_backup(self, run_id: str | None) -> None:
+        """Delete the uploaded backup of a trial, if there is one."""
+
 
 @dataclass(frozen=True)
 class PausedTrials:
@@ -46,6 +49,7 @@ class PausedTrials:
         runs: The runs of trials.
         folder: Hydra's folder of the sweep.
         scheduler: Decides which paused trial goes on.
+        lock: The study's lock, against other sweeps of the study.
         keep: The number of trials that are paused at most; the least promising are pruned.
         budget: The limits of the sweep by name, stored with the study when it ends.
     """
@@ -55,6 +59,7 @@ class PausedTrials:
     runs: PausedRuns
     folder: Path
     scheduler: Scheduler
+    lock: StudyLock
     keep: int = 50
     budget: Mapping[str, float | None] = field(default_factory=dict)
     # By the number of a trial that went on: before, the study's best value and the trial's epochs.
@@ -97,7 +102,7 @@ class PausedTrials:
             self._set(number, TrialAttrs.PAUSED, result.to_json())
         self._set(number, TrialAttrs.SWEEP, None)
         self.ended(number, result)
-        with locked(self.folder):
+        with self.lock.held():
             for each in self.scheduler.least_promising(self._resting(), self.keep):
                 reason = f"no more than {self.keep} paused trials are kept (keep_paused)"
                 self._end(each, reason, for_good=True)
@@ -122,7 +127,7 @@ class PausedTrials:
         Args:
             reason: Why no paused trial goes on.
         """
-        with locked(self.folder):
+        with self.lock.held():
             retry_transient(self.study.set_user_attr)(StudyAttrs.BUDGET, dict(self.budget))
             for trial in self.trials.read().paused:
                 self._end(trial.number, reason, for_good=False)
@@ -134,7 +139,7 @@ class PausedTrials:
         and folder, goes on in the place of the old one.
         """
         self.folder.mkdir(parents=True, exist_ok=True)  # its sweep may have died early
-        with locked(self.folder):
+        with self.lock.held():
             for old in reopenable(retry_transient(self.study.get_trials)(deepcopy=False)):
                 retry_transient(self.study.add_trial)(_again(old, self.folder))
             for trial in self.trials.read().paused:
@@ -171,6 +176,7 @@ class PausedTrials:
         self._end_run(trial, state, result.reason)
         if for_good:
             self._set(number, TrialAttrs.PAUSED, None)
+            self.runs.delete_backup(trial.user_attrs.get(TrialAttrs.RUN_ID))
         tell(self.study, self.storage, self.folder, number, result, keep_backup=not for_good)
 
     @property

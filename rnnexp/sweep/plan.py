@@ -33,6 +33,7 @@ class SweepPlan:
         enqueued: The params to try first.
         application: The functions that the application hands over.
         resumed: The study to resume; None for a new study.
+        uploads: Whether trials upload their backups, since not all machines see the sweep's folder.
     """
 
     settings: SweepSettings
@@ -47,3 +48,4 @@ class SweepPlan:
     enqueued: Sequence[Params]
     application: Application
     resumed: optuna.Study | None = None
+    uploads: bool = False

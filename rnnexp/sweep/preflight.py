@@ -28,7 +28,7 @@ from rnnexp.execution.composer import Composer
 from rnnexp.execution.hydra_job import subdir_of
 from rnnexp.execution.launching import Jobs
 from rnnexp.execution.probe_configs import Probes, base_config
-from rnnexp.identity import Identity
+from rnnexp.identity import Identity, named_files
 from rnnexp.number_ranges import COUNT
 from rnnexp.objective import Objective, objective_in, objective_problems, settle_mode
 from rnnexp.passwords import concealed
@@ -41,10 +41,16 @@ from rnnexp.search.seeded_sampler import SeededSampler
 from rnnexp.search.space import Space, parse
 from rnnexp.search.study_definition import definition
 from rnnexp.search.sweeps_file import sweeps_file_problems
+from rnnexp.sweep.host_checks import host_problems
 from rnnexp.sweep.plan import SweepPlan
-from rnnexp.sweep.resume import resume_problems, run_problems, study_to_resume
+from rnnexp.sweep.resume import (
+    resume_problems,
+    run_problems,
+    sharing_problems,
+    study_to_resume,
+)
 from rnnexp.sweep.settings import SweepSettings
-from rnnexp.sweep.settings_checks import settings_problems
+from rnnexp.sweep.settings_checks import settings_problems, storage_problems
 from rnnexp.sweep.trial_folders import folder_problems
 
 log = logging.getLogger(__name__)
@@ -95,31 +101,39 @@ def preflight(
     problems: list[str] = []
     search = _search(settings, composer, arguments, problems)
     untracked = settings.tracker().problems()
-    problems += [*settings_problems(settings, jobs), *untracked]
+    unstored = storage_problems(settings)
+    problems += [*settings_problems(settings, jobs), *unstored, *untracked]
+    unreachable = jobs.problems()
+    problems += unreachable
     sampler, pruner = _sampler_and_pruner(settings, search, problems)
     application, missing = load_application(settings.check, settings.evaluate, settings.publish)
     problems += missing
     configs = Probes(composer, search.space, search.fixed).configs(problems)
-    study, not_resumed = study_to_resume(settings)
+    uploads = False
+    if search.base and not unreachable:
+        unseen, uploads = host_problems(settings, named_files(configs or [search.base]), jobs)
+        problems += unseen
+    study, not_resumed = (None, []) if unstored else study_to_resume(settings)
     problems += not_resumed
     base = search.base
     if base and not not_resumed:
         problems += folder_problems(settings, partial(subdir_of, base), study)
     objective = _objective(settings, search, problems)
     unchecked, identity, digests = application.checked(
-        configs, settings.direction, jobs, None if problems else meanwhile
+        [] if unreachable else configs, settings.direction, jobs, None if problems else meanwhile
     )
     problems += unchecked
     identity = identity or Identity(str(objective))
     now = concealed(definition(base, search.space)) if base else {}
     if study and objective:
+        problems += sharing_problems(settings, study)
         problems += resume_problems(settings, study, now, identity, digests)
         problems += [] if untracked else run_problems(settings, study)
     if problems or not (base and sampler and pruner and objective):
         raise ConfigError(list(dict.fromkeys(problems)))
     return SweepPlan(
         settings, search.space, base, objective, identity, digests, now,
-        sampler, pruner, search.enqueued, application, study,
+        sampler, pruner, search.enqueued, application, study, uploads,
     )  # fmt: skip
 
 

@@ -10,6 +10,8 @@ from rnnexp.search.quoting import as_value, for_shell
 from rnnexp.search.study_definition import differences
 from rnnexp.storage.optuna_store import open_storage, study_names, study_problem, unknown_study
 from rnnexp.storage.schema import StudyAttrs
+from rnnexp.storage.uris import folder_of, sqlite_file
+from rnnexp.sweep.heartbeat import other_machines
 from rnnexp.sweep.settings import SweepSettings
 
 
@@ -22,10 +24,7 @@ def study_to_resume(settings: SweepSettings) -> tuple[optuna.Study | None, list[
     if settings.resume is None:
         return None, []
     name, url = settings.study_name, settings.storage
-    try:
-        names = study_names(url)
-    except Exception:  # the check of the storage reports what is wrong
-        return None, []
+    names = study_names(url)
     if name not in names:
         return None, [f"hydra.sweeper.resume: {unknown_study(name, names, url)}"]
     study = optuna.load_study(study_name=name, storage=open_storage(url))
@@ -72,6 +71,24 @@ def has_other_budget(settings: SweepSettings, study: optuna.Study) -> bool:
     return (
         settings.timeout is not None or study.user_attrs.get(StudyAttrs.BUDGET) != settings.limits
     )
+
+
+def sharing_problems(settings: SweepSettings, study: optuna.Study) -> list[str]:
+    """Return which stores this sweep can't share with sweeps of the study on other machines."""
+    hosts = ", ".join(sorted(other_machines(study)))
+    if not hosts:
+        return []
+    reason = f"a sweep on {hosts} works on study {study.study_name}, and files are safe on one"
+    what_to_do = "machine alone; wait for its end, or give a server"
+    uri, problems = settings.tracker().uri, []
+    if sqlite_file(settings.storage):
+        server = "such as postgresql+psycopg://USER@HOST/DATABASE, to a new study"
+        given = f"hydra.sweeper.storage={settings.given_storage}"
+        problems.append(f"{given}: {reason} {what_to_do}, {server}")
+    if sqlite_file(uri) or folder_of(uri):
+        server = "such as http://HOST:5000, to a new study"
+        problems.append(f"tracking.uri={uri}: {reason} {what_to_do}, {server}")
+    return problems
 
 
 def run_problems(settings: SweepSettings, study: optuna.Study) -> list[str]:

@@ -78,10 +78,17 @@ class Retention(LoopCallback):
         patterns: Which file names in a trial's folder are checkpoints; empty to delete nothing.
         run: The study's run.
         folder: Hydra's folder of the sweep.
+        stored: The ids of the runs with a checkpoint, also of trials that ran on other machines.
     """
 
     def __init__(
-        self, study: optuna.Study, keep: Keep, patterns: Sequence[str], run: Run, folder: Path
+        self,
+        study: optuna.Study,
+        keep: Keep,
+        patterns: Sequence[str],
+        run: Run,
+        folder: Path,
+        stored: Container[str] = (),
     ) -> None:
         self._study = study
         self._trials = EndedTrials(study)
@@ -94,7 +101,8 @@ class Retention(LoopCallback):
         self._cleared = {
             trial.number
             for trial in [*self._trials.ranked, *self._trials.others]
-            if not checkpoint_files(self._of(trial), self._patterns)
+            if trial.user_attrs.get(TrialAttrs.RUN_ID) not in stored
+            and not checkpoint_files(self._of(trial), self._patterns)
         }
 
     def on_trial_end(self, number: int, result: Result) -> None:  # noqa: ARG002

@@ -31,6 +31,7 @@ from rnnexp.passwords import conceal, concealed_override
 from rnnexp.pausing import Pausing
 from rnnexp.report.reporter import Reporter
 from rnnexp.search.sampling import DistinctSampler
+from rnnexp.storage.checkpoint_deletion import runs_with_checkpoint
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.new_stores import NewStores
@@ -40,6 +41,7 @@ from rnnexp.storage.provenance import Git, environment, git_of_application, prov
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import VERSION, Artifacts, Files, Kind, Params, StudyAttrs, Tags
 from rnnexp.storage.study_creation import create_study
+from rnnexp.storage.study_lock import study_lock
 from rnnexp.storage.ui_view import save_view
 from rnnexp.sweep.audit import audit
 from rnnexp.sweep.budget import Budget
@@ -48,6 +50,7 @@ from rnnexp.sweep.finalize import Finalizer
 from rnnexp.sweep.heartbeat import Heartbeat
 from rnnexp.sweep.loop import Loop, signals
 from rnnexp.sweep.loop_callbacks import Callback
+from rnnexp.sweep.on_end import run_on_end
 from rnnexp.sweep.outcome import SweepOutcome
 from rnnexp.sweep.paused_trials import PausedTrials
 from rnnexp.sweep.plan import SweepPlan
@@ -103,21 +106,22 @@ def run_sweep(
 
 def _run_study(plan: SweepPlan, composer: Composer, jobs: Jobs) -> SweepOutcome:
     settings, tracker = plan.settings, plan.settings.tracker()
-    git = git_of_application()
     study = _open_study(plan)
     folder = Path(study.user_attrs[StudyAttrs.FOLDER])
     objective = plan.objective
     log.info("study %s %ss %s", study.study_name, objective.direction, objective.monitor)
+    jobs.share(folder)
     heartbeat = Heartbeat(study)
     if plan.resumed:
         deliver_all(folder)  # the writes of an earlier sweep come before those of this one
-    with _study_run(plan, study, tracker, git, heartbeat) as run:
+    with _study_run(plan, study, tracker, git_of_application(), heartbeat) as run:
         if plan.resumed:
             _repair(study, tracker)
         storage = open_storage(settings.storage)
         scheduler = Scheduler(objective, Pausing.of(settings.pausing))
+        lock = study_lock(settings.storage, study.study_name, folder)
         paused = PausedTrials(
-            study, storage, tracker, folder, scheduler, settings.keep_paused, settings.limits
+            study, storage, tracker, folder, scheduler, lock, settings.keep_paused, settings.limits
         )
         ledger = TrialLedger(
             study=study,
@@ -133,8 +137,9 @@ def _run_study(plan: SweepPlan, composer: Composer, jobs: Jobs) -> SweepOutcome:
         if plan.resumed and has_other_budget(settings, study):
             paused.reopen()
         budget = _budget(plan)
-        retention = Retention(study, settings.keep, settings.checkpoints, run, folder)
-        reporter = Reporter(study, folder, tracker, run, ledger.overrides)
+        stored = runs_with_checkpoint(tracker.client(), run.id) if plan.resumed else ()
+        retention = Retention(study, settings.keep, settings.checkpoints, run, folder, stored)
+        reporter = Reporter(study, folder, tracker, run, plan.space.overrides)
         display = display_of(study, budget)
         callbacks: list[Callback] = [display, Progress(study, run), reporter, retention]
         loop = Loop(
@@ -146,9 +151,15 @@ def _run_study(plan: SweepPlan, composer: Composer, jobs: Jobs) -> SweepOutcome:
         )
         with signals(_interrupt):
             outcome = finalizer.finalize(loop.stopped, error)
-        print_summary(outcome)
-        outcome.raise_error()
-        return outcome
+        return _told(outcome, settings)
+
+
+def _told(outcome: SweepOutcome, settings: SweepSettings) -> SweepOutcome:
+    """Tell the user the outcome, which is returned unless it is an error."""
+    print_summary(outcome)
+    run_on_end(settings.on_end, outcome)
+    outcome.raise_error()
+    return outcome
 
 
 def _run_loop(loop: Loop) -> KeyboardInterrupt | SweepError | None:
@@ -191,6 +202,8 @@ def _open_study(plan: SweepPlan) -> optuna.Study:
         }
         for name, value in attrs.items():
             retry_transient(study.set_user_attr)(name, value)
+    if plan.uploads:
+        retry_transient(study.set_user_attr)(StudyAttrs.UPLOADS, True)
     for params in plan.enqueued:  # a resume's command has the same ones, and may have more
         retry_transient(study.enqueue_trial)(params, skip_if_exists=True)
     return study

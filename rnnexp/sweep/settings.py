@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from rnnexp.passwords import hide
 from rnnexp.storage.optuna_store import newest_study
-from rnnexp.storage.uris import absolute_uri
+from rnnexp.storage.uris import absolute_uri, is_server
 
 # Neither Optuna nor MLflow is imported here: the workers start before, as both take their time.
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class SweepSettings:
     evaluate: str | None
     publish: str | None
     registered_model_name: str | None
+    on_end: str | None
     sweep_dir: Path
     subdir: str
 
@@ -104,6 +105,18 @@ class SweepSettings:
         from rnnexp.storage.mlflow_tracker import Tracker
 
         return Tracker(**self.tracking)
+
+    def artifact_folder(self) -> Path | None:
+        """Return the folder of this machine that the artifacts of a server's runs are in, if any.
+
+        A server that does not serve artifacts lets its clients write them there.
+        """
+        from rnnexp.storage.store_problems import artifact_folder
+
+        tracker = self.tracker()
+        if not is_server(tracker.uri):
+            return None
+        return artifact_folder(tracker.client(), self.tracking["experiment"])
 
 
 def named(config: DictConfig) -> DictConfig:

@@ -4,9 +4,11 @@ from rnnexp.errors import one_line
 from rnnexp.execution.launching import Jobs
 from rnnexp.number_ranges import COUNT, NOT_NEGATIVE, POSITIVE, UNIT, WHOLE
 from rnnexp.pausing import Pausing
+from rnnexp.storage.connections import advice
 from rnnexp.storage.optuna_store import study_names
 from rnnexp.storage.registry import name_problem
 from rnnexp.storage.uris import is_in_memory, sqlite_file, write_problem
+from rnnexp.sweep.on_end import on_end_problems
 from rnnexp.sweep.resume import taken_name
 from rnnexp.sweep.retention import keep_problems
 from rnnexp.sweep.settings import SweepSettings
@@ -37,9 +39,9 @@ def settings_problems(settings: SweepSettings, jobs: Jobs) -> list[str]:
         *Pausing.problems(settings.pausing),
         *_epochs(settings),
         *keep_problems(settings.keep),
-        *_storage(settings),
         *_jobs(settings, jobs),
         *_registered_model(settings),
+        *on_end_problems(settings.on_end),
     ]
 
 
@@ -69,7 +71,12 @@ def _epochs(settings: SweepSettings) -> list[str]:
     return []
 
 
-def _storage(settings: SweepSettings) -> list[str]:
+def storage_problems(settings: SweepSettings) -> list[str]:
+    """Return why a study can't be stored, or resumed from, where the settings say.
+
+    Args:
+        settings: The sweeper's settings.
+    """
     url = settings.storage
     if (file := sqlite_file(url)) and file == sqlite_file(settings.tracker().uri):
         return [f"hydra.sweeper.storage and tracking.uri are one file, {file}: give each its own"]
@@ -79,7 +86,7 @@ def _storage(settings: SweepSettings) -> list[str]:
             "its own; give a file, such as sqlite:///optuna.db"
         ]
     if problem := write_problem(url):
-        return [f"hydra.sweeper.storage: {problem}"]
+        return [f"hydra.sweeper.storage: {problem}{advice(problem)}"]
     try:
         is_taken = settings.study_name in study_names(url)
     except Exception as error:  # whatever the database's driver raises

@@ -17,12 +17,10 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial
 
-from rnnexp.execution.job_result import Died
+from rnnexp.execution.job_result import Died, Lost
 from rnnexp.result import Result, State
 from rnnexp.search.sampling import ask, complete, reason_to_stop
 from rnnexp.search.space import Space
-from rnnexp.storage.ended_trials import EndedTrials
-from rnnexp.storage.locks import locked
 from rnnexp.storage.optuna_store import open_trial, paused_result, stored_result, stored_trial
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Files, Tags, TrialAttrs
@@ -97,7 +95,7 @@ class TrialLedger:
         Returns:
             The trial, or why no further trial begins.
         """
-        with locked(self.folder):  # against other sweeps of the study
+        with self.paused.lock.held():  # against other sweeps of the study
             number = self.claim_stale()
             if number is not None:
                 return NextTrial(number, result=self.stored_result(number))
@@ -125,7 +123,7 @@ class TrialLedger:
         Returns:
             The trial's number; None if there is no stale trial.
         """
-        for number in stale_trials(self.study, self._trials.read().running):
+        for number in stale_trials(self.study, self.paused.trials.read().running):
             trial = open_trial(self.study, self.storage, number)
             complete(trial, self.space)  # the other sweep may have died while params were drawn
             trial.set_user_attr(TrialAttrs.SWEEP, self.sweep_id)
@@ -146,7 +144,7 @@ class TrialLedger:
             Whether the trial is tried again.
         """
         trial = retry_transient(open_trial)(self.study, self.storage, number)
-        if isinstance(result, Died):
+        if isinstance(result, Died) and not isinstance(result, Lost):
             deaths = trial.user_attrs.get(TrialAttrs.DEATHS, 0)
             if deaths >= self.retries:
                 return False
@@ -170,13 +168,16 @@ class TrialLedger:
         trial = self._trial(number)
         return stored_result(trial) or paused_result(trial)
 
+    def owns(self, number: int) -> bool:
+        """Return whether this sweep runs a trial: another takes it over if this one is cut off."""
+        if self._trial(number).user_attrs.get(TrialAttrs.SWEEP) == self.sweep_id:
+            return True
+        log.warning("trial %s: another sweep has taken it over", number)
+        return False
+
     def n_reported(self, number: int) -> int:
         """Return the number of epochs that a trial has reported."""
         return len(self._trial(number).intermediate_values)
-
-    def overrides(self, trial: FrozenTrial) -> list[str]:
-        """Return the overrides that a trial is run with."""
-        return self.space.overrides(trial.params)
 
     def job_overrides(self, number: int) -> list[str]:
         """Return the overrides of a trial's job: the study and the folder have the time in them."""
@@ -184,20 +185,17 @@ class TrialLedger:
         fixed = {"sweeper.study_name": self.study.study_name, "sweep.dir": str(self.folder)}
         if TrialAttrs.FOLDER in trial.user_attrs:  # of the first attempt, which has the backup
             fixed["sweep.subdir"] = trial.user_attrs[TrialAttrs.FOLDER]
-        return [*self.overrides(trial), *(_quoted(key, text) for key, text in fixed.items())]
+        own = [_quoted(key, text) for key, text in fixed.items()]
+        return [*self.space.overrides(trial.params), *own]
 
     @retry_transient
     def reasons_to_stop(self, budget: Budget, seconds: float) -> tuple[str, str]:
         """Return why nothing goes on, not even a paused trial, and why no new trial begins."""
-        trials = self._trials.read()
+        trials = self.paused.trials.read()
         lengths = [len(trial.intermediate_values) for trial in trials.ranked]
         over = budget.over(seconds, trials.epochs, lengths) or ""
         spent = budget.spent([*trials.results, *trials.paused_results], len(trials.running))
         return over, over or spent or reason_to_stop(self.study, self.space)
-
-    @property
-    def _trials(self) -> EndedTrials:
-        return self.paused.trials
 
     @retry_transient
     def _trial(self, number: int) -> FrozenTrial:

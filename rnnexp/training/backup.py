@@ -37,6 +37,7 @@ class Saved:
         callbacks: By the name of each callback in the config, the attributes that can be stored.
         stopped: Whether a callback had ended the training.
         run_id: The training's run in MLflow.
+        folder: The trial's folder, which the callbacks' files are in.
     """
 
     metrics: Epochs
@@ -44,6 +45,7 @@ class Saved:
     callbacks: dict[str, dict[str, Any]]
     stopped: bool
     run_id: str
+    folder: str
 
     @property
     def epoch(self) -> int:
@@ -71,6 +73,7 @@ class Backup(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self._run_id = run_id
+        self._folder = str(folder)
         self._file = folder / Files.BACKUP
         # What CSVLogger remembers is for the file that it has opened, where the rows are.
         self._callbacks = {
@@ -120,7 +123,8 @@ class Backup(keras.callbacks.Callback):
     def on_train_begin(self, logs: object = None) -> None:  # noqa: ARG002
         """Restore the state of the callbacks, which have just reset themselves."""
         if self._saved:
-            for name, state in self._saved.callbacks.items():
+            moved = _moved(self._saved.callbacks, self._saved.folder, self._folder)
+            for name, state in moved.items():
                 _restore(self._callbacks[name], state)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
@@ -135,6 +139,7 @@ class Backup(keras.callbacks.Callback):
             },
             stopped=self.model.stop_training,
             run_id=self._run_id,
+            folder=self._folder,
         )
         atomic_write(self._file, backup_file.dump(vars(saved)))
 
@@ -148,3 +153,14 @@ def _restore(callback: keras.callbacks.Callback, state: Mapping[str, Any]) -> No
             own.update(value)
         else:
             vars(callback)[name] = value
+
+
+def _moved(state: Any, old: str, new: str) -> Any:
+    """Return the state of callbacks with their files in another folder, as on another machine."""
+    if isinstance(state, dict):
+        return {_moved(key, old, new): _moved(value, old, new) for key, value in state.items()}
+    if isinstance(state, list | tuple):
+        return type(state)(_moved(part, old, new) for part in state)
+    if isinstance(state, str) and (state == old or state.startswith(f"{old}/")):
+        return new + state.removeprefix(old)
+    return state

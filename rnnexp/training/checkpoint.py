@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hydra.utils import to_absolute_path
-
+from rnnexp.config_files import path_here
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.schema import Artifacts, Tags
@@ -124,7 +123,7 @@ def no_checkpoint(run_id: str, store: MlflowStore) -> str | None:
 
 @contextmanager
 def _checkpoint_file(checkpoint: str, store: MlflowStore) -> Iterator[Path]:
-    path = Path(to_absolute_path(checkpoint))
+    path = path_here(checkpoint)
     if path.name.endswith((".keras", WEIGHTS)):
         if not path.is_file():
             raise ValueError("there is no such file")

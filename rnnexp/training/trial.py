@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate, to_absolute_path
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import data, keras_runtime
+from rnnexp.config_files import absolute_path, path_here
 from rnnexp.data import Dataset
 from rnnexp.errors import DataError, NotFoundError, message_alone
 from rnnexp.execution.current_trial import CurrentTrial, current_trial
@@ -220,12 +221,14 @@ class _Callbacks:
         backup: Saves the state of the training.
         log_epoch: Logs to MLflow.
         report: Reports to the study.
+        run: The training's run.
     """
 
     chosen: "dict[str, keras.callbacks.Callback]"
     backup: "Backup"
     log_epoch: "LogEpoch"
     report: "ReportToStudy"
+    run: Run
 
     @property
     def tables(self) -> "list[keras.callbacks.CSVLogger]":
@@ -256,11 +259,16 @@ class _Callbacks:
         from rnnexp.training.callbacks import without_monitor_warnings
         from rnnexp.training.epoch_table import continue_table
 
+        # Before the checkpoint and the backup, which another attempt may have begun to write.
+        check = keras_runtime.keras().callbacks.LambdaCallback(
+            on_epoch_end=lambda *_: self.run.guard.check()
+        )
         first = [self.backup] if with_backup else []
         for table in self.tables if with_backup else []:
             continue_table(table, arguments.get("initial_epoch") or 0)
         shuffling = arguments.pop("callbacks", [])
-        callbacks = [*self.chosen.values(), *first, self.log_epoch, self.report, *shuffling]
+        own = [*first, self.log_epoch, self.report, *shuffling]
+        callbacks = [check, *self.chosen.values(), *own]
         with without_monitor_warnings():
             model.fit(**arguments, callbacks=callbacks)
 
@@ -276,6 +284,7 @@ def _make_callbacks(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) ->
         backup=Backup(Path(HydraConfig.get().runtime.output_dir), chosen, mlflow_run.id),
         log_epoch=LogEpoch(mlflow_run, config.objective.monitor),
         report=ReportToStudy(trial, objective_in(config)),
+        run=mlflow_run,
     )
 
 
@@ -296,5 +305,5 @@ def _make_paths_absolute(config: DictConfig) -> None:
     """Make the paths of files absolute, since the stored config is used in other folders."""
     for key in FILES:
         path = OmegaConf.select(config, key)
-        if isinstance(path, str) and Path(to_absolute_path(path)).is_file():
-            OmegaConf.update(config, key, to_absolute_path(path))
+        if isinstance(path, str) and path_here(path).is_file():
+            OmegaConf.update(config, key, absolute_path(path))

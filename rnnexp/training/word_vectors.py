@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from hydra.utils import to_absolute_path
 from omegaconf import DictConfig
 
+from rnnexp.config_files import path_here
 from rnnexp.data import Dataset, cache
 from rnnexp.data.encoding import FIRST_WORD, PAD
 from rnnexp.errors import DataError
@@ -39,7 +39,7 @@ def embeddings(model: DictConfig, dataset: Dataset) -> npt.NDArray[np.float32]:
     Raises:
         DataError: If the file can't be read, has vectors of another size, or none of the words.
     """
-    path = Path(to_absolute_path(model.embedding_file))
+    path = path_here(model.embedding_file)
     where = f"model.embedding_file={model.embedding_file}"
     if not path.is_file():
         raise DataError([f"{where}: there is no such file"])

@@ -9,7 +9,7 @@ from rnnexp.cli import main
 from rnnexp.report.snapshot import snapshot_of
 from rnnexp.result import Result as TrialResult
 from rnnexp.result import State
-from rnnexp.storage.schema import Kind, Tags, TrialAttrs
+from rnnexp.storage.schema import Artifacts, Kind, Tags, TrialAttrs
 from tests.helpers.commands import Command, Ended
 
 
@@ -47,6 +47,8 @@ def test_differences_are_printed_and_repaired(swept: Ended) -> None:
     client.set_terminated(parent.info.run_id, "RUNNING")
     folder = Path(swept.study("s").user_attrs["folder"]) / "2"
     (folder / "backup.npz").touch()
+    client.log_text(runs[2].info.run_id, "an archive", Artifacts.BACKUP)
+    client.set_tag(runs[2].info.run_id, Tags.BACKUP, Artifacts.BACKUP)
     result = check(swept, "s")
     assert result.exit_code == 1
     for text in (
@@ -54,15 +56,16 @@ def test_differences_are_printed_and_repaired(swept: Ended) -> None:
         "trial 1 is COMPLETE in Optuna, the tag of its run is RUNNING",
         "trial 2 has a second run in MLflow",
         "trial 2 has ended, but its backup is there",
+        "trial 2 has ended, but its backup is among its run's artifacts",
         "the study has a second run in MLflow",
         "no sweep of the study is alive, but its run is RUNNING in MLflow",
-        "6 differences",
+        "7 differences",
     ):
         assert text in result.output
     repaired = check(swept, "s", "--repair")
     assert repaired.exit_code == 0, repaired.output
-    assert repaired.output.count(": repaired") == 6
-    assert repaired.output.endswith("6 differences, 6 repaired\n")
+    assert repaired.output.count(": repaired") == 7
+    assert repaired.output.endswith("7 differences, 7 repaired\n")
     assert check(swept, "s").output == "0 differences\n"
 
 

@@ -1,8 +1,11 @@
+import errno
+import fcntl
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,7 +31,14 @@ def test_an_encoding_that_fails_leaves_nothing_behind(
     assert list((tmp_path / "rnnexp").iterdir()) == []
 
 
-def test_of_two_processes_that_encode_at_once_one_wins() -> None:
+def test_where_files_cant_be_locked_one_of_two_processes_wins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+
     def encode(folder: Path) -> None:
         cache.get({"b": 1}, lambda other: cache.write_meta(other, {"by": "the faster"}))
         cache.write_meta(folder, {"by": "the slower"})
@@ -73,6 +83,20 @@ wait()
         assert running.stdout.readline() == "waiting\n"
         yield running
         running.kill()
+
+
+def test_of_two_processes_that_begin_at_once_one_encodes(root: Path) -> None:
+    def never(folder: Path) -> None:  # noqa: ARG001
+        raise AssertionError("these data are being encoded")
+
+    with process(root, "same", after="") as first, ThreadPoolExecutor() as pool:
+        second = pool.submit(cache.get, {"key": "same"}, never)
+        time.sleep(0.5)
+        assert not second.done()
+        assert first.stdin
+        first.stdin.close()
+        assert (second.result(20) / "x").exists()
+    assert not list(root.glob("*.lock"))
 
 
 def make_older(folder: Path, seconds: float) -> None:

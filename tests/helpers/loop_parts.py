@@ -17,6 +17,7 @@ from rnnexp.search.sampling import DistinctSampler
 from rnnexp.search.space import parse
 from rnnexp.storage.in_memory_tracker import MemoryTracker
 from rnnexp.storage.optuna_store import objective_of
+from rnnexp.storage.study_lock import FolderLock
 from rnnexp.sweep.heartbeat import Heartbeat
 from rnnexp.sweep.paused_trials import PausedTrials
 from rnnexp.sweep.scheduler import Scheduler
@@ -88,6 +89,8 @@ def ledger_in(
             study_run="parent",
             sweep_id=heartbeat.sweep_id,
             folder=folder,
-            paused=PausedTrials(study, storage, runs, folder, scheduler, keep_paused),
+            paused=PausedTrials(
+                study, storage, runs, folder, scheduler, FolderLock(folder), keep_paused
+            ),
             retries=retries,
         )

@@ -14,7 +14,7 @@ def main(config: DictConfig) -> float:
     trial = rnnexp.current_trial()
     error = 1.0
     for step in range(config.steps):
-        time.sleep(0.5)
+        time.sleep(config.get("seconds", 0.5))
         error = (config.x - 3) ** 2 + 1 / (step + 1)
         trial.report(error, step, metric="val_loss")
     return error

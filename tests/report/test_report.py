@@ -422,6 +422,13 @@ def test_the_tables(snapshot: Snapshot) -> None:
     assert table_under("Totals by state", page)[1] == ["COMPLETE", "2", "6", "20.0"]
 
 
+@pytest.mark.parametrize(("hosts", "shown"), [(["a", "a"], []), (["a", "b"], ["host", "a", "b"])])
+def test_the_hosts_of_trials_where_there_are_several(hosts: list[str], shown: list[str]) -> None:
+    ran = [trial(0.5, attrs={TrialAttrs.HOST: host}) for host in hosts]
+    table = table_under("Trials", pages.html(snapshot_of(study_of(*ran)), ()))
+    assert [row[-1] for row in table] == (shown or ["reason", "", ""])
+
+
 def test_the_note_is_a_few_lines(snapshot: Snapshot) -> None:
     lines = pages.note(snapshot).split("\n\n")
     assert 5 <= len(lines) <= 6

@@ -21,6 +21,7 @@ from sqlalchemy.exc import (
     InterfaceError,
     NoSuchTableError,
     OperationalError,
+    PendingRollbackError,
     ProgrammingError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -130,6 +131,9 @@ def mysql(number: int) -> OperationalError:
         (IntegrityError("", {}, Exception("UNIQUE")), PERMANENT),
         (NoSuchTableError("runs"), PERMANENT),
         (PoolTimeout("QueuePool limit"), TRANSIENT),
+        (wrapped(PendingRollbackError("can't reconnect", code="8s2b"), StorageInternalError("no")),
+         TRANSIENT),
+        (PendingRollbackError("a flush has failed", code="7s2a"), PERMANENT),
         *((sqlite(code), TRANSIENT) for code in (5, 261, 6, 10, 778, 13, 14)),
         *((sqlite(code), PERMANENT) for code in (1, 8, 1032, 11, 26)),
         *((mysql(number), TRANSIENT) for number in (1205, 1213, 2006, 2013)),

@@ -51,7 +51,7 @@ def no_faults(server: FaultyServer) -> None:
         ("", "is no MLflow server: it answers the text with no text"),
         ("[]", "is no MLflow server: it answers the text '[]'"),
         ('{"status": "ok"}', "is no MLflow server"),
-        ("silent", "does not answer within 10 seconds"),
+        ("silent", "does not answer within 8 seconds"),
         ("lost", "can't be reached: "),
     ],
 )

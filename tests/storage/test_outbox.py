@@ -17,6 +17,7 @@ from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.outbox import Outbox, deliver_all
 from rnnexp.storage.refused_writes import deliver_refused
 from rnnexp.storage.schema import Files, Tags
+from rnnexp.storage.write_guard import SupersededError
 from rnnexp.storage.write_queue import read
 
 
@@ -431,3 +432,26 @@ def test_a_full_artifact_store_is_named_and_asked_once(
     (small_disk / "filler").unlink()
     assert deliver_all(tmp_path) == (2, 0)
     assert [len(client.list_artifacts(run.info.run_id)) for run in runs] == [1, 1]
+
+
+def test_nothing_is_written_once_the_run_is_anothers(
+    store: Path, run_id: str, tmp_path: Path
+) -> None:
+    file = tmp_path / Files.OUTBOX
+    client = Flaky(f"sqlite:///{store}")
+    outbox = Outbox(client, run_id, file)
+    client.away = requests.ConnectionError("no network")
+    outbox.send(metric(0))
+    queued = file.read_bytes()
+
+    def check() -> None:
+        raise SupersededError("another attempt")
+
+    outbox.guard.begin(check)
+    client.away = None
+    with pytest.raises(SupersededError):
+        outbox.send(metric(1))
+    outbox.send(metric(2))  # no second error, so that the job can end
+    outbox.close()
+    assert steps(store, run_id) == []
+    assert file.read_bytes() == queued  # for the other attempt

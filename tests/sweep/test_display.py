@@ -1,4 +1,5 @@
 import io
+import socket
 
 import optuna
 import pytest
@@ -58,6 +59,26 @@ def test_the_table(study: optuna.Study) -> None:
         ["running", "4", "3", "0.3000", "units=14"],
         ["running", "5", "units=15"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("running", "shown"),
+    [
+        ([socket.gethostname(), None], []),
+        ([socket.gethostname(), "gpu7.cluster.org"], [socket.gethostname().split(".")[0], "gpu7"]),
+    ],
+)
+def test_hosts_are_shown_where_there_are_several(
+    study: optuna.Study, running: list[str | None], shown: list[str]
+) -> None:
+    for trial, host in zip(study.trials[4:], running, strict=True):
+        if host:
+            study._storage.set_trial_user_attr(trial._trial_id, TrialAttrs.HOST, host)
+    console = Console(file=io.StringIO(), width=120)
+    console.print(draw(EndedTrials(study), BUDGET, seconds=100.0))
+    _, titles, _, *rows = text_of(console).splitlines()
+    assert titles.split() == ["trial", "epoch", "value", *(["host"] if shown else []), "params"]
+    assert [line.split()[-2] for line in rows] == (shown or ["0.3000", "5"])
 
 
 @pytest.fixture

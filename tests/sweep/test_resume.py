@@ -1,9 +1,15 @@
 """A study goes on only on the data, and under the name, that it began with."""
 
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import optuna
 import pytest
 
+from rnnexp.storage.schema import StudyAttrs
+from rnnexp.sweep.heartbeat import GRACE_PERIOD
+from rnnexp.sweep.resume import sharing_problems
 from tests.helpers.commands import EAGER, Command, Ended
 
 SWEEP = (
@@ -64,3 +70,32 @@ def test_another_name_of_the_model_is_refused(command: Command, tmp_path: Path) 
     assert "hydra.sweeper.registered_model_name was s, now it is other" in ended.err
     resumed = command(*RESUME, path=tmp_path)
     assert resumed.code == 0, resumed.err
+
+
+@pytest.mark.parametrize(
+    ("storage", "uri", "silence", "refused"),
+    [
+        ("sqlite:////a/optuna.db", "http://host:5000", 1.0, ["hydra.sweeper.storage=sqlite:///"]),
+        ("postgresql://u@host/db", "sqlite:////a/mlflow.db", 1.0, ["tracking.uri=sqlite:///"]),
+        (
+            "postgresql://u@host/db",
+            "/a/mlruns",
+            1.0,
+            ["tracking.uri=/a/mlruns: a sweep on b works"],
+        ),
+        ("postgresql://u@host/db", "http://host:5000", 1.0, []),
+        ("sqlite:////a/optuna.db", "/a/mlruns", GRACE_PERIOD + 1, []),  # the sweep there is dead
+    ],
+)
+def test_machines_share_no_files(
+    storage: str, uri: str, silence: float, refused: list[str]
+) -> None:
+    study = optuna.create_study()
+    beat = {"host": "b", "boot": 1.0, "pid": 1, "started": 2.0, "time": time.time() - silence}
+    study.set_user_attr(f"{StudyAttrs.HEARTBEAT}other", beat)
+    settings = SimpleNamespace(
+        storage=storage, given_storage=storage, tracker=lambda: SimpleNamespace(uri=uri)
+    )
+    found = sharing_problems(settings, study)  # type: ignore[arg-type]
+    assert len(found) == len(refused)
+    assert all(map(str.startswith, found, refused))

@@ -172,6 +172,16 @@ def test_a_resume_keeps_the_best_of_all(saving: Sweep) -> None:
     left.assert_kept({3})
 
 
+def test_a_resume_knows_the_checkpoints_of_other_machines(saving: Sweep) -> None:
+    """Their folders are not there, as if the trials had run on machines that share no storage."""
+    high = "hydra.sweeper.direction=maximize"
+    left = saving("away", *values("away", 3), "hydra.sweeper.keep=all", high)
+    shutil.rmtree(left.ended.path / "multirun" / "away")
+    again = ["hydra.sweeper.resume=away", "hydra.sweeper.keep=2"]
+    left = saving("away", *values("away", 3), *again, high)
+    assert {n for n, run in left.runs.items() if "checkpoint" in run.data.tags} == {1, 2}
+
+
 def test_what_is_missing_is_found(saving: Sweep) -> None:
     left = saving("lost", *values("lost", 2))
     shutil.rmtree(left.runs[0].info.artifact_uri + "/checkpoint")

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import shutil
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +77,22 @@ def test_a_resumed_training_ends_as_one_that_did_not_break_off(tmp_path: Path) -
         assert backup.metrics[epoch] == pytest.approx(metrics, rel=1e-5)
     for one, other in zip(whole.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_a_training_goes_on_in_another_folder(tmp_path: Path) -> None:
+    """As on another machine, where the folder of a trial has another name."""
+    old, new = tmp_path / "a" / "0", tmp_path / "b" / "0"
+    old.mkdir(parents=True)
+    with pytest.raises(RuntimeError, match="killed"):
+        fit(old, Break())
+    shutil.copytree(old, new)
+    shutil.rmtree(old)
+    backup = Backup(new, others := callbacks(new), "a run")
+    assert backup.load(model())
+    backup.on_train_begin()
+    assert vars(others["best"])["filepath"] == str(new / "best.keras")
+    fit(new)
+    assert not old.exists()
 
 
 def test_without_a_saved_state_nothing_is_restored(tmp_path: Path) -> None:

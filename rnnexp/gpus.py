@@ -1,0 +1,90 @@
+"""The GPUs of this machine, and which of them a trial sees.
+
+Nothing here imports TensorFlow or JAX: a process has to choose its GPUs before it imports them.
+"""
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+DRIVER = Path("/proc/driver/nvidia/gpus")  # has a folder for each GPU
+# Take memory as it is needed, so that trials can share a GPU.
+GROWING = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+
+
+def visible_gpus(driver: Path = DRIVER) -> list[str]:
+    """Return the names of the GPUs that this process may use, as ``CUDA_VISIBLE_DEVICES`` has them.
+
+    Args:
+        driver: The folder in which NVIDIA's driver lists its GPUs.
+    """
+    given = os.environ.get(VISIBLE)
+    if given is not None:
+        names = [name.strip() for name in given.split(",")]
+        # CUDA ignores what follows an invalid entry, by which all GPUs can be hidden.
+        end = next((n for n, name in enumerate(names) if name in ("", "-1")), len(names))
+        return names[:end]
+    return [str(number) for number in range(len(list(driver.glob("*"))))]
+
+
+def room(per_trial: float | None) -> int | None:
+    """Return how many trials can run at once on the GPUs of this machine; None if none needs one.
+
+    Args:
+        per_trial: The GPUs of a trial; None or 0 for none.
+    """
+    number = len(visible_gpus()) if per_trial and not problems("", per_trial) else 0
+    return slots_of_gpus(number, per_trial) if number and per_trial else None
+
+
+def slots_of_gpus(number: int, per_trial: float) -> int:
+    """Return how many trials can run at once.
+
+    Args:
+        number: The number of GPUs.
+        per_trial: The GPUs of a trial: a whole number, or a fraction such as 0.5.
+    """
+    if per_trial >= 1:
+        return int(number // per_trial)
+    return number * math.floor(1 / per_trial + 1e-9)
+
+
+def gpus_of_slot(slot: int, per_trial: float, gpus: Sequence[str]) -> list[str]:
+    """Return the GPUs that a trial sees: its own ones, or the one that it shares.
+
+    Args:
+        slot: The number of the slot in which the trial runs, from 0.
+        per_trial: The GPUs of a trial: a whole number, or a fraction such as 0.5.
+        gpus: The GPUs that all slots share.
+    """
+    if per_trial >= 1:
+        first = slot * int(per_trial)
+        return list(gpus[first : first + int(per_trial)])
+    first = slot // math.floor(1 / per_trial + 1e-9)
+    return list(gpus[first : first + 1])
+
+
+def environment(gpus: Sequence[str]) -> dict[str, str]:
+    """Return the environment variables of a process that sees these GPUs alone."""
+    return {VISIBLE: ",".join(gpus) if gpus else "-1", **GROWING}
+
+
+def device() -> str:
+    """Return what this process computes on: CPU, or the GPUs that it sees."""
+    seen = visible_gpus()
+    return f"GPU {','.join(seen)}" if seen else "CPU"
+
+
+def problems(key: str, per_trial: float) -> list[str]:
+    """Return what is wrong with a number of GPUs a trial.
+
+    Args:
+        key: The config key.
+        per_trial: The number.
+    """
+    is_number = isinstance(per_trial, int | float) and not isinstance(per_trial, bool)
+    if is_number and (0 < per_trial < 1 or (per_trial >= 1 and per_trial == int(per_trial))):
+        return []
+    return [f"{key}={per_trial}: must be a whole number of GPUs, or a share of one such as 0.5"]
