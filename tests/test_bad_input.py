@@ -251,7 +251,7 @@ def test_a_bad_value(command: Command, arguments: list[str], problem: str) -> No
             [
                 "compile.metrics=acuracy: keras.metrics has no acuracy; did you mean accuracy",
                 "compile.weighted_metrics=presision: keras.metrics has no presision; did you mean "
-                "Precision",
+                "precision",
                 "model.function=mine: must be an import path, such as my_module.mine",
             ],
         ),

@@ -52,10 +52,12 @@ def test_the_model_takes_raw_texts(uri: str) -> None:
     pd.testing.assert_frame_equal(predicted, model.predict(pd.DataFrame({"document": texts})))
 
 
-def test_the_published_model_has_the_users_column(uri: str) -> None:
+def test_the_published_model_has_the_users_column(
+    uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import mlflow
 
-    mlflow.set_tracking_uri(uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     model = mlflow.pyfunc.load_model("models:/opinions@champion")
     (column,) = model.metadata.get_input_schema().inputs
     assert column.name == "document"

@@ -143,7 +143,7 @@ def test_korean_characters_and_three_classes(command: Command, tmp_path: Path) -
     )  # fmt: skip
     assert ended.code == 0, ended.err
     texts = ['정말, "최고"의 영화', "별로", "", "그래요 그래요 그래요 그래요 그래요"]
-    predicted = exported(ended, tmp_path / "model").predict(pd.DataFrame({"text": texts}))
+    predicted = exported(ended, tmp_path / "model").predict(pd.DataFrame({"리뷰": texts}))
     expected = softmax(outputs(ended, texts, tmp_path))
     assert list(predicted.columns) == ["label", "probability_1", "probability_3", "probability_5"]
     assert predicted.iloc[:, 1:].to_numpy() == pytest.approx(expected, abs=1e-6)

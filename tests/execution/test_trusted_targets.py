@@ -147,6 +147,9 @@ def test_the_projects_own_configs_are_trusted(file: Path) -> None:
     targets = [line for line in file.read_text().splitlines() if "_target_:" in line]
     for line in targets:
         target = line.partition("_target_:")[2].strip()
+        if target == "rnnexp.search.hub_sampler.hub_sampler":  # which runs somebody's package
+            assert not is_trusted(target)
+            continue
         assert is_trusted(target) or target == "${model.layer}", target
     if isinstance(node, dict) and node.get("function") == "???":
         assert untrusted(OmegaConf.create(node)) == ["function=???"]

@@ -346,12 +346,19 @@ def test_a_run_that_ends_on_a_full_disk_keeps_its_writes(
 ) -> None:
     client = Flaky(f"sqlite:///{store}")
     client.away = MlflowException("(sqlite3.OperationalError) database or disk is full")
-    folder = tmp_path / "later"  # a file in it can't be written, as on a full disk
+    folder = tmp_path / "later"
+    folder.touch()  # so that no file in it can be written, as on a full disk
+
+    def make_room() -> None:
+        folder.unlink()
+        folder.mkdir()
+
     outbox = Outbox(client, run_id, folder / Files.OUTBOX)
     outbox.send(metric(0))
-    room = threading.Timer(1.0, folder.mkdir)
+    room = threading.Timer(1.0, make_room)
     room.start()
     outbox.close()
+    room.join()
     client.away = None
     assert deliver_all(folder) == (1, 0)
     assert steps(store, run_id) == [0]

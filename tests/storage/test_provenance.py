@@ -97,7 +97,7 @@ def test_tags(
     tags["objective"] = str(tags["objective"])
     assert tags.pop("rnnexp.version") == __version__
     assert {name for name in tags if name not in expected} <= {
-        "mlflow.user", "mlflow.source.name", "mlflow.source.type",
+        "mlflow.user", "mlflow.source.name", "mlflow.source.type", "host", "worker", "device",
     }  # fmt: skip
     assert {name: tags[name] for name in expected} == expected
 

@@ -34,8 +34,10 @@ SPARSE = "sparse_categorical_crossentropy"
     [
         (SPARSE, "classes", {"_target_": "keras.metrics.F1Score", "average": "macro"},
          f"compile.metrics=keras.metrics.F1Score {NEEDS_ONE_HOT.format(SPARSE)}"),
-        (SPARSE, "classes", "auc", f"compile.metrics=auc {NEEDS_ONE_HOT.format(SPARSE)}"),
-        (SPARSE, "binary", "precision", NEEDS_ONE_HOT.format(SPARSE)),
+        (SPARSE, "classes", "AUC", NEEDS_ONE_HOT.format(SPARSE)),
+        (SPARSE, "binary", "Precision", NEEDS_ONE_HOT.format(SPARSE)),
+        (SPARSE, "classes", "auc", None),
+        (SPARSE, "binary", "precision", None),
         (SPARSE, "classes", "categorical_accuracy", NEEDS_ONE_HOT.format(SPARSE)),
         (SPARSE, "classes", "mse", NEEDS_ONE_HOT.format(SPARSE)),
         (SPARSE, "classes", "acc", None),
@@ -56,7 +58,8 @@ SPARSE = "sparse_categorical_crossentropy"
          "is for probabilities, but with compile.loss=hinge the output is a score from below 0; "
          "give from_logits: true"),
         ("hinge", "binary", {"_target_": "keras.metrics.AUC", "from_logits": True}, None),
-        ("hinge", "binary", "precision", "give thresholds: 0.0"),
+        ("hinge", "binary", "Precision", "give thresholds: 0.0"),
+        ("hinge", "binary", "precision", None),
         ("hinge", "binary", {"_target_": "keras.metrics.Recall", "thresholds": 0.0}, None),
         ("hinge", "binary", {"_target_": "keras.metrics.F1Score", "threshold": 0.5},
          "use Precision and Recall"),
