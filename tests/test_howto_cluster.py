@@ -81,7 +81,7 @@ def test_a_cluster_by_hand(
         eventually(lambda: is_listening(ports["8786"]), tmp_path)
         mlflow = f"http://127.0.0.1:{ports['5000']}"
         eventually(lambda: server_problem(mlflow) is None, tmp_path)
-        command = sweep.strip().replace("sweep.py", str(ROOT / "sweep.py"))
+        command = sweep.strip().replace("sweep.py", shlex.quote(str(ROOT / "sweep.py")))
         few = " ".join([*TINY, EAGER, "hydra.sweeper.n_trials=2", "hydra.sweeper.n_jobs=1"])
         done = subprocess.run(
             ["bash", "-euc", f"{command} {few}"],  # noqa: S607

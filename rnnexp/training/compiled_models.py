@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.objective import value_in
+from rnnexp.training.output_layer import monitored_metric
 
 if TYPE_CHECKING:
     import keras
@@ -70,6 +71,7 @@ def _variables(model: "keras.Model") -> list[Any]:
 def _structure(config: DictConfig) -> str:
     """Return the config of a training, without what compiled steps take as an input."""
     parts = {name: value_in(config, name) for name in PARTS}
+    parts["monitored"] = monitored_metric(config)  # which the config of metrics need not have
     for name in SIZES:
         parts["fit"].pop(name, None)
     optimizer = parts["compile"].get("optimizer")

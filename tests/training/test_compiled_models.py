@@ -58,6 +58,7 @@ def test_a_kept_model_trains_as_a_new_one(composed: Composed) -> None:
         (["+size=5", "model.units=${size}"], False),
         (["fit.batch_size=31"], True),
         (["fit.class_weight=balanced"], False),
+        (["objective.monitor=val_auc"], False),  # which the config of metrics has not
         (["data.maxlen=7"], False),
         (["compile.optimizer._target_=keras.optimizers.SGD"], False),
         (["+compile.optimizer.weight_decay=0.1"], False),
