@@ -37,9 +37,10 @@ def on(cluster: DaskCluster) -> tuple[str, str]:
 
 
 def alive(cluster: DaskCluster) -> set[int]:
-    """The process ids of the workers and of the trials' processes."""
+    """The process ids of the trials' processes; a worker keeps its tracker of resources."""
     workers = [psutil.Process(process.pid) for process in cluster.workers.values()]
-    return {each.pid for worker in workers for each in (worker, *worker.children(recursive=True))}
+    children = [each for worker in workers for each in worker.children(recursive=True)]
+    return {each.pid for each in children if "spawn_main" in str(each.cmdline())}
 
 
 def test_the_project_trains_on_a_cluster(
