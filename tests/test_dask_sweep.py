@@ -4,6 +4,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -39,8 +40,12 @@ def on(cluster: DaskCluster) -> tuple[str, str]:
 def alive(cluster: DaskCluster) -> set[int]:
     """The process ids of the trials' processes; a worker keeps its tracker of resources."""
     workers = [psutil.Process(process.pid) for process in cluster.workers.values()]
-    children = [each for worker in workers for each in worker.children(recursive=True)]
-    return {each.pid for each in children if "spawn_main" in str(each.cmdline())}
+    found = set()
+    for child in [each for worker in workers for each in worker.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            if "spawn_main" in str(child.cmdline()):
+                found.add(child.pid)
+    return found
 
 
 def test_the_project_trains_on_a_cluster(
