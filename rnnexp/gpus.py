@@ -51,6 +51,16 @@ def slots_of_gpus(number: int, per_trial: float) -> int:
     return number * math.floor(1 / per_trial + 1e-9)
 
 
+def whole_share(per_trial: float) -> float:
+    """Return the share of a GPU that a trial can have, so that equal shares make up whole GPUs.
+
+    Args:
+        per_trial: The GPUs of a trial: a whole number, or a fraction such as 0.4, which becomes
+            0.5, since two trials fit on a GPU.
+    """
+    return per_trial if per_trial >= 1 else 1 / slots_of_gpus(1, per_trial)
+
+
 def gpus_of_slot(slot: int, per_trial: float, gpus: Sequence[str]) -> list[str]:
     """Return the GPUs that a trial sees: its own ones, or the one that it shares.
 

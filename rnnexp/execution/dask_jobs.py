@@ -106,7 +106,7 @@ class DaskJobs:
             code = Code.of(_folder())
         except ConfigError as error:
             return list(error.problems)
-        slots = TrialSlots(self._name, self._settings.resources, code, to_absolute_path("."))
+        slots = TrialSlots(self._name, self._settings.needs, code, to_absolute_path("."))
         self._connection.install(
             partial(Client.register_plugin, plugin=slots),
             partial(Client.unregister_worker_plugin, name=self._name),
@@ -212,7 +212,7 @@ class DaskJobs:
             mark,
             Sealed((function, args)),
             key=key,
-            resources=dict(self._settings.resources) or None,
+            resources=self._settings.needs or None,
             pure=False,
         )
         with self._lock:

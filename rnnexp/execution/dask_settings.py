@@ -41,10 +41,21 @@ class DaskSettings:
             problems += gpus.problems(f"{key}.resources.{GPU}", per_trial)
         return problems
 
+    @property
+    def needs(self) -> dict[str, float]:
+        """What a trial takes of the resources of a worker.
+
+        Dask adds up shares of all GPUs of a worker, but a trial can't be on two of them.
+        """
+        found = dict(self.resources)
+        if GPU in found:
+            found[GPU] = gpus.whole_share(found[GPU])
+        return found
+
     def n_slots(self, worker: Mapping[str, Any]) -> int:
         """Return how many trials a worker runs at once."""
         fitting = [int(worker["nthreads"])]
-        for name, amount in self.resources.items():
+        for name, amount in self.needs.items():
             fitting.append(int(worker["resources"].get(name, 0) / amount + 1e-9))
         return min(fitting)
 

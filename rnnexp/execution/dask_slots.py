@@ -67,9 +67,8 @@ class TrialSlots(WorkerPlugin):
     def _number(self, worker: Worker) -> int:
         number = int(worker.state.nthreads)
         if per_trial := self._resources.get(GPU):
-            number = min(
-                number, gpus.slots_of_gpus(int(worker.state.total_resources[GPU]), per_trial)
-            )
+            has = int(worker.state.total_resources.get(GPU, 0))  # not all workers have GPUs
+            number = min(number, gpus.slots_of_gpus(has, per_trial))
         return max(1, number)
 
     def teardown(self, worker: Worker) -> None:  # noqa: ARG002
