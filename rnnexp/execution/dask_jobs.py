@@ -40,13 +40,13 @@ from rnnexp.execution.dask_slots import (
     kill_call,
     look_for,
     run_in_slot,
-    this_machine,
     warm_up_slots,
 )
 from rnnexp.execution.dask_versions import version_problems
 from rnnexp.execution.hydra_job import Common, call, run_packed
 from rnnexp.execution.job_result import LostError
 from rnnexp.execution.sent_files import offer, size_problem, withdraw
+from rnnexp.machine import this_machine
 from rnnexp.passwords import Sealed, remembered
 from rnnexp.storage.retry import retry_connection
 from rnnexp.storage.schema import Files

@@ -6,7 +6,6 @@ before Keras is imported, its output goes to a file, and it can be killed alone.
 
 import multiprocessing
 import shutil
-import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -16,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import psutil
 from distributed import Worker, WorkerPlugin, get_worker
 
 from rnnexp import gpus
@@ -27,6 +25,7 @@ from rnnexp.execution.executors import Place, Slot, import_modules
 from rnnexp.execution.job_result import LostError
 from rnnexp.execution.sent_files import FilesHere
 from rnnexp.execution.surroundings import Surroundings, call_within
+from rnnexp.machine import this_machine
 from rnnexp.passwords import Sealed
 
 T = TypeVar("T")
@@ -227,11 +226,6 @@ def warm_up_slots(
 def kill_call(name: str, key: str, *, dask_worker: Worker) -> None:
     """Kill the process of a call, if the call runs on this worker."""
     slots_of(dask_worker, name).kill(key)
-
-
-def this_machine() -> tuple[str, float]:
-    """Return what only this machine has: its name, and when it was started."""
-    return socket.gethostname(), psutil.boot_time()
 
 
 def look_for(paths: Sequence[str], sweep: tuple[str, float]) -> tuple[str, list[str]]:

@@ -101,12 +101,11 @@ class TrialTask:
         )
         uploads.fetch(options.continued, is_new=is_new)
         with uploads.kept(), recorded(tracker, config, options) as run:
-            if attempt:
+            if attempt:  # the study may be on several machines
                 run.guard.begin(attempt.check)
+                retry_transient(trial.set_user_attr)(TrialAttrs.HOST, socket.gethostname())
             uploads.begin(run)
             retry_transient(trial.set_user_attr)(TrialAttrs.RUN_ID, run.id)
-            if not hydra.sweeper.storage.startswith("sqlite"):
-                retry_transient(trial.set_user_attr)(TrialAttrs.HOST, socket.gethostname())
             if options.continued:
                 clock = {"seconds": run.seconds, "since": began}
                 retry_transient(trial.set_user_attr)(TrialAttrs.CLOCK, clock)

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from rnnexp.storage.dead_connections import bounds
-from rnnexp.storage.uris import is_database
+from rnnexp.storage.uris import is_database_server
 
 _NONE_LEFT = re.compile(
     r"too many (clients|connections)|connection slots are reserved|no more connections",
@@ -26,7 +26,7 @@ def engine_options(url: str) -> dict[str, Any]:
     Returns:
         The arguments; none for SQLite, which is a file.
     """
-    if url.startswith("sqlite") or not is_database(url):
+    if not is_database_server(url):
         return {}
     return {"pool_size": 1, "max_overflow": 1, "pool_pre_ping": True, **bounds(url)}
 

@@ -14,7 +14,7 @@ from rnnexp.result import Result, State
 from rnnexp.storage.connections import engine_options
 from rnnexp.storage.locks import locked
 from rnnexp.storage.schema import StudyAttrs, TrialAttrs, version_problem
-from rnnexp.storage.uris import sqlite_file, sqlite_problem
+from rnnexp.storage.uris import is_known_server, sqlite_file, sqlite_problem
 
 if TYPE_CHECKING:
     import optuna
@@ -44,9 +44,7 @@ def open_storage(url: str) -> "BaseStorage":
     # Of two sweeps that begin at the same moment, one would find half of the other's tables.
     with locked(file.parent) if file else nullcontext():
         if options := engine_options(url):
-            # Another database may name its columns in another way.
-            is_known = url.startswith(("postgresql", "mysql"))
-            kind = SparingStorage if is_known else optuna.storages.RDBStorage
+            kind = SparingStorage if is_known_server(url) else optuna.storages.RDBStorage
             return optuna.storages.get_storage(kind(with_password(url), options))
         return optuna.storages.get_storage(with_password(url))
 

@@ -15,6 +15,7 @@ from rnnexp.passwords import with_password
 from rnnexp.storage.connections import engine_options
 from rnnexp.storage.locks import locked
 from rnnexp.storage.retry import retry_transient
+from rnnexp.storage.uris import is_known_server
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -115,6 +116,4 @@ def study_lock(url: str, study: str, folder: Path) -> StudyLock:
         study: The study's name.
         folder: Hydra's folder of the sweep.
     """
-    return (
-        DatabaseLock(url, study) if url.startswith(("postgresql", "mysql")) else FolderLock(folder)
-    )
+    return DatabaseLock(url, study) if is_known_server(url) else FolderLock(folder)

@@ -87,6 +87,19 @@ def folder_of(uri: str) -> Path | None:
     return None if has_scheme or uri in _NO_FOLDERS else Path(uri)
 
 
+def is_database_server(uri: str) -> bool:
+    """Return whether a URI is that of a database, but not of a file."""
+    return is_database(uri) and not uri.startswith("sqlite")
+
+
+def is_known_server(uri: str) -> bool:
+    """Return whether a URI is that of a database server whose locks and tables this project uses.
+
+    With other servers it keeps to what SQLAlchemy and Optuna offer for all of them.
+    """
+    return uri.startswith(("postgresql", "mysql"))
+
+
 def write_problem(uri: str) -> str | None:
     """Return why nothing can be written to a database or a folder, or None if it can.
 
@@ -99,7 +112,7 @@ def write_problem(uri: str) -> str | None:
     try:
         if file := sqlite_file(uri):
             _try_sqlite(file)
-        elif is_database(uri) and not uri.startswith("sqlite"):
+        elif is_database_server(uri):
             return _connection_problem(uri)
         elif folder := folder_of(uri):
             _try_folder(folder)

@@ -7,7 +7,6 @@ Another sweep may take over a stale trial: one that is running, but whose sweep 
 
 import logging
 import os
-import socket
 import threading
 import uuid
 from collections.abc import Iterable
@@ -18,6 +17,7 @@ import psutil
 from optuna.trial import FrozenTrial, TrialState
 
 from rnnexp.errors import one_line
+from rnnexp.machine import this_machine
 from rnnexp.storage.database_clock import now
 from rnnexp.storage.optuna_store import is_paused
 from rnnexp.storage.retry import is_transient, retry_transient
@@ -146,14 +146,14 @@ def stale_trials(study: optuna.Study, running: Iterable[FrozenTrial] | None = No
 
 
 def _is_of_this_machine(beat: dict[str, Any]) -> bool:
-    this = _this_process()
-    return bool((beat["host"], beat["boot"]) == (this["host"], this["boot"]))
+    return (beat["host"], beat["boot"]) == this_machine()
 
 
 def _this_process() -> dict[str, Any]:
+    host, boot = this_machine()
     return {
-        "host": socket.gethostname(),
-        "boot": psutil.boot_time(),
+        "host": host,
+        "boot": boot,
         "pid": os.getpid(),
         "started": _start_time(os.getpid()),
     }

@@ -35,7 +35,9 @@ def host_problems(
     unseen = jobs.unseen(list(files))
     if not unseen:
         return problems, False
-    problems += _stores(settings, sorted(unseen))
+    hosts = _named(list(unseen))
+    for given, why, server in file_stores(settings):
+        problems.append(f"{given}: trials also run on {hosts}{why}; give {server}")
     has_blind = bool(blind := _blind(settings.sweep_dir, jobs))
     if has_blind and not is_server(settings.tracker().uri):
         problems.append(
@@ -44,8 +46,8 @@ def host_problems(
             "MLflow server as tracking.uri, such as http://HOST:5000, which has the backups then"
         )
     elif has_blind:
-        folder, hosts = settings.sweep_dir, _named(blind)
-        log.info("%s can't see %s: trials upload their backups to MLflow", hosts, folder)
+        folder = settings.sweep_dir
+        log.info("%s can't see %s: trials upload their backups to MLflow", _named(blind), folder)
     if (artifacts := settings.artifact_folder()) and (blind := _blind(artifacts, jobs)):
         problems.append(
             f"tracking.uri={settings.tracker().uri}: MLflow lets each machine write artifacts to "
@@ -73,21 +75,24 @@ def _blind(folder: Path, jobs: Jobs) -> list[str]:
         return [host for host, paths in jobs.unseen([mark.name]).items() if paths]
 
 
-def _stores(settings: SweepSettings, hosts: Sequence[str]) -> list[str]:
-    problems = []
+def file_stores(settings: SweepSettings) -> list[tuple[str, str, str]]:
+    """Return the stores of a sweep that are files, so that one machine alone can use them.
+
+    Args:
+        settings: The sweeper's settings.
+
+    Returns:
+        Of each store: how it was given, why it can't be shared, and what could be.
+    """
+    found = []
     if sqlite_file(settings.storage):
-        problems.append(
-            f"hydra.sweeper.storage={settings.given_storage}: trials also run on {_named(hosts)}, "
-            "and a SQLite file is safe on one machine alone; give a database server, such as "
-            "postgresql+psycopg://USER@HOST/DATABASE"
-        )
+        given = f"hydra.sweeper.storage={settings.given_storage}"
+        server = "a database server, such as postgresql+psycopg://USER@HOST/DATABASE"
+        found.append((given, ", and a SQLite file is safe on one machine alone", server))
     uri = settings.tracker().uri
     if sqlite_file(uri) or folder_of(uri):
-        problems.append(
-            f"tracking.uri={uri}: trials also run on {_named(hosts)}; give an MLflow server, such "
-            "as http://HOST:5000"
-        )
-    return problems
+        found.append((f"tracking.uri={uri}", "", "an MLflow server, such as http://HOST:5000"))
+    return found
 
 
 def _first_existing(folder: Path) -> Path:

@@ -10,8 +10,8 @@ from rnnexp.search.quoting import as_value, for_shell
 from rnnexp.search.study_definition import differences
 from rnnexp.storage.optuna_store import open_storage, study_names, study_problem, unknown_study
 from rnnexp.storage.schema import StudyAttrs
-from rnnexp.storage.uris import folder_of, sqlite_file
 from rnnexp.sweep.heartbeat import other_machines
+from rnnexp.sweep.host_checks import file_stores
 from rnnexp.sweep.settings import SweepSettings
 
 
@@ -78,17 +78,11 @@ def sharing_problems(settings: SweepSettings, study: optuna.Study) -> list[str]:
     hosts = ", ".join(sorted(other_machines(study)))
     if not hosts:
         return []
-    reason = f"a sweep on {hosts} works on study {study.study_name}, and files are safe on one"
-    what_to_do = "machine alone; wait for its end, or give a server"
-    uri, problems = settings.tracker().uri, []
-    if sqlite_file(settings.storage):
-        server = "such as postgresql+psycopg://USER@HOST/DATABASE, to a new study"
-        given = f"hydra.sweeper.storage={settings.given_storage}"
-        problems.append(f"{given}: {reason} {what_to_do}, {server}")
-    if sqlite_file(uri) or folder_of(uri):
-        server = "such as http://HOST:5000, to a new study"
-        problems.append(f"tracking.uri={uri}: {reason} {what_to_do}, {server}")
-    return problems
+    return [
+        f"{given}: a sweep on {hosts} works on study {study.study_name}{why}; wait for its end, or "
+        f"give {server}, to a new study"
+        for given, why, server in file_stores(settings)
+    ]
 
 
 def run_problems(settings: SweepSettings, study: optuna.Study) -> list[str]:
