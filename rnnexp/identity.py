@@ -185,11 +185,20 @@ def measured(
 def named_files(configs: Sequence[DictConfig]) -> dict[str, str]:
     """Return the files that configs name: the config key by the absolute path."""
     found = dict[str, str]()
-    for key in FILES:
-        for path in (value_in(config, key) for config in configs):
-            if isinstance(path, str) and path_here(path).is_file():
-                found.setdefault(absolute_path(path), key)
+    for config in configs:
+        for key, path in files_of(config).items():
+            found.setdefault(absolute_path(path), key)
     return found
+
+
+def files_of(config: DictConfig) -> dict[str, str]:
+    """Return the files that a config names and that this machine has: the path by config key."""
+    paths = {key: value_in(config, key) for key in FILES}
+    return {k: path for k, path in paths.items() if isinstance(path, str) and _is_here(path)}
+
+
+def _is_here(path: str) -> bool:
+    return path_here(path).is_file()
 
 
 def digests_of(config: DictConfig) -> Digests:
@@ -199,11 +208,10 @@ def digests_of(config: DictConfig) -> Digests:
         By config key and absolute path, the size and the digest of each file that exists.
     """
     found = Digests()
-    for key in FILES:
-        path = value_in(config, key)
-        if isinstance(path, str) and (file := path_here(path)).is_file():
-            size = f"{file.stat().st_size:,} bytes"
-            found[key] = {absolute_path(path): f"{size}, sha256 {digest(file)[:16]}"}
+    for key, path in files_of(config).items():
+        file = path_here(path)
+        size = f"{file.stat().st_size:,} bytes"
+        found[key] = {absolute_path(path): f"{size}, sha256 {digest(file)[:16]}"}
     return found
 
 

@@ -4,7 +4,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rnnexp import keras_runtime
-from rnnexp.compare.rows import leaders, ranked, rows_of
+from rnnexp.compare.rows import RUN, Row, leaders, ranked, rows_of
 from rnnexp.errors import NotFoundError
 from rnnexp.library_defaults import set_library_defaults
 from rnnexp.objective import Objective
@@ -95,8 +95,7 @@ class LoadedStudy:
         """
         import pandas as pd
 
-        rows = rows_of(self._reader.trials(self._run))
-        return pd.DataFrame(rows).set_index(Tags.TRIAL) if rows else pd.DataFrame()
+        return pd.DataFrame(self._rows).set_index(Tags.TRIAL) if self._rows else pd.DataFrame()
 
     @property
     def best(self) -> "pd.Series":
@@ -105,11 +104,14 @@ class LoadedStudy:
         Raises:
             rnnexp.errors.NotFoundError: If no trial is complete.
         """
-        rows = rows_of(self._reader.trials(self._run))
-        complete = leaders(ranked(rows, self.objective))
+        complete = leaders(ranked(self._rows, self.objective))
         if not complete:
             raise NotFoundError(f"study {self.name} has no complete trial")
         return self.trials.loc[complete[0][Tags.TRIAL]]
+
+    @cached_property
+    def _rows(self) -> list[Row]:
+        return rows_of(self._reader.trials(self._run))
 
     def model(self, trial: int | None = None) -> "TextModel":
         """Load the model of a trial, which takes raw texts.
@@ -124,8 +126,7 @@ class LoadedStudy:
             rnnexp.errors.NotFoundError: If the trial has no checkpoint, or its data have changed.
             rnnexp.errors.UntrustedError: If the config names other code, and is not trusted.
         """
-        number = self.best.name if trial is None else trial
-        run = self._reader.run(f"{self.run_id}/{number}")
+        run = self._reader.run(self.best[RUN] if trial is None else f"{self.run_id}/{trial}")
         config = packable_config(self._reader, run)
         keras_runtime.choose(config.backend, deterministic=config.deterministic)
         dataset = dataset_of(config, run.info.run_id, run.data.tags)

@@ -3,13 +3,18 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+
+from rnnexp.data.encoding import joined
 from rnnexp.data.stored_texts import TextWriter
 from rnnexp.errors import DataError
 from rnnexp.formatting import did_you_mean
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 SHOWN = 20  # names in a message
+EXACT = 2.0**53  # beyond, not every whole number is a float
 
 
 @dataclass(frozen=True)
@@ -74,19 +79,20 @@ class Cells:
     """
 
     def __init__(self, wanted: Wanted) -> None:
-        self._wanted = wanted
+        names = wanted.names
+        self._places = [names.index(name) for name in wanted.texts]
+        self._label = names.index(wanted.label)
+        self._weight = None if wanted.weight is None else names.index(wanted.weight)
         self._texts = TextWriter()
         self._labels: list[str] = []
         self._weights: list[str] = []
 
-    def append(self, row: Iterable[str]) -> None:
+    def append(self, row: Sequence[str]) -> None:
         """Add a row, a cell for each of the wanted names."""
-        cells = dict(zip(self._wanted.names, row, strict=True))
-        own = [cells[name] for name in self._wanted.texts]
-        self._texts.append(own[0] if len(own) == 1 else " ".join(filter(None, own)))
-        self._labels.append(cells[self._wanted.label])
-        if self._wanted.weight is not None:
-            self._weights.append(cells[self._wanted.weight])
+        self._texts.append(joined([row[place] for place in self._places]))
+        self._labels.append(row[self._label])
+        if self._weight is not None:
+            self._weights.append(row[self._weight])
 
     def columns(self, lines: int | None = None) -> Columns:
         """Return the columns of the rows that were added.
@@ -94,8 +100,18 @@ class Cells:
         Args:
             lines: The number of lines of the file; None if the file is not a text.
         """
-        weights = None if self._wanted.weight is None else self._weights
+        weights = None if self._weight is None else self._weights
         return Columns(self._texts.texts(), self._labels, weights, lines)
+
+
+def cell_text(value: Any) -> str:
+    """Return the text of a cell as a CSV file has it; a whole number has no decimals."""
+    if value is None or value != value:  # noqa: PLR0124, true for NaN, and for NaT of pandas
+        return ""
+    if isinstance(value, bytes):
+        return value.decode()
+    is_float = isinstance(value, float | np.floating)
+    return str(int(value)) if is_float and value.is_integer() and abs(value) < EXACT else str(value)
 
 
 def find(

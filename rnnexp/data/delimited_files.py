@@ -38,7 +38,7 @@ class _Tsv(csv.excel_tab):
 
 DIALECTS = {".csv": _Csv, ".tsv": _Tsv, ".txt": _Tsv}
 SEPARATORS = {ending: dialect.delimiter for ending, dialect in DIALECTS.items()}
-SEPARATOR_NAMES = {"\t": "tab"}  # what the shell makes hard to write
+TAB = "tab"  # in configs, since shells make the character hard to write
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
@@ -153,7 +153,7 @@ def _check_first_line(line: str, separator: str, wanted: Wanted, form: Format, f
             [
                 f"{file}: its columns are separated by {other!r}, not by {separator!r}: "
                 f"{line.strip()[:80]}; save it with commas as .csv, or with tabs as .tsv, or give "
-                f"data.separator={SEPARATOR_NAMES.get(other, repr(other))}"
+                f"data.separator={TAB if other == _Tsv.delimiter else repr(other)}"
             ]
         )
 
@@ -200,13 +200,11 @@ def _check_length(
     if not long:
         return
     line, found = long[0]
-    remedy = (
-        "a text can't have a tab in it, and quotes don't change that; save it as .csv"
-        if dialect is _Tsv
-        else "a text with a separator in it must be in double quotes"
-    )
-    if dialect is _Csv:
-        remedy = "a text with a comma in it must be in double quotes"
+    remedies: dict[type[csv.Dialect], str] = {
+        _Csv: "a text with a comma in it must be in double quotes",
+        _Tsv: "a text can't have a tab in it, and quotes don't change that; save it as .csv",
+    }
+    remedy = remedies.get(dialect, "a text with a separator in it must be in double quotes")
     raise DataError(
         [
             f"{file} has {len(long)} rows with more fields than its header, which has {width} (the "

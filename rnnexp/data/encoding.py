@@ -37,6 +37,11 @@ def blanked(codepoint: int) -> str:
     return _PUNCTUATION[codepoint]
 
 
+def joined(texts: Iterable[str]) -> str:
+    """Return the texts of a row's columns as one text."""
+    return " ".join(filter(None, texts))
+
+
 def tokenize(text: str, split: str) -> list[str]:
     """Return the words of a text, in lower case.
 

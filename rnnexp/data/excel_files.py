@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from rnnexp.data import columns
-from rnnexp.data.columns import Cells, Columns, Format, Wanted
-from rnnexp.data.parquet_files import cell_text
+from rnnexp.data.columns import Cells, Columns, Format, Wanted, cell_text
 from rnnexp.errors import DataError
 
 INSTALL = "the package openpyxl is missing; install it (pip install 'rnnexp[excel]')"
@@ -43,5 +42,5 @@ def read(path: Path, wanted: Wanted, form: Format, file: str) -> Columns:
     places = columns.find(wanted.names, header, file)
     cells = Cells(wanted)
     for row in zip(*(frame.iloc[:, place] for place in places), strict=True):
-        cells.append(map(cell_text, row))
+        cells.append([cell_text(value) for value in row])
     return cells.columns()

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from rnnexp.data import table_files
 from rnnexp.data.columns import Format
-from rnnexp.data.delimited_files import SEPARATORS
-
-TAB = "tab"  # which a shell makes hard to write
+from rnnexp.data.delimited_files import SEPARATORS, TAB
 
 
 def format_of(

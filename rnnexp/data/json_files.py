@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from rnnexp.data import columns
-from rnnexp.data.columns import Cells, Columns, Format, Wanted
+from rnnexp.data.columns import Cells, Columns, Format, Wanted, cell_text
 from rnnexp.data.delimited_files import open_text
-from rnnexp.data.parquet_files import cell_text
 from rnnexp.errors import DataError
 
 

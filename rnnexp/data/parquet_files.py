@@ -3,12 +3,12 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnexp.data import columns
-from rnnexp.data.columns import Cells, Columns, Wanted
+from rnnexp.data.columns import Cells, Columns, Wanted, cell_text
 from rnnexp.errors import DataError
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 INDEX = re.compile(r"__index_level_\d+__")  # the column of an index of pandas without a name
 ROWS = 1000  # are read at once
-EXACT = 2.0**53  # beyond, not every whole number is a float
 
 
 def read(path: Path, wanted: Wanted, file: str) -> Columns:
@@ -73,13 +72,3 @@ def _texts(column: "pa.Array", where: str) -> list[str]:
     # The shortest text of a float32 is that of the number as float32.
     convert = np.float32 if pa.types.is_float32(kind) else None
     return [cell_text(convert(v) if convert and v is not None else v) for v in column.to_pylist()]
-
-
-def cell_text(value: Any) -> str:
-    """Return the text of a cell as a CSV file has it; a whole number has no decimals."""
-    if value is None or value != value:  # noqa: PLR0124, true for NaN, and for NaT of pandas
-        return ""
-    if isinstance(value, bytes):
-        return value.decode()
-    is_float = isinstance(value, float | np.floating)
-    return str(int(value)) if is_float and value.is_integer() and abs(value) < EXACT else str(value)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..data.encoding import Vocabulary, tokenize
+from ..data.encoding import Vocabulary, joined, tokenize
 from ..training.saved_model import load_saved
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _load_pyfunc(path: str) -> TextModel:
 def _joined(frame: "pd.DataFrame", names: Sequence[str]) -> Iterator[str]:
     """Yield the texts of each row, joined as those of the data were."""
     for cells in zip(*(_texts(frame[name]) for name in names), strict=True):
-        yield cells[0] if len(cells) == 1 else " ".join(filter(None, cells))
+        yield joined(cells)
 
 
 def _texts(column: "pd.Series[Any]") -> Iterator[str]:

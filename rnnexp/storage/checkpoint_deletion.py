@@ -6,10 +6,9 @@ from pathlib import Path
 
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from rnnexp.errors import one_line
-from rnnexp.storage.retry import is_transient, retry_transient
+from rnnexp.storage.retry import is_transient
 from rnnexp.storage.schema import Artifacts, Tags
 
 log = logging.getLogger(__name__)
@@ -18,21 +17,6 @@ log = logging.getLogger(__name__)
 def checkpoint_files(folder: Path, patterns: Sequence[str]) -> list[Path]:
     """Return the files in a job's folder, and below, whose names match a pattern."""
     return sorted({f for pattern in patterns for f in folder.rglob(pattern) if f.is_file()})
-
-
-@retry_transient
-def runs_with_checkpoint(client: MlflowClient, study_run: str) -> set[str]:
-    """Return the ids of the runs of a study's trials that have a checkpoint."""
-    experiment = client.get_run(study_run).info.experiment_id
-    nested = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{study_run}'"
-    found, token = set[str](), None
-    while True:
-        page = client.search_runs(
-            [experiment], f"{nested} and tags.`{Tags.CHECKPOINT}` LIKE '%'", page_token=token
-        )
-        found |= {run.info.run_id for run in page}
-        if not (token := page.token):
-            return found
 
 
 def delete_checkpoint(

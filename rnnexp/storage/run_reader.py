@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 
 from mlflow.entities import Run, ViewType
+from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from rnnexp.errors import NotFoundError, SchemaError
 from rnnexp.formatting import did_you_mean
 from rnnexp.identity import Identity
 from rnnexp.objective import Objective
+from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.run_contents import ArtifactReader
 from rnnexp.storage.schema import Kind, Metrics, Tags, run_problem
 
@@ -123,14 +125,7 @@ class RunReader(ArtifactReader):
         of = ViewType.ALL if view == ViewType.DELETED_ONLY else ViewType.ACTIVE_ONLY
         found = [] if experiments else self.client.search_experiments(of)
         where = experiments or [experiment.experiment_id for experiment in found]
-        runs: list[Run] = []
-        token: str | None = None
-        while True:
-            page = self.client.search_runs(where, query, view, max_results=PAGE, page_token=token)
-            runs += page
-            token = page.token
-            if not token:
-                return runs
+        return search_runs(self.client, where, query, view)
 
     def _only(self, found: Sequence[Run], kind: str, name: str, names: Sequence[str]) -> Run:
         if len(found) == 1:
@@ -148,6 +143,36 @@ class RunReader(ArtifactReader):
         near = did_you_mean(name.partition("/")[0] if "run" in kind else name, known)
         studies = f"; studies are {', '.join(known[:10])}" if known else ""
         raise NotFoundError(f"there is no {kind} {name} in {self.uri}{how}{near}{studies}")
+
+
+def search_runs(
+    client: MlflowClient, experiments: list[str], query: str, view: int = ViewType.ACTIVE_ONLY
+) -> list[Run]:
+    """Return all runs that MLflow finds, page by page.
+
+    Args:
+        client: MLflow's client of the store.
+        experiments: The ids of the experiments to search.
+        query: What runs have to be like, in MLflow's language of filters.
+        view: Whether runs that were deleted are found.
+    """
+    runs: list[Run] = []
+    token: str | None = None
+    while True:
+        page = client.search_runs(experiments, query, view, max_results=PAGE, page_token=token)
+        runs += page
+        token = page.token
+        if not token:
+            return runs
+
+
+@retry_transient
+def runs_with_checkpoint(client: MlflowClient, study_run: str) -> set[str]:
+    """Return the ids of the runs of a study's trials that have a checkpoint."""
+    experiment = client.get_run(study_run).info.experiment_id
+    nested = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{study_run}'"
+    query = f"{nested} and tags.`{Tags.CHECKPOINT}` LIKE '%'"
+    return {run.info.run_id for run in search_runs(client, [experiment], query)}
 
 
 def is_study(run: Run) -> bool:

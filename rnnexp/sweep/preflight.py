@@ -20,7 +20,6 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from optuna.exceptions import ExperimentalWarning
-from optuna.pruners import BasePruner
 
 from rnnexp.errors import ConfigError, RnnexpError, one_line
 from rnnexp.execution.application_hooks import load_application
@@ -171,10 +170,10 @@ def _sampler_and_pruner(
     config = for_space(settings.sampler, search.space)
     made = _made("sampler", config, optuna.samplers.BaseSampler, problems)
     pruner = _made("pruner", settings.pruner, optuna.pruners.BasePruner, problems)
-    if made and pruner and search.is_readable:
+    if made and pruner and search.is_readable and search.space.dimensions:
         n_trials = settings.n_trials if settings.n_trials in COUNT else None
-        problems += ability_problems(config, search.space) or _draw_problems(
-            SeededSampler(config), pruner, search, n_trials
+        problems += ability_problems(config, search.space) or sampler_problems(
+            SeededSampler(config), pruner, search.space, search.enqueued, n_trials
         )
         if random := drawn_at_random(config, search.space):
             log.warning("the sampler draws these choices at random: %s", ", ".join(random))
@@ -189,14 +188,6 @@ def _objective(settings: SweepSettings, search: _Search, problems: list[str]) ->
     unclear = objective_problems(base, settings.direction)
     problems += unclear
     return None if unclear else objective_in(base, settings.direction)
-
-
-def _draw_problems(
-    sampler: SeededSampler, pruner: BasePruner, search: _Search, n_trials: int | None
-) -> list[str]:
-    if not search.space.dimensions:
-        return []
-    return sampler_problems(sampler, pruner, search.space, search.enqueued, n_trials)
 
 
 def _made(name: str, config: Mapping[str, Any], base: type, problems: list[str]) -> Any:

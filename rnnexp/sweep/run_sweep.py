@@ -31,7 +31,6 @@ from rnnexp.passwords import conceal, concealed_override
 from rnnexp.pausing import Pausing
 from rnnexp.report.reporter import Reporter
 from rnnexp.search.sampling import DistinctSampler
-from rnnexp.storage.checkpoint_deletion import runs_with_checkpoint
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.new_stores import NewStores
@@ -39,6 +38,7 @@ from rnnexp.storage.optuna_store import open_storage
 from rnnexp.storage.outbox import deliver_all
 from rnnexp.storage.provenance import Git, environment, git_of_application, provenance_tags
 from rnnexp.storage.retry import retry_transient
+from rnnexp.storage.run_reader import runs_with_checkpoint
 from rnnexp.storage.schema import VERSION, Artifacts, Files, Kind, Params, StudyAttrs, Tags
 from rnnexp.storage.study_creation import create_study
 from rnnexp.storage.study_lock import study_lock

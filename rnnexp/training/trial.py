@@ -17,12 +17,12 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import data, keras_runtime
-from rnnexp.config_files import absolute_path, path_here
+from rnnexp.config_files import absolute_path
 from rnnexp.data import Dataset
 from rnnexp.errors import DataError, NotFoundError, message_alone
 from rnnexp.execution.current_trial import CurrentTrial, current_trial
 from rnnexp.execution.trial_task import RunOptions, log_result, recorded
-from rnnexp.identity import FILES, Digests, changed_files, digests_of, identity_of
+from rnnexp.identity import Digests, changed_files, digests_of, files_of, identity_of
 from rnnexp.objective import objective_in
 from rnnexp.passwords import conceal
 from rnnexp.result import Result
@@ -303,7 +303,5 @@ def _log_files(mlflow_run: Run, callbacks: _Callbacks) -> None:
 
 def _make_paths_absolute(config: DictConfig) -> None:
     """Make the paths of files absolute, since the stored config is used in other folders."""
-    for key in FILES:
-        path = OmegaConf.select(config, key)
-        if isinstance(path, str) and path_here(path).is_file():
-            OmegaConf.update(config, key, absolute_path(path))
+    for key, path in files_of(config).items():
+        OmegaConf.update(config, key, absolute_path(path))

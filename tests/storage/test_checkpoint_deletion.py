@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from rnnexp.storage.checkpoint_deletion import delete_checkpoint, runs_with_checkpoint
+from rnnexp.storage.checkpoint_deletion import delete_checkpoint
 from rnnexp.storage.mlflow_tracker import Tracker
+from rnnexp.storage.run_reader import runs_with_checkpoint
 from rnnexp.storage.schema import Artifacts, Tags
 
 
