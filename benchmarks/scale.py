@@ -35,16 +35,15 @@ from typing import Any
 import numpy as np
 import optuna
 import psutil
+from growth import OBJECTIVE, SPACE
 from omegaconf import OmegaConf
 from optuna.trial import TrialState, create_trial
 from servers import Servers, servers
 
 from rnnexp.execution.attempt import begin_attempt
 from rnnexp.execution.current_trial import StudyTrial, trial_of_job
-from rnnexp.objective import Objective
 from rnnexp.result import Result, State
 from rnnexp.search.sampling import DistinctSampler
-from rnnexp.search.space import parse
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.optuna_store import open_storage, stored_trial
 from rnnexp.storage.schema import Artifacts, Kind, StudyAttrs, TrialAttrs
@@ -57,15 +56,6 @@ from rnnexp.sweep.scheduler import Scheduler
 from rnnexp.sweep.trial_ledger import TrialLedger
 
 EPOCHS, RHYTHM = 30, 2.0  # of a trial, and the seconds of one
-SPACE, _ = parse(
-    [
-        "compile.optimizer.learning_rate=tag(log,interval(1e-4,1e-2))",
-        "model.units=choice(32,64,128)",
-        "model.embedding_size=choice(16,32,64)",
-        "fit.batch_size=choice(32,50,64,128)",
-    ]
-)
-OBJECTIVE = Objective("val_loss", "min")
 BUDGET = Budget(OBJECTIVE, n_trials=1_000_000, patience=1_000_000)
 Turn = Callable[..., int]  # of a sweep: a trial that has ended, and its result, to the next trial
 PRUNER = {

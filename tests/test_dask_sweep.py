@@ -66,58 +66,62 @@ def test_the_project_trains_on_a_cluster(
     assert all((ended.path / "multirun/s" / str(n) / "sweep.log").exists() for n in range(3))
 
 
+@pytest.fixture
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
+    with dask_cluster(tmp_path_factory.mktemp("dask"), "a", "b") as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def sweep(start: Start, tmp_path: Path, cluster: DaskCluster) -> "subprocess.Popen[str]":  # noqa: F811
+    """A sweep on the cluster, of which trials have begun."""
+    process = start(*on(cluster), "hydra.sweeper.study_name=s", command=APP)
+    wait_for_a_trial(tmp_path, process)
+    return process
+
+
+def assert_it_ends_well(sweep: "subprocess.Popen[str]", folder: Path) -> None:
+    out, err = sweep.communicate(timeout=LIMIT)
+    assert sweep.returncode == 0, (out, err)
+    assert_nothing_lost_or_doubled(folder)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_workers_die_and_others_join(
-    start: Start,  # noqa: F811
+    cluster: DaskCluster,
+    sweep: "subprocess.Popen[str]",
     tmp_path: Path,
-    tmp_path_factory: pytest.TempPathFactory,
     number: signal.Signals,
 ) -> None:
-    with dask_cluster(tmp_path_factory.mktemp("dask"), "a", "b") as cluster:
-        sweep = start(*on(cluster), "hydra.sweeper.study_name=s", command=APP)
-        wait_for_a_trial(tmp_path, sweep)
-        for old, new in (("a", "c"), ("b", "d")):
-            time.sleep(2)
-            cluster.kill_worker(old, number)
-            cluster.start_worker(new)
-        out, err = sweep.communicate(timeout=LIMIT)
-        assert sweep.returncode == 0, (out, err)
-    assert_nothing_lost_or_doubled(tmp_path)
+    for old, new in (("a", "c"), ("b", "d")):
+        time.sleep(2)
+        cluster.kill_worker(old, number)
+        cluster.start_worker(new)
+    assert_it_ends_well(sweep, tmp_path)
 
 
 def test_the_scheduler_is_restarted(
-    start: Start,  # noqa: F811
-    tmp_path: Path,
-    tmp_path_factory: pytest.TempPathFactory,
+    cluster: DaskCluster, sweep: "subprocess.Popen[str]", tmp_path: Path
 ) -> None:
-    with dask_cluster(tmp_path_factory.mktemp("dask"), "a", "b") as cluster:
-        sweep = start(*on(cluster), "hydra.sweeper.study_name=s", command=APP)
-        wait_for_a_trial(tmp_path, sweep)
-        time.sleep(2)
-        cluster.kill_scheduler()
-        cluster.start_scheduler()
-        cluster.start_worker("a")
-        cluster.start_worker("b")
-        out, err = sweep.communicate(timeout=LIMIT)
-        assert sweep.returncode == 0, (out, err)
-    assert_nothing_lost_or_doubled(tmp_path)
+    time.sleep(2)
+    cluster.kill_scheduler()
+    cluster.start_scheduler()
+    cluster.start_worker("a")
+    cluster.start_worker("b")
+    assert_it_ends_well(sweep, tmp_path)
 
 
 def test_a_sweep_that_is_killed_is_resumed(
+    cluster: DaskCluster,
+    sweep: "subprocess.Popen[str]",
     start: Start,  # noqa: F811
     tmp_path: Path,
-    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    with dask_cluster(tmp_path_factory.mktemp("dask"), "a", "b") as cluster:
-        sweep = start(*on(cluster), "hydra.sweeper.study_name=s", command=APP)
-        wait_for_a_trial(tmp_path, sweep)
-        time.sleep(1)
-        sweep.kill()
-        sweep.communicate()
-        again = start(*on(cluster), "hydra.sweeper.resume=s", command=APP)
-        out, err = again.communicate(timeout=LIMIT)
-        assert again.returncode == 0, (out, err)
-    assert_nothing_lost_or_doubled(tmp_path)
+    time.sleep(1)
+    sweep.kill()
+    sweep.communicate()
+    again = start(*on(cluster), "hydra.sweeper.resume=s", command=APP)
+    assert_it_ends_well(again, tmp_path)
 
 
 @pytest.fixture(scope="module")
