@@ -172,7 +172,7 @@ class TrialLedger:
         """Return whether this sweep runs a trial: another takes it over if this one is cut off."""
         if self._trial(number).user_attrs.get(TrialAttrs.SWEEP) == self.sweep_id:
             return True
-        log.warning("trial %s: another sweep has taken it over", number)
+        log.warning("trial %s: another sweep has taken the trial over", number)
         return False
 
     def n_reported(self, number: int) -> int:
