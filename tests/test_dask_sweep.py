@@ -15,7 +15,7 @@ import pytest
 from rnnexp.storage.schema import StudyAttrs
 from rnnexp.sweep.audit import audit
 from tests.helpers.cluster_parts import ClusterParts, cluster_parts
-from tests.helpers.commands import EAGER, TINY, Command
+from tests.helpers.commands import EAGER, ROOT, TINY, Command
 from tests.helpers.dask_cluster import DaskCluster, dask_cluster
 from tests.helpers.processes import wait_until
 from tests.test_faults import APP as SLOW_APP
@@ -98,6 +98,23 @@ def test_workers_die_and_others_join(
         cluster.kill_worker(old, number)
         cluster.start_worker(new)
     assert_it_ends_well(sweep, tmp_path)
+
+
+def test_a_job_that_dies_before_it_stores_its_run_goes_on_in_that_run(
+    command: Command, cluster: DaskCluster, tmp_path: Path
+) -> None:
+    """Dask gives the job to another worker, and the sweep learns nothing of it."""
+    ended = command(
+        "-m", *on(cluster), f"+mark={tmp_path / 'mark'}", "hydra.sweeper.study_name=s",
+        "hydra.sweeper.n_trials=2", "hydra.sweeper.tracking.experiment=rnnexp", tiny=False,
+        path=tmp_path, script=ROOT / "tests" / "helpers" / "dying_app.py",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    assert (tmp_path / "mark").exists()
+    _, *runs = ended.runs()
+    assert [run.data.tags["trial"] for run in runs] == ["0", "1"]
+    assert sorted(run.data.tags.get("attempt", "0") for run in runs) == ["0", "1"]
+    assert list(map(str, audit(ended.study("s"), ended.client))) == []
 
 
 def test_the_scheduler_is_restarted(

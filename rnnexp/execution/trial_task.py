@@ -78,7 +78,7 @@ class TrialTask:
         trial = retry_transient(trial_of_job)(hydra)
         if stored := _stored(trial):  # by a worker that has died before the sweep knew of it
             return stored
-        n_earlier = _n_earlier(trial)
+        n_earlier = _n_earlier(trial, Path(hydra.runtime.output_dir))
         attempt = begin_attempt(trial, absolute_uri(hydra.sweeper.storage))
         params = {key: as_composed(config, key, value) for key, value in trial.params.items()}
         tracker = Tracker(**hydra.sweeper.tracking)
@@ -158,14 +158,15 @@ def _store(trial: optuna.trial.Trial, result: Result, began: str, uploads: Uploa
         uploads.delete()
 
 
-def _n_earlier(trial: optuna.trial.Trial) -> int:
+def _n_earlier(trial: optuna.trial.Trial, folder: Path) -> int:
     """Return the number of earlier attempts, which is stored if only this job knows of it.
 
-    Dask runs a job once more whose worker has died, without asking the sweep.
+    Dask runs a job once more whose worker has died, without asking the sweep. That job has claimed
+    the folder before it made its run; one on another machine has stored its id.
     """
     attrs = trial.user_attrs
     earlier: int = attrs.get(TrialAttrs.ATTEMPT, 0)
-    has_begun = TrialAttrs.RUN_ID in attrs or TrialAttrs.JOB in attrs
+    has_begun = TrialAttrs.RUN_ID in attrs or TrialAttrs.JOB in attrs or owner_of(folder)
     if has_begun and not earlier and TrialAttrs.SLICE not in attrs:
         earlier = 1
         retry_transient(trial.set_user_attr)(TrialAttrs.ATTEMPT, earlier)

@@ -40,7 +40,8 @@ def taken(lock: DatabaseLock) -> threading.Event:
 
     def take() -> None:
         with lock.held():
-            event.set()
+            pass
+        event.set()  # not within the lock: the test may then close the lock's connection
 
     threading.Thread(target=take, daemon=True).start()
     return event
