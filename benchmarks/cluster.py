@@ -85,7 +85,7 @@ def cluster(folder: Path, workers: int) -> Iterator[str]:
             yield address
         finally:
             for process in running:
-                process.terminate()
+                process.kill()  # a worker whose scheduler ends with it may never end by itself
             for process in running:
                 process.wait()
 

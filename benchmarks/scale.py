@@ -42,10 +42,12 @@ from servers import Servers, servers
 
 from rnnexp.execution.attempt import begin_attempt
 from rnnexp.execution.current_trial import StudyTrial, trial_of_job
+from rnnexp.library_defaults import set_library_defaults
 from rnnexp.result import Result, State
 from rnnexp.search.sampling import DistinctSampler
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.optuna_store import open_storage, stored_trial
+from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Artifacts, Kind, StudyAttrs, TrialAttrs
 from rnnexp.storage.study_lock import study_lock
 from rnnexp.sweep.budget import Budget
@@ -153,7 +155,7 @@ class Job:
             },
             "job": {"num": number},
         }
-        trial = trial_of_job(OmegaConf.create(config))  # type: ignore[arg-type]
+        trial = retry_transient(trial_of_job)(OmegaConf.create(config))  # type: ignore[arg-type]
         self._opened = tracker.run(None, tags={"trial": number}, params=trial.params)
         self.run = self._opened.__enter__()
         if attempt := begin_attempt(trial, url):
@@ -370,6 +372,7 @@ def _drained(values: Any) -> list[float]:
 
 def main() -> None:
     """Measure and print two Markdown tables."""
+    set_library_defaults()
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--running", type=int, nargs="*", default=[10, 100, 1000])
     parser.add_argument("--workers", type=int, nargs="*", default=[25, 50, 100, 200])
@@ -385,7 +388,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and end the servers
 
     most = max([0, *options.workers])
-    with servers(most + 50, options.tracking_workers) as stores:
+    with servers(most + 150, options.tracking_workers) as stores:
         if options.running:
             print("| step | running | " + " | ".join(Meter.COLUMNS) + " |")
             print("|---|---|" + "---|" * len(Meter.COLUMNS))

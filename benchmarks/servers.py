@@ -96,8 +96,13 @@ def servers(connections: int, tracking_workers: int) -> Iterator[Servers]:
             "--backend-store-uri", f"{database}/mlflow", "--workers", str(tracking_workers),
             "--artifacts-destination", str(folder / "artifacts"),
         ]  # fmt: skip
-        # Without the processes of jobs that no training starts.
-        environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        environment = os.environ | {
+            # Without the processes of jobs that no training starts.
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            # By default 5, and 10 more: with 100 workers, requests waited for each other.
+            "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": "40",
+            "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW": "40",
+        }
         with log.open("wb") as output:
             server = subprocess.Popen(
                 command, cwd=folder, stdout=output, stderr=output, env=environment

@@ -62,6 +62,8 @@ def test_the_sweep_uses_the_other_services() -> None:
     overrides = OverridesParser.create().parse_overrides(arguments[2:])
     given = {override.key_or_group: str(override.value()) for override in overrides}
     assert given.pop("hydra/launcher") == "dask"
+    for name in ("mlflow", "worker", "sweep"):
+        assert "PGPASSWORD" in SERVICES[name]["environment"]
     hosts = {re.search(r"//(?:\w+@)?(\w+)", url)[1] for url in given.values()}  # type: ignore[index]
     assert hosts == {"scheduler", "postgres", "mlflow"}
     assert f"{given['tracking.uri'].removeprefix('http://')}," in SERVICES["mlflow"]["command"]

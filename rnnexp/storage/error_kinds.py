@@ -36,6 +36,9 @@ _STATUS_IN_TEXT = re.compile(
     r"failed with error code (\d{3})|too many (\d{3}) error responses"
     r"|(\d{3}) (?:Client|Server) Error"
 )
+# MLflow's server calls some errors of its database bad requests, and shows SQLAlchemy's code: all
+# connections were taken for too long, or one was lost.
+_DATABASE_IN_TEXT = re.compile(r"sqlalche\.me/e/\d+/(3o7r|8s2b)")
 _ERRNO_IN_TEXT = re.compile(r"\[Errno (\d+)\]")  # where MLflow lists what failed in threads
 
 _PERMANENT_ERRNOS = frozenset(
@@ -125,6 +128,8 @@ def _judged(error: BaseException) -> bool | None:
 def _is_transient_in_mlflow(error: MlflowException) -> bool:
     if number := _ERRNO_IN_TEXT.search(str(error)):
         return int(number[1]) not in _PERMANENT_ERRNOS
+    if _DATABASE_IN_TEXT.search(str(error)):
+        return True
     status = ERROR_CODE_TO_HTTP_STATUS.get(error.error_code, 500)
     refused = ("INVALID_STATE", "DATA_LOSS")  # though their status is 500
     return _is_transient_status(status) and error.error_code not in refused

@@ -107,6 +107,11 @@ def mysql(number: int) -> OperationalError:
         (Botocore(403), PERMANENT),
         (Botocore(503), TRANSIENT),
         (Google(), PERMANENT),
+        (RestException({"error_code": "BAD_REQUEST", "message": "QueuePool limit of size 5 "
+         "overflow 10 reached (Background on this error at: https://sqlalche.me/e/21/3o7r)"}),
+         TRANSIENT),
+        (RestException({"error_code": "BAD_REQUEST", "message": "UNIQUE constraint failed "
+         "(Background on this error at: https://sqlalche.me/e/21/gkpj)"}), PERMANENT),
         # MLflow's own
         (MlflowException("gone"), TRANSIENT),
         (MlflowException("busy", error_code=TEMPORARILY_UNAVAILABLE), TRANSIENT),
