@@ -7,13 +7,13 @@ numbers, which were written to a file, by the ids.
 
 import os
 import tempfile
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,10 @@ from rnnexp.data.encoding import FIRST_WORD, UNKNOWN, Vocabulary, padded
 from rnnexp.data.stored_texts import ENCODING
 from rnnexp.data.tokens import Tokenizer, Tokens, blocks
 
-CHARACTERS = 2**22  # in a chunk: the more, the fewer words come in several chunks
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+CHARACTERS = 2**24  # in a chunk: the more, the fewer words come in several chunks
 ROWS = 1000  # that are padded at once
 THREADS = 8  # at most, since each holds a chunk; reading the files takes longer than 8 need
 
@@ -85,10 +88,7 @@ class _Numbered:
     file: IO[bytes]
     longest: int = 0
     _counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    _number_of: defaultdict[bytes, int] = field(default_factory=defaultdict)
-
-    def __post_init__(self) -> None:
-        self._number_of.default_factory = self._number_of.__len__
+    _words: "pa.Array | None" = None
 
     def add(self, tokens: Tokens, *, counts: bool = False) -> npt.NDArray[np.int64]:
         """Append some texts to the file.
@@ -100,9 +100,9 @@ class _Numbered:
         Returns:
             Where each of the texts ends, counted in words.
         """
-        numbers = np.array([self._number_of[word] for word in tokens.words], dtype=np.int32)
+        numbers = self._numbers_of(tokens.words)
         if counts:
-            found = np.zeros(len(self._number_of), np.int64)
+            found = np.zeros(len(self._known), np.int64)
             found[: len(self._counts)] = self._counts
             np.add.at(found, numbers, np.bincount(tokens.numbers, minlength=len(numbers)))
             self._counts = found
@@ -110,9 +110,27 @@ class _Numbered:
         self.file.write(numbers[tokens.numbers].data)
         return tokens.ends
 
+    @property
+    def _known(self) -> "pa.Array":
+        import pyarrow as pa
+
+        return pa.array([], pa.binary()) if self._words is None else self._words
+
+    def _numbers_of(self, words: "pa.Array") -> npt.NDArray[np.int32]:
+        """Return the numbers of some words, after the new words among them were numbered."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        known = self._known
+        numbers = pc.index_in(words, value_set=known)
+        new = words.filter(pc.is_null(numbers)).unique()
+        self._words = pa.concat_arrays([known, new])
+        new_numbers = pc.add(pc.index_in(words, value_set=new), pa.scalar(len(known), pa.int32()))
+        return np.asarray(pc.coalesce(numbers, new_numbers).to_numpy())
+
     def vocabulary(self, num_words: int | None) -> tuple[Vocabulary, npt.NDArray[np.int32]]:
         """Return the vocabulary, and the id of each word by its number."""
-        words = list(self._number_of)
+        words: list[bytes] = self._known.to_pylist()
         # In UTF-8 the alphabet is that of the characters; the second sort keeps its order.
         ranked = np.array(
             sorted(self._counts.nonzero()[0].tolist(), key=words.__getitem__), dtype=np.int64
@@ -132,7 +150,7 @@ def _in_threads(tokenizer: Tokenizer, chunks: Iterable[Sequence[str]]) -> Iterat
         waiting: deque[Future[Tokens]] = deque()
         for chunk in chunks:
             waiting.append(threads.submit(tokenizer, chunk))
-            if len(waiting) > len(cores):
+            if len(waiting) > min(len(cores), THREADS):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -6,12 +6,17 @@ they work, so that several threads can.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from rnnexp.data.encoding import blanked
 from rnnexp.data.stored_texts import ENCODING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _SPACE, _END = 0x20, 0x0A  # between words, and after each text
 _UNSEEN = np.uint32(0xFFFFFFFF)
@@ -24,12 +29,12 @@ class Tokens:
     """The words of some texts.
 
     Attributes:
-        words: Words in UTF-8, possibly the same word several times.
+        words: Words in UTF-8, possibly the same word several times; binary.
         numbers: ``int32 (tokens,)`` places of the words of all texts in ``words``.
         ends: ``int64 (texts,)`` ends of the texts in ``numbers``.
     """
 
-    words: list[bytes]
+    words: "pa.Array"
     numbers: npt.NDArray[np.int32]
     ends: npt.NDArray[np.int64]
 
@@ -45,10 +50,15 @@ class Tokenizer:
         self._by_character = split == "character"
         # What each character of a text becomes, as code points; filled when one first occurs.
         self._becomes = np.full(0x110000, _UNSEEN, dtype=np.uint32)
+        # The same of a text in ASCII, whose bytes are its characters.
+        self._ascii = bytes(self._seen(ord(chr(code).lower())) for code in range(0x80)) + bytes(
+            0x80
+        )
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """Return the words of some texts."""
         import pyarrow as pa  # only data that are not in the cache yet need pyarrow
+        import pyarrow.compute as pc
 
         arrays, ends, tokens = [], [], 0
         for block in blocks(texts, CHARACTERS):
@@ -64,25 +74,36 @@ class Tokenizer:
             ends.append(tokens + np.searchsorted(starts, np.flatnonzero(is_end)))
             tokens += len(starts)
         encoded = pa.chunked_array(arrays, pa.binary()).dictionary_encode().combine_chunks()
-        words, numbers = encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
-        if self._by_character:
-            return Tokens(words, numbers, np.concatenate(ends))
-        words = [word.strip(b"'") for word in words]
+        words, numbers = encoded.dictionary, encoded.indices.to_numpy()
+        if not self._by_character:
+            words = pc.ascii_trim(words.view(pa.string()), "'").view(pa.binary())
         return _without_empty(Tokens(words, numbers, np.concatenate(ends)))
 
     def _cleaned(self, texts: Sequence[str]) -> bytes:
         """Return all texts in UTF-8 and lower case; only spaces are between their words."""
+        cleaned: list[bytes] = []
+        for is_ascii, run in groupby(texts, str.isascii):
+            if is_ascii:
+                cleaned += [text.encode().translate(self._ascii) for text in run]
+            else:
+                cleaned.append(self._decoded(list(run)))
+        return b"\n".join([*cleaned, b""])
+
+    def _decoded(self, texts: Sequence[str]) -> bytes:
         lower = [text.lower() for text in texts]  # each by itself, since a sigma's form depends
-        codes = np.frombuffer("\n".join([*lower, ""]).encode(*_UTF32), dtype=np.uint32)
+        codes = np.frombuffer("\n".join(lower).encode(*_UTF32), dtype=np.uint32)
         cleaned = self._becomes.take(codes)
         if (unseen := cleaned == _UNSEEN).any():
             for code in set(codes[unseen].tolist()):
-                character = chr(code) if self._by_character else blanked(code)
-                self._becomes[code] = _SPACE if character.isspace() else ord(character)
+                self._becomes[code] = self._seen(code)
             cleaned = self._becomes.take(codes)
         sizes = np.array([len(text) + 1 for text in lower], dtype=np.int64)
-        cleaned[np.cumsum(sizes) - 1] = _END
+        cleaned[np.cumsum(sizes)[:-1] - 1] = _END
         return cleaned.tobytes().decode(*_UTF32).encode(*ENCODING)
+
+    def _seen(self, code: int) -> int:
+        character = chr(code) if self._by_character else blanked(code)
+        return _SPACE if character.isspace() else ord(character)
 
     def _bounds(
         self, characters: npt.NDArray[np.uint8], is_outside: npt.NDArray[np.bool_]
@@ -101,9 +122,12 @@ class Tokenizer:
 
 def _without_empty(tokens: Tokens) -> Tokens:
     """Drop the words of which nothing is left."""
-    if b"" not in tokens.words:
+    import pyarrow.compute as pc
+
+    is_left = pc.binary_length(tokens.words).to_numpy() > 0
+    if is_left.all():
         return tokens
-    is_word = np.array([bool(word) for word in tokens.words])[tokens.numbers]
+    is_word = is_left[tokens.numbers]
     kept = np.concatenate([[0], np.cumsum(is_word)])
     return Tokens(tokens.words, tokens.numbers[is_word], kept[tokens.ends])
 
