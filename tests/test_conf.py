@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 import optuna
 import pytest
+from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from optuna.trial import TrialState
 
 from rnnexp.pruning import EarlyStoppingPruner
+from tests.helpers.commands import ROOT
 
 WEAK = [0.9, 0.95, 0.96, 0.97, 0.98, 0.99, 0.995, 1.0]
 GOOD = [0.5, 0.4, 0.3, 0.2, 0.15, 0.12, 0.11, 0.1]
@@ -64,3 +66,14 @@ def test_the_default_prunes_in_the_manner_of_early_stopping(
     composed: Callable[..., DictConfig],
 ) -> None:
     assert isinstance(instantiate(composed().pruner), EarlyStoppingPruner)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "patience"),
+    [([], 1), (["pruner=none"], None), (["pruner=none", "hydra.sweeper.pausing={patience:2}"], 2)],
+)
+def test_without_a_pruner_no_trial_pauses(overrides: list[str], patience: int | None) -> None:
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config = compose("config", overrides=overrides, return_hydra_config=True)
+    pausing = config.hydra.sweeper.pausing
+    assert (pausing and pausing.patience) == patience
