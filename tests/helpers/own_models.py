@@ -111,9 +111,9 @@ def subclassed(input_dim: int, config: DictConfig) -> keras.Model:
 
 
 def convolved(input_dim: int, config: DictConfig) -> keras.Model:  # noqa: ARG001
-    """Read two words at a time: no text of one word can be read without padding."""
+    """Read four words at a time: no text of two words can be read without padding."""
     ids = keras.Input((None,), dtype="int32")
-    x = keras.layers.Conv1D(4, 3)(keras.layers.Embedding(input_dim, 4)(ids))
+    x = keras.layers.Conv1D(4, 4)(keras.layers.Embedding(input_dim, 4)(ids))
     return keras.Model(ids, keras.layers.Dense(1)(keras.layers.GlobalMaxPooling1D()(x)))
 
 
