@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+CPU = "CPU"
 DRIVER = Path("/proc/driver/nvidia/gpus")  # has a folder for each GPU
-# Take memory as it is needed, so that trials can share a GPU.
-GROWING = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 
 
 def visible_gpus(driver: Path = DRIVER) -> list[str]:
@@ -78,13 +77,15 @@ def gpus_of_slot(slot: int, per_trial: float, gpus: Sequence[str]) -> list[str]:
 
 def environment(gpus: Sequence[str]) -> dict[str, str]:
     """Return the environment variables of a process that sees these GPUs alone."""
-    return {VISIBLE: ",".join(gpus) if gpus else "-1", **GROWING}
+    if gpus:
+        return {VISIBLE: ",".join(gpus)}
+    return {VISIBLE: "-1", "JAX_PLATFORMS": "cpu"}  # or JAX prints a traceback that it finds none
 
 
 def device() -> str:
     """Return what this process computes on: CPU, or the GPUs that it sees."""
     seen = visible_gpus()
-    return f"GPU {','.join(seen)}" if seen else "CPU"
+    return f"GPU {','.join(seen)}" if seen else CPU
 
 
 def problems(key: str, per_trial: float) -> list[str]:

@@ -132,6 +132,11 @@ def be_deterministic() -> None:
     tf.config.experimental.enable_op_determinism()
 
 
+def has_gpu() -> bool:
+    """Return whether the backend computes on a GPU, which it needs libraries for."""
+    return any("gpu" in name.lower() for name in keras().distribution.list_devices())
+
+
 def new_session() -> None:
     """Reset Keras's global state before a training, when all libraries have been imported."""
     _freeze_libraries()

@@ -11,6 +11,9 @@ import os
 ENVIRONMENT = {
     # TensorFlow: errors only, no notes on the processor.
     "TF_CPP_MIN_LOG_LEVEL": "3",
+    # TensorFlow, JAX: memory of a GPU as it is needed, so that processes can share a GPU.
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     # MLflow: no progress bar for each download.
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # MLflow: no address of each run that ends, which would be between the lines of a command.

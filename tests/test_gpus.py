@@ -85,4 +85,4 @@ def test_what_is_a_number_of_gpus(per_trial: float) -> None:
 
 def test_a_process_sees_its_own_gpus_alone() -> None:
     assert gpus.environment(["1"])[gpus.VISIBLE] == "1"
-    assert gpus.environment([])[gpus.VISIBLE] == "-1"
+    assert gpus.environment([]) == {gpus.VISIBLE: "-1", "JAX_PLATFORMS": "cpu"}

@@ -154,6 +154,7 @@ class DaskLauncher(ExecutorLauncher):
 
     def _open(self) -> "DaskJobs":
         from rnnexp.errors import ConfigError
+        from rnnexp.library_defaults import set_library_defaults
 
         try:
             from rnnexp.execution.dask_jobs import DaskJobs
@@ -163,4 +164,5 @@ class DaskLauncher(ExecutorLauncher):
                 raise
             message = "hydra/launcher=dask: Dask is not installed; pip install 'rnnexp[dask]'"
             raise ConfigError([message]) from None
+        set_library_defaults()  # again: Dask sets the levels of its loggers when it is imported
         return DaskJobs(DaskSettings(**self.settings), self._common())

@@ -16,7 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from rnnexp import data, keras_runtime
+from rnnexp import data, gpus, keras_runtime
 from rnnexp.config_files import absolute_path
 from rnnexp.data import Dataset
 from rnnexp.errors import DataError, NotFoundError, message_alone
@@ -192,6 +192,8 @@ def _train_once(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Res
 
 
 def _tag_data(mlflow_run: Run, config: DictConfig, dataset: Dataset, digests: Digests) -> None:
+    if gpus.visible_gpus() and not keras_runtime.has_gpu():
+        mlflow_run.tag_later({Tags.DEVICE: gpus.CPU})
     mlflow_run.tag_later(
         {
             Tags.DATA: dataset.folder.name,

@@ -217,4 +217,11 @@ def test_each_call_sees_its_own_gpu(tmp_path: Path) -> None:
             calls = [jobs.call(where) for _ in range(2)]
             seen = [call.result(SECONDS)[2] for call in calls]
     assert {environment["CUDA_VISIBLE_DEVICES"] for environment in seen} == {"4", "7"}
-    assert {environment["TF_FORCE_GPU_ALLOW_GROWTH"] for environment in seen} == {"true"}
+
+
+def test_memory_of_a_gpu_is_taken_as_needed_also_without_resources(cluster: DaskCluster) -> None:
+    with jobs_on(cluster.address) as jobs:
+        assert jobs.problems() == []
+        environment = jobs.call(where).result(SECONDS)[2]
+    assert environment["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+    assert environment["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"

@@ -1,12 +1,17 @@
 """The check of ``backend``, on which all other checks that need Keras depend."""
 
+import logging
 from collections.abc import Sequence
 
 from omegaconf import DictConfig
 
-from rnnexp import keras_runtime
+from rnnexp import gpus, keras_runtime
 from rnnexp.formatting import did_you_mean
 from rnnexp.training.checks.choices import choice_problems
+
+log = logging.getLogger(__name__)
+# What brings the libraries for NVIDIA's GPUs.
+PACKAGES = {"tensorflow": "tensorflow[and-cuda]", keras_runtime.JAX: "jax[cuda13]"}
 
 
 def backend_problems(configs: Sequence[DictConfig]) -> list[str]:
@@ -32,3 +37,17 @@ def backend_problems(configs: Sequence[DictConfig]) -> list[str]:
         return [problem]
     keras_runtime.choose(given[0], deterministic=configs[0].deterministic is True)
     return []
+
+
+def log_device() -> None:
+    """Log that trainings run on a CPU although there are GPUs that this process may use."""
+    if (seen := gpus.visible_gpus()) and not keras_runtime.has_gpu():
+        backend = keras_runtime.keras().backend.backend()
+        log.warning(
+            "backend=%s can't use the GPUs of this machine (%s), so trials are trained on cores, "
+            "but only as many at once as there is room for on the GPUs; pip install '%s', or "
+            "give hydra.launcher.gpus_per_trial=0 for a trial a core",
+            backend,
+            ", ".join(seen),
+            PACKAGES[backend],
+        )

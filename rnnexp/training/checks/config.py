@@ -20,7 +20,7 @@ from rnnexp.objective import objective_problems, settle_mode, value_in
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.training import jit, unroll
 from rnnexp.training.checkpoint import load
-from rnnexp.training.checks.backend import backend_problems
+from rnnexp.training.checks.backend import backend_problems, log_device
 from rnnexp.training.checks.bucketing import bucketing_problems
 from rnnexp.training.checks.callbacks import callback_problems
 from rnnexp.training.checks.choices import choice_problems
@@ -82,6 +82,7 @@ def check(configs: Sequence[DictConfig]) -> list[str]:
             )
     if not problems:
         log_counts(configs)
+        log_device()
     return list(dict.fromkeys(problems))
 
 
