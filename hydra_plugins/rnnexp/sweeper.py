@@ -32,6 +32,9 @@ class SweeperConf:
         epochs: The number of epochs of all trials together after which no trial begins or goes on;
             below 1, the share of what ``n_trials`` trials would take without pruning, estimated by
             the trials that are complete. Null for no limit.
+        core_hours: The core-hours of all trials together after which no trial begins or goes on:
+            the cores of a trial, times the hours of all its attempts, counted when it pauses or
+            ends. Null for no limit.
         pausing: When a trial pauses, to go on later, in place of being pruned; the settings are
             those of `rnnexp.pausing.Pausing`. Null to prune weak trials for good, which suits a job
             that can't go on after a pause.
@@ -81,6 +84,7 @@ class SweeperConf:
     patience: int | None = None
     min_delta: float = 0.0
     epochs: float | None = None
+    core_hours: float | None = None
     pausing: Any = None
     keep_paused: int = 50
     enqueue: Any = None

@@ -38,7 +38,7 @@ from rnnexp.search.space import short_name
 from rnnexp.storage.dead_connections import bound_http
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_tracker import Tracker
-from rnnexp.storage.provenance import environment, provenance_tags
+from rnnexp.storage.provenance import environment, provenance_tags, threads
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Artifacts, Files, Kind, Metrics, StudyAttrs, Tags, TrialAttrs
 from rnnexp.storage.system_metrics import system_metrics
@@ -106,6 +106,7 @@ class TrialTask:
                 retry_transient(trial.set_user_attr)(TrialAttrs.HOST, socket.gethostname())
             uploads.begin(run)
             retry_transient(trial.set_user_attr)(TrialAttrs.RUN_ID, run.id)
+            retry_transient(trial.set_user_attr)(TrialAttrs.CORES, threads())
             if options.continued:
                 clock = {"seconds": run.seconds, "since": began}
                 retry_transient(trial.set_user_attr)(TrialAttrs.CLOCK, clock)

@@ -13,7 +13,9 @@ from rnnexp.storage.optuna_store import (
     paused_result,
     rank,
     replaced,
+    stored_result,
 )
+from rnnexp.storage.schema import TrialAttrs
 from rnnexp.trial_reader import TrialReader
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class EndedTrials:
         self.results: list[Result] = []
         self._replaced: set[int] = set()
         self._epochs = 0  # of the trials that have ended
+        self._core_seconds = 0.0  # of the same
         self._ended: list[tuple[datetime, int]] = []  # of each result: when, and which trial
         self._reader = TrialReader(study)
         self.read()
@@ -78,6 +81,11 @@ class EndedTrials:
         """The number of epochs that all trials have reported."""
         return self._epochs + sum(len(t.intermediate_values) for t in self._reader.unfinished)
 
+    @property
+    def core_hours(self) -> float:
+        """The core-hours that all trials took until they ended, or were last paused."""
+        return (self._core_seconds + sum(map(core_seconds, self._reader.unfinished))) / 3600
+
     def read(self) -> Self:
         """Read what has ended since the last time, and return this object."""
         new = self._reader.newly_ended()
@@ -85,6 +93,7 @@ class EndedTrials:
             state = State[trial.state.name]
             self.counts[state] += 1
             self._epochs += len(trial.intermediate_values)
+            self._core_seconds += core_seconds(trial)
             if state == State.COMPLETE:
                 insort(self.ranked, trial, key=lambda each: rank(each, self.objective))
             else:
@@ -106,7 +115,26 @@ class EndedTrials:
                 trials.remove(trial)
                 self.counts[State[trial.state.name]] -= 1
                 self._epochs -= len(trial.intermediate_values)
+                self._core_seconds -= core_seconds(trial)
         for place, (_, each) in enumerate(self._ended):
             if each == number:
                 del self._ended[place], self.results[place]
                 return
+
+
+def core_seconds(trial: "FrozenTrial") -> float:
+    """Return the core-seconds that a trial took until it ended, or was last paused.
+
+    Args:
+        trial: The trial; of one whose process has died, no more is known than its start and end.
+    """
+    result = stored_result(trial) or paused_result(trial)
+    if result and result.seconds is not None:
+        seconds = result.seconds
+    elif trial.duration:
+        seconds = trial.duration.total_seconds()
+    else:
+        slices = trial.user_attrs.get(TrialAttrs.SLICES, [])
+        times = [[datetime.fromisoformat(time) for time in each] for each in slices]
+        seconds = sum((end - start).total_seconds() for start, end in times)
+    return float(seconds * trial.user_attrs.get(TrialAttrs.CORES, 0))

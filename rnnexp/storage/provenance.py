@@ -100,7 +100,7 @@ def environment(git: Mapping[str, Any] | None) -> str:
         git: The commit, as from `Git.state`; None if it is not known.
     """
     found = {"python": platform.python_version(), "packages": packages(), "machine": _machine()}
-    return json.dumps(found | {"threads": _threads(), "git": git}, indent=1)
+    return json.dumps(found | {"threads": threads(), "git": git}, indent=1)
 
 
 @cache
@@ -131,7 +131,7 @@ def _machine() -> dict[str, Any]:
     }
 
 
-def _threads() -> int:
+def threads() -> int:
     """Return the number of threads that TensorFlow uses for an operation in this process."""
     given = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
     return int(given) if given.isdecimal() and int(given) else len(available_cores())

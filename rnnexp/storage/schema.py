@@ -39,6 +39,7 @@ class TrialAttrs:
     SWEEP = "sweep"  # id of the sweep that runs the trial; None once its sweep saw it pause
     ATTEMPT = "attempt"  # the number of earlier attempts, if a process died or was interrupted
     DEATHS = "deaths"  # the number of attempts whose process died, which uses up the retries
+    CORES = "cores"  # that its process may use
     CLOCK = "clock"  # of a later attempt: its start, and the seconds of the earlier ones
     FOLDER = "folder"  # of the job, below the sweep's folder; missing where it is the number
     RESULT = "result"  # the `Result`, as JSON
@@ -90,7 +91,9 @@ class Tags:
     CHECKPOINT_DELETED = "checkpoint_deleted"  # the rule by which the checkpoint was deleted
     CONTINUED_FROM = "continued_from"
     PRUNED = "pruned."  # prefix, before the fields of the pruner's verdict
-    BUDGET = "budget."  # prefix, before n_trials, timeout, patience and epochs
+    BUDGET = "budget."  # prefix, before n_trials, timeout, patience, epochs and core_hours
+    STEER = "steer"  # an order that a user sets: stop, pause, resume or trials=40
+    STEERED = "steered"  # the last order, by whom and when; or why it can't be obeyed
     REPLAY_OF = "replay_of"
     REPLAYED_BY = "replayed_by"
     CONFIRMS = "confirms"  # id of the trial's run that was trained again

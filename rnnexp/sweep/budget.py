@@ -1,4 +1,4 @@
-"""Budget of a study: the number of trials, wall time, patience with the best, failed trials."""
+"""Budget of a study: trials, wall time, epochs, core-hours, patience with the best, failures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +26,8 @@ class Budget:
         epochs: The number of epochs of all trials together after which no trial begins, and no
             paused trial goes on; below 1, a share of what the study would take without pruning.
             None for no limit.
+        core_hours: The core-hours of all trials together after which no trial begins, and no paused
+            trial goes on; None for no limit.
     """
 
     objective: Objective
@@ -34,20 +36,26 @@ class Budget:
     patience: int | None = None
     min_delta: float = 0.0
     epochs: float | None = None
+    core_hours: float | None = None
 
-    def over(self, seconds: float, epochs: int, lengths: Sequence[int] = ()) -> str | None:
+    def over(
+        self, seconds: float, epochs: int, lengths: Sequence[int] = (), core_hours: float = 0.0
+    ) -> str | None:
         """Return why neither a trial may begin nor a paused trial go on; None if one may.
 
         Args:
             seconds: How long the study has run.
             epochs: The number of epochs that all trials have reported.
             lengths: The number of epochs of each complete trial.
+            core_hours: The core-hours that the trials took which have ended or are paused.
         """
         if self.timeout is not None and seconds >= self.timeout:
             return f"{self.timeout:g} seconds have passed (timeout={self.timeout:g})"
         limit = self._most_epochs(lengths)
         if limit is not None and epochs >= limit:
             return f"{epochs} epochs have been trained (epochs={self.epochs:g})"
+        if self.core_hours is not None and core_hours >= self.core_hours:
+            return f"{core_hours:.3g} core-hours have been spent (core_hours={self.core_hours:g})"
         return None
 
     def _most_epochs(self, lengths: Sequence[int]) -> float | None:

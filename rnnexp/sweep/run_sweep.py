@@ -273,4 +273,5 @@ def _budget(plan: SweepPlan) -> Budget:
         patience=settings.patience,
         min_delta=settings.min_delta,
         epochs=settings.epochs,
+        core_hours=settings.core_hours,
     )

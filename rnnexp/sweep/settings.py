@@ -48,6 +48,7 @@ class SweepSettings:
     trial_timeout: float | None
     patience: int | None
     epochs: float | None
+    core_hours: float | None
     pausing: Mapping[str, Any] | None
     keep_paused: int
     min_delta: float
@@ -96,7 +97,7 @@ class SweepSettings:
     @property
     def limits(self) -> dict[str, float | None]:
         """The limits of the budget by name, each None for no limit."""
-        names = ("n_trials", "timeout", "patience", "epochs")
+        names = ("n_trials", "timeout", "patience", "epochs", "core_hours")
         limits: dict[str, float | None] = {name: getattr(self, name) for name in names}
         return limits | {"idle_epochs": (self.pausing or {}).get("idle_epochs")}
 

@@ -22,6 +22,7 @@ _RANGES = {
     "retries": WHOLE,
     "timeout": POSITIVE,  # seconds
     "trial_timeout": POSITIVE,  # seconds
+    "core_hours": POSITIVE,
     "min_delta": NOT_NEGATIVE,
     "max_failure_rate": UNIT,
 }

@@ -193,7 +193,7 @@ class TrialLedger:
         """Return why nothing goes on, not even a paused trial, and why no new trial begins."""
         trials = self.paused.trials.read()
         lengths = [len(trial.intermediate_values) for trial in trials.ranked]
-        over = budget.over(seconds, trials.epochs, lengths) or ""
+        over = budget.over(seconds, trials.epochs, lengths, trials.core_hours) or ""
         spent = budget.spent([*trials.results, *trials.paused_results], len(trials.running))
         return over, over or spent or reason_to_stop(self.study, self.space)
 

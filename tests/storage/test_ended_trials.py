@@ -1,11 +1,15 @@
+from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 
+from rnnexp.result import Result, State
 from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.optuna_store import ranked
+from rnnexp.storage.schema import TrialAttrs
 
 
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
@@ -36,3 +40,45 @@ def test_read_step_by_step_as_at_once(direction: str) -> None:
         (t for t in study.trials if t.state.is_finished()), key=lambda t: t.datetime_complete
     )  # type: ignore[arg-type, return-value]
     assert [result.value for result in trials.results] == [trial.value for trial in in_order]
+
+
+def result(state: State, seconds: float | None) -> dict[str, Any]:
+    value = None if state == State.FAIL else 0.5
+    return Result(state, value, seconds=seconds).to_json()
+
+
+SLICES = [
+    ["2026-01-01T12:00:00", "2026-01-01T12:30:00"], ["2026-01-01T18:00:00", "2026-01-01T19:00:00"],
+]  # fmt: skip
+CORES = {TrialAttrs.CORES: 2}
+ENDED = CORES | {TrialAttrs.RESULT: result(State.COMPLETE, 3600)}
+DIED = CORES | {TrialAttrs.RESULT: result(State.FAIL, None)}
+PAUSED = CORES | {TrialAttrs.PAUSED: result(State.PAUSED, 1800), TrialAttrs.SLICES: SLICES}
+
+
+@pytest.mark.parametrize(
+    ("state", "attrs", "hours"),
+    [
+        (TrialState.COMPLETE, ENDED, 2.0),
+        (TrialState.FAIL, DIED, 6.0),  # by its start and end
+        (TrialState.RUNNING, CORES, 0.0),  # for the first time
+        (TrialState.RUNNING, {}, 0.0),
+        (TrialState.RUNNING, PAUSED, 1.0),
+        (TrialState.RUNNING, PAUSED | {TrialAttrs.PAUSED: None}, 3.0),  # goes on after a pause
+    ],
+)
+def test_core_hours(state: TrialState, attrs: dict[str, Any], hours: float) -> None:
+    study = optuna.create_study()
+    trials = EndedTrials(study)
+    value = 0.5 if state == TrialState.COMPLETE else None
+    trial = create_trial(state=state, value=value, user_attrs=attrs)
+    trial.datetime_start = datetime(2026, 1, 1, 12)
+    if state.is_finished():
+        trial.datetime_complete = trial.datetime_start + timedelta(hours=3)
+    study.add_trial(trial)
+    assert trials.read().core_hours == pytest.approx(hours)
+    if not state.is_finished():
+        return
+    again = CORES | {TrialAttrs.REOPENS: [0], TrialAttrs.PAUSED: result(State.PAUSED, 1800)}
+    study.add_trial(create_trial(state=TrialState.RUNNING, user_attrs=again))
+    assert trials.read().core_hours == pytest.approx(1.0)  # the other is left out

@@ -94,6 +94,19 @@ def test_a_resumed_study_counts_its_own_speed() -> None:
     assert budget(n_trials=10).seconds_left(4, 2, 20.0, before=4) is None
 
 
+@pytest.mark.parametrize(
+    ("limit", "spent", "reason"),
+    [
+        (None, 9.0, None),
+        (2.0, 1.99, None),
+        (2.0, 2.0, "2 core-hours have been spent (core_hours=2)"),
+        (0.5, 2.3456, "2.35 core-hours have been spent (core_hours=0.5)"),
+    ],
+)
+def test_core_hours(limit: float | None, spent: float, reason: str | None) -> None:
+    assert budget(core_hours=limit).over(9.0, epochs=5, core_hours=spent) == reason
+
+
 OK, PRUNED, FAIL = State.COMPLETE, State.PRUNED, State.FAIL
 
 
