@@ -95,6 +95,9 @@ def test_a_command(
     few = ["hydra.sweeper.n_trials=2"] if "-m" in given else []
     ended = command(*given, *tiny, *few, EAGER, path=tmp_path, tiny=False)
     assert ended.code == 0, ended.err
+    if "hydra.sweeper.dry_run=true" in given:
+        assert not (tmp_path / "mlflow.db").exists()
+        return
     runs = ended.runs()
     assert runs
     assert {run.info.status for run in runs} <= {"FINISHED", "KILLED"}  # KILLED: pruned

@@ -70,6 +70,9 @@ class SweeperConf:
             none. Its environment has RNNEXP_STUDY, RNNEXP_STATE (finished, interrupted or failed),
             RNNEXP_STOPPED, RNNEXP_TRIALS and, where there are any, RNNEXP_BEST_TRIAL,
             RNNEXP_BEST_VALUE, RNNEXP_BEST_PARAMS and RNNEXP_REPORT.
+        count_parameters: Import path of the function that counts the parameters of the models of
+            configs, for a dry run.
+        dry_run: Check everything, print what the sweep would try and write, and write nothing.
     """
 
     _target_: str = "hydra_plugins.rnnexp.sweeper.RnnexpSweeper"
@@ -110,6 +113,8 @@ class SweeperConf:
     publish: str | None = None
     registered_model_name: str | None = "${hydra.sweeper.study_name}"
     on_end: str | None = None
+    count_parameters: str | None = None
+    dry_run: bool = False
 
 
 ConfigStore.instance().store(

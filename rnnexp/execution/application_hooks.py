@@ -1,4 +1,4 @@
-"""The functions that an application hands over to a sweep: check, evaluate and publish.
+"""The functions that an application hands over to a sweep, such as check and evaluate.
 
 ``hydra.sweeper`` names them by their import paths. They run where jobs run, so that the sweep's own
 process imports none of Keras. This project's are `rnnexp.training.checks.check`,
@@ -68,11 +68,23 @@ class Publish(Protocol):
         """
 
 
+class CountParameters(Protocol):
+    """Counts the parameters of models, for a dry run."""
+
+    def __call__(self, configs: Sequence[DictConfig], /) -> list[int]:
+        """Return the number of parameters of the model of each config.
+
+        Args:
+            configs: Composed configs of trials.
+        """
+
+
 # What each function is called with, by its name.
 ARGUMENTS = {
     "check": ("configs",),
     "evaluate": ("config", "run_id"),
     "publish": ("config", "run_id", "study_run", "name"),
+    "count_parameters": ("configs",),
 }
 
 
@@ -84,11 +96,13 @@ class Application:
         check: Finds what is wrong with configs.
         evaluate: Evaluates the best trial.
         publish: Makes the best model ready to use.
+        count_parameters: Counts the parameters of models.
     """
 
     check: Check | None = None
     evaluate: Evaluate | None = None
     publish: Publish | None = None
+    count_parameters: CountParameters | None = None
 
     def checked(
         self,
@@ -146,34 +160,30 @@ def modules_of_jobs(settings: Mapping[str, Any]) -> list[str]:
     Args:
         settings: ``hydra.sweeper``.
     """
-    paths = [str(settings[name] or "") for name in ARGUMENTS]
+    paths = [str(settings.get(name) or "") for name in ARGUMENTS]
     modules = [path.rpartition(".")[0] for path in paths]
     return list(dict.fromkeys(["rnnexp.execution.trial_task", *filter(None, modules)]))
 
 
-def load_application(
-    check: str | None, evaluate: str | None, publish: str | None
-) -> tuple[Application, list[str]]:
+def load_application(settings: Mapping[str, Any]) -> tuple[Application, list[str]]:
     """Import the functions of an application.
 
     Args:
-        check: Import path of a `Check`; None for none.
-        evaluate: Import path of an `Evaluate`; None for none.
-        publish: Import path of a `Publish`; None for none.
+        settings: ``hydra.sweeper``, which has the import path of each function; None for none.
 
     Returns:
         The functions that can be imported, and a message for each that can't.
     """
     functions: dict[str, Any] = {}
     problems: list[str] = []
-    for name, path in (("check", check), ("evaluate", evaluate), ("publish", publish)):
-        if not path:
+    for name, arguments in ARGUMENTS.items():
+        if not (path := settings[name]):
             continue
         try:
             functions[name] = get_method(path)
-            signature(functions[name]).bind(*ARGUMENTS[name])
+            signature(functions[name]).bind(*arguments)
         except Exception as error:  # whatever the application's module raises when imported
-            wanted = ", ".join(ARGUMENTS[name])
+            wanted = ", ".join(arguments)
             what = f"a function of ({wanted})" if name in functions else "a function"
             problems.append(
                 f"hydra.sweeper.{name}={path}: {one_line(error)}; give the import path of {what}, "

@@ -105,7 +105,7 @@ def preflight(
     unreachable = jobs.problems()
     problems += unreachable
     sampler, pruner = _sampler_and_pruner(settings, search, problems)
-    application, missing = load_application(settings.check, settings.evaluate, settings.publish)
+    application, missing = load_application(vars(settings))
     problems += missing
     configs = Probes(composer, search.space, search.fixed).configs(problems)
     uploads = False

@@ -46,6 +46,7 @@ from rnnexp.storage.ui_view import save_view
 from rnnexp.sweep.audit import audit
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.display import display_of
+from rnnexp.sweep.dry_run import show_dry_run
 from rnnexp.sweep.finalize import Finalizer
 from rnnexp.sweep.heartbeat import Heartbeat
 from rnnexp.sweep.loop import Loop, signals
@@ -68,7 +69,7 @@ log = logging.getLogger(__name__)
 
 def run_sweep(
     settings: SweepSettings, composer: Composer, launcher: Launcher, arguments: Sequence[str]
-) -> SweepOutcome:
+) -> SweepOutcome | None:
     """Run a sweep: check it, run its trials, finalize it, print its summary.
 
     Args:
@@ -78,7 +79,7 @@ def run_sweep(
         arguments: The command line's overrides.
 
     Returns:
-        The outcome of the sweep.
+        The outcome of the sweep; None of a dry run.
 
     Raises:
         ConfigError: If the sweep can't work; nothing was started then.
@@ -92,15 +93,20 @@ def run_sweep(
             log.warning(warning)
 
         def meanwhile() -> None:
-            stores.make()
+            if not settings.dry_run:
+                stores.make()
             jobs.warm_up(modules_of_jobs(vars(settings)))
 
         with stores:
             plan = preflight(settings, composer, arguments, jobs, meanwhile)
-            stores.install()
+            if not settings.dry_run:
+                stores.install()
         if any(dimension.condition for dimension in plan.space.dimensions):
             # At every trial TPE would warn that it draws conditional params independently.
             optuna.logging.set_verbosity(optuna.logging.ERROR)
+        if settings.dry_run:
+            show_dry_run(plan, composer, jobs)
+            return None
         return _run_study(plan, composer, jobs)
 
 

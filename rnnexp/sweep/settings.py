@@ -66,6 +66,8 @@ class SweepSettings:
     publish: str | None
     registered_model_name: str | None
     on_end: str | None
+    count_parameters: str | None
+    dry_run: bool
     sweep_dir: Path
     subdir: str
 

@@ -158,7 +158,7 @@ def test_the_direction_follows_from_the_objective(app: Command) -> None:
     assert study.user_attrs["objective"] == "max value"
 
 
-@pytest.mark.parametrize("name", ["check", "evaluate", "publish"])
+@pytest.mark.parametrize("name", ["check", "evaluate", "publish", "count_parameters"])
 @pytest.mark.parametrize("path", ["tests.sweep.test_finalize.nothing", "no_such_module.f", "f"])
 def test_all_functions_are_imported_before_trial_0(app: Command, name: str, path: str) -> None:
     ended = app(*STUDY, f"hydra.sweeper.{name}={path}")
