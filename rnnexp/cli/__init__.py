@@ -1,4 +1,4 @@
-"""The command ``rnnexp``, which reads, compares and reuses what sweeps have stored."""
+"""The command ``rnnexp``: reads and reuses what sweeps have stored, and steers running sweeps."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -62,6 +62,10 @@ class LazyGroup(click.Group):
             "Rank the trials of a study, or show runs side by side.",
         ),
         "diff": ("rnnexp.cli.diff:diff", "Show only what differs between two runs."),
+        "stop": ("rnnexp.cli.steer:stop", "Stop a running sweep, or one of its trials."),
+        "pause": ("rnnexp.cli.steer:pause", "Pause a running sweep, or one of its trials."),
+        "resume": ("rnnexp.cli.steer:resume", "Let a paused sweep, or a paused trial, go on."),
+        "budget": ("rnnexp.cli.steer:budget", "Give a running sweep another number of trials."),
         "report": ("rnnexp.cli.report:report", "Write the report of a study again."),
         "replay": ("rnnexp.cli.replay:replay", "Train a run again and compare the results."),
         "continue": (
@@ -85,4 +89,4 @@ class LazyGroup(click.Group):
     },
 )
 def main() -> None:
-    """Read, compare and reuse the studies and runs that sweeps have stored."""
+    """Read, compare and reuse what sweeps have stored, and steer sweeps that run."""

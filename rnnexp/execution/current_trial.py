@@ -15,6 +15,7 @@ from hydra.conf import HydraConf
 from hydra.utils import instantiate
 
 from rnnexp.execution import interrupt
+from rnnexp.execution.orders_to_trial import OrdersToTrial
 from rnnexp.identity import Digests
 from rnnexp.objective import Objective
 from rnnexp.pausing import Pausing
@@ -58,6 +59,10 @@ class CurrentTrial(Protocol):
         """Why the trial is paused; None while it is not. A paused trial may go on later."""
 
     @property
+    def stopped(self) -> str | None:
+        """By which order of a user the trial ends as pruned; None while there is none."""
+
+    @property
     def reported(self) -> dict[int, float]:
         """The values reported so far, by step, including those before a pause or a death.
 
@@ -96,6 +101,7 @@ class Standalone:
     number = None
     verdict = None
     pause = None
+    stopped = None
 
     def __init__(self, run: "Run | None" = None, digests: Digests | None = None) -> None:
         self.run = run
@@ -134,6 +140,7 @@ class StudyTrial:
         self._trial = trial
         self._pausing = pausing
         self._after_report = after_report
+        self._orders = OrdersToTrial(trial)
         self.digests = digests or {}
         self._is_retried = TrialAttrs.ATTEMPT in attrs or TrialAttrs.SLICE in attrs
         self.reported = dict(_stored(trial).intermediate_values) if self._is_retried else {}
@@ -147,6 +154,7 @@ class StudyTrial:
         self.run = run
         self.verdict: Verdict | None = None
         self.pause: str | None = None
+        self.stopped: str | None = None
 
     def report(self, value: float, step: int, metric: str | None = "value") -> None:
         """Store the value in MLflow, under the metric's name, and in the study; each step once."""
@@ -172,10 +180,10 @@ class StudyTrial:
         return self._written[metric]
 
     def should_prune(self, *, is_last: bool = False) -> bool:
-        """Ask the study's pruner, and keep its verdict; or why the trial is paused.
+        """Obey an order of a user; else ask the study's pruner, and keep why the trial is to stop.
 
-        A trial that goes on after a pause is not asked about before its slice is over, nor a job
-        that starts anew before its last step that was reported.
+        The pruner is not asked about a trial that goes on after a pause before its slice is over,
+        nor about a job that starts anew before its last step that was reported.
 
         Args:
             is_last: Whether the job has no further step; such a trial is not paused.
@@ -185,6 +193,8 @@ class StudyTrial:
         """
         from rnnexp.storage.retry import retry_transient
 
+        if not is_last and self._obeys():
+            return True
         if self._step < self._until or (is_last and self._pausing):
             return False
         is_weak = retry_transient(self._trial.should_prune)()
@@ -196,6 +206,12 @@ class StudyTrial:
         else:
             self.pause = self._pausing.reason(self.reported, self._objective, self._first_of_slice)
         return is_weak or self.pause is not None
+
+    def _obeys(self) -> bool:
+        """Look whether a user lets the trial end, or pause: also where weak trials never pause."""
+        self.stopped, pause = self._orders.reasons()
+        self.pause = pause and f"paused at epoch {self._step}: {pause}"
+        return bool(self.stopped or self.pause)
 
     def _verdict(self) -> "Verdict | None":
         from rnnexp.pruning import verdict_of

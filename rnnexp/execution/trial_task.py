@@ -130,10 +130,13 @@ class TrialTask:
         except optuna.TrialPruned as pruned:
             message = str(pruned)
         else:
-            if not trial.pause or result.state in (State.FAIL, State.PAUSED):
+            asked = trial.pause or trial.stopped
+            if not asked or result.state in (State.FAIL, State.PAUSED):
                 return result
         state, reason = State.PRUNED, message or str(trial.verdict or "by the application")
-        if trial.pause:  # whatever the function returned, or raised
+        if trial.stopped:  # whatever the function returned, or raised
+            reason = trial.stopped
+        elif trial.pause:
             state, reason = State.PAUSED, trial.pause
         epoch, value = objective.best(trial.reported) or (None, None)
         return Result(state, value, epoch, reason)

@@ -30,6 +30,7 @@ class EndedTrials:
         study: The study, which is read.
 
     Attributes:
+        study: The study.
         objective: What the study optimizes.
         counts: The number of trials by state, the paused trials included.
         ranked: The complete trials, the best first; of equal trials the earlier is first.
@@ -38,6 +39,7 @@ class EndedTrials:
     """
 
     def __init__(self, study: "optuna.Study") -> None:
+        self.study = study
         self.objective = objective_of(study)
         self.counts = dict.fromkeys(State, 0)
         self.ranked: list[FrozenTrial] = []

@@ -138,10 +138,11 @@ def threads() -> int:
 
 
 @cache
-def _user() -> str | None:
+def user() -> str | None:
+    """Return the name of who runs this process; None if the user has no name."""
     try:
         return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a user without a name, as in some containers
+    except (OSError, KeyError, ImportError):  # as in some containers
         return None
 
 
@@ -163,7 +164,7 @@ def provenance_tags(
         Tags.HOST: socket.gethostname(),
         Tags.WORKER: os.environ.get(WORKER),
         Tags.DEVICE: gpus.device(),
-        MLFLOW_USER: _user(),
+        MLFLOW_USER: user(),
         MLFLOW_SOURCE_NAME: script(),
         MLFLOW_SOURCE_TYPE: "LOCAL",
         Tags.COMMIT: git and git["commit"],

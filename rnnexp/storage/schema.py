@@ -28,6 +28,7 @@ class StudyAttrs:
     BUDGET = "budget"  # of the sweep that has ended the study's paused trials
     GIT = "git:"  # prefix, before a sweep's id: the application's commit, as `Git.state`
     HEARTBEAT = "heartbeat:"  # prefix, before a sweep's id
+    STEER = "steer:"  # prefix, before what an order is for, see `rnnexp.orders`
 
 
 class TrialAttrs:

@@ -39,6 +39,10 @@ ATTRIBUTE = text(
     "SELECT attrs.value_json FROM trial_user_attributes AS attrs "
     "WHERE attrs.trial_id = :trial AND attrs.key = :name"
 )
+STUDY_ATTRIBUTES = text(
+    "SELECT attrs.key, attrs.value_json FROM study_user_attributes AS attrs "
+    "WHERE attrs.study_id = :study AND attrs.key LIKE :names"
+)
 
 
 class SparingStorage(RDBStorage):
@@ -68,6 +72,18 @@ class SparingStorage(RDBStorage):
         with self.engine.connect() as connection:
             stored = connection.execute(ATTRIBUTE, {"trial": trial_id, "name": name}).scalar()
         return None if stored is None else json.loads(stored)
+
+    def study_user_attrs(self, study_id: int, prefix: str) -> dict[str, Any]:
+        """Return the attributes of a study whose names begin so, and read nothing else.
+
+        Args:
+            study_id: The study.
+            prefix: The beginning, without a character that SQL has a use for.
+        """
+        given = {"study": study_id, "names": f"{prefix}%"}
+        with self.engine.connect() as connection:
+            rows = connection.execute(STUDY_ATTRIBUTES, given).all()
+        return {name: json.loads(stored) for name, stored in rows}
 
     @contextmanager
     def _writing(self, trial_id: int) -> Iterator[None]:

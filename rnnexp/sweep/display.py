@@ -16,11 +16,13 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnexp.formatting import format_seconds
+from rnnexp.orders import Order
 from rnnexp.result import Result, State
 from rnnexp.search.space import short_name
 from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.optuna_store import best_epoch
 from rnnexp.storage.schema import TrialAttrs
+from rnnexp.storage.stored_orders import read_orders
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.loop_callbacks import LoopCallback
 
@@ -111,11 +113,19 @@ class LiveDisplay(LoopCallback):
     def on_idle(self) -> None:
         """Draw the table with the study's stored trials."""
         seconds = time.monotonic() - self._began
-        table = draw(self._trials.read(), self._budget, seconds, self._before)
+        orders = read_orders(self._trials.study)
+        budget = replace(self._budget, n_trials=orders.n_trials or self._budget.n_trials)
+        table = draw(self._trials.read(), budget, seconds, self._before, orders.study)
         self._live.update(table, refresh=True)
 
 
-def draw(trials: EndedTrials, budget: Budget, seconds: float, before: int = 0) -> RenderableType:
+def draw(
+    trials: EndedTrials,
+    budget: Budget,
+    seconds: float,
+    before: int = 0,
+    order: Order | None = None,
+) -> RenderableType:
     """Return the table of a study.
 
     Args:
@@ -123,8 +133,10 @@ def draw(trials: EndedTrials, budget: Budget, seconds: float, before: int = 0) -
         budget: What the study may spend.
         seconds: How long the sweep has run.
         before: The number of trials that had ended before this sweep.
+        order: The order by which the study is paused, or stops; None if it goes on.
     """
-    return Group(_head(trials, budget, seconds, before), _rows(trials))
+    told = [Text(f"the study was {order}", style="magenta")] if order else []
+    return Group(_head(trials, budget, seconds, before), *told, _rows(trials))
 
 
 def _head(trials: EndedTrials, budget: Budget, seconds: float, before: int) -> Table:

@@ -31,6 +31,7 @@ from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.optuna_store import best_epoch, best_trial, reopenable
 from rnnexp.storage.refused_writes import undelivered
 from rnnexp.storage.schema import Files, Metrics, TrialAttrs
+from rnnexp.storage.stored_orders import read_orders
 from rnnexp.sweep.heartbeat import Heartbeat
 from rnnexp.sweep.outcome import BestTrial, SweepOutcome
 from rnnexp.sweep.plan import SweepPlan
@@ -87,7 +88,8 @@ class Finalizer:
         if isinstance(error, KeyboardInterrupt):
             self.interruption = error
         self._step("deliver", self._deliver_first)
-        if not error and self.heartbeat.is_alone():
+        # Of sweeps that a user stops at the same moment, each would wait for the other to do it.
+        if not error and (self.heartbeat.is_alone() or read_orders(self.study).is_stopped):
             self._step("paused", lambda: _end_paused(self.ledger, self.study_run, stopped))
         scores: dict[str, float] = {}
         published: list[tuple[str, str]] = []
@@ -207,7 +209,9 @@ def _end_paused(ledger: TrialLedger, study_run: Run, stopped: str) -> None:
 
 
 def _n_trials(plan: SweepPlan, study: optuna.Study) -> int | None:
-    return None if reason_to_stop(study, plan.space) else plan.settings.n_trials
+    if reason_to_stop(study, plan.space):
+        return None
+    return read_orders(study).n_trials or plan.settings.n_trials
 
 
 def _summarized(best: FrozenTrial, plan: SweepPlan, ledger: TrialLedger) -> BestTrial:

@@ -29,9 +29,12 @@ from rnnexp.sweep.budget import Budget, too_many_failed
 from rnnexp.sweep.deadlines import Deadlines
 from rnnexp.sweep.disk_retries import DiskRetries
 from rnnexp.sweep.loop_callbacks import Callback
+from rnnexp.sweep.rest import LOOK, Rest
 from rnnexp.sweep.trial_ledger import TrialLedger
 
 log = logging.getLogger(__name__)
+
+STOPPING = "stopping: running trials finish their current epoch (press Ctrl-C again to stop now)"
 
 
 @dataclass
@@ -62,6 +65,7 @@ class Loop:
     def __post_init__(self) -> None:
         self._disk_retries = DiskRetries(self.ledger.folder)
         self._deadlines = Deadlines(self.jobs, self.trial_timeout)
+        self._rest = Rest(self.ledger.study.study_name)
 
     def run(self) -> None:
         """Run trials until there is a reason to stop, which is left in ``stopped``.
@@ -87,15 +91,15 @@ class Loop:
             raise KeyboardInterrupt
 
     def _run(self) -> None:
-        began = time.monotonic()
         while True:
-            for number in self._disk_retries.due(time.monotonic()):
+            for number in () if self._rest.is_on else self._disk_retries.due(time.monotonic()):
                 self._submit(number)
-            self._fill_slots(began)
+            self._fill_slots()
             self._call(lambda callback: callback.on_idle())
-            if self._is_stopping:
+            if self._is_stopping or self._rest.is_over:
                 self._disk_retries.clear()  # a resume tries these trials again
-            if not (self._running or self._disk_retries):
+            is_resting = self._rest.is_on and not self._is_stopping
+            if not (self._running or self._disk_retries or is_resting):
                 return
             for future in self._wait():
                 self._end(future)
@@ -106,16 +110,20 @@ class Loop:
     def _wait(self) -> Collection[Future[JobReturn]]:
         """Wait for one job to end, or until there is something else to do."""
         if not self._running:
-            time.sleep(1.0)  # trials wait for room on a disk
+            time.sleep(LOOK)  # trials wait for room on a disk, or a user has paused the study
             return ()
         intervals = [c.interval for c in self.callbacks if c.interval is not None]
-        intervals += [*self._deadlines.seconds_left(), *([1.0] if self._disk_retries else [])]
+        is_due = self._disk_retries or self._rest.is_on
+        intervals += [*self._deadlines.seconds_left(), *([LOOK] if is_due else [])]
         return wait(self._running, min(intervals, default=None), FIRST_COMPLETED).done
 
-    def _fill_slots(self, began: float) -> None:
-        while self._n_free() > 0 and not self._is_stopping:
+    def _fill_slots(self) -> None:
+        while not self._is_stopping:
+            if self.jobs.n_jobs <= len(self._running) + len(self._disk_retries):
+                break
             _wait_for_disk_space(self.ledger.folder)
-            number, reason, result = self.ledger.next_trial(self.budget, time.monotonic() - began)
+            number, reason, result, order = self.ledger.next_trial(self.budget, self._rest.seconds)
+            self._rest.note(order)
             if number is None:
                 self.stopped = self.stopped if self._is_stopping else reason
                 break
@@ -124,9 +132,6 @@ class Loop:
             else:
                 self._submit(number)
         self.jobs.flush()
-
-    def _n_free(self) -> int:
-        return self.jobs.n_jobs - len(self._running) - len(self._disk_retries)
 
     def _submit(self, number: int) -> None:
         """Submit a trial; a trial that comes too late for Ctrl-C is left to a resume."""
@@ -181,9 +186,7 @@ class Loop:
             raise KeyboardInterrupt
         self._is_stopping = True
         self.stopped = f"received {signal.Signals(number).name}"
-        log.warning(
-            "stopping: running trials finish their current epoch (press Ctrl-C again to stop now)"
-        )
+        log.warning(STOPPING)
         self.jobs.interrupt(at_once=False)
 
 

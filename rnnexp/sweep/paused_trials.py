@@ -4,7 +4,6 @@ Optuna has no such state, so that a paused trial is RUNNING there, with the resu
 attribute. Several sweeps may share a study, so that changes are made with the lock of the study.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,13 +12,15 @@ from typing import Protocol
 
 import optuna
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial
 
+from rnnexp.orders import Action, Orders
 from rnnexp.result import Result, State
 from rnnexp.storage.ended_trials import EndedTrials
-from rnnexp.storage.optuna_store import paused_result, reopenable, set_trial_attr, stored_trial
+from rnnexp.storage.optuna_store import paused_result, set_trial_attr, stored_trial
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Files, StudyAttrs, Tags, TrialAttrs
+from rnnexp.storage.stored_orders import keep_done, read_orders
 from rnnexp.storage.study_lock import StudyLock
 from rnnexp.storage.trial_folder import folder_of
 from rnnexp.sweep.heartbeat import live_sweeps
@@ -81,18 +82,21 @@ class PausedTrials:
         Returns:
             The trial's number; None if no trial goes on.
         """
-        paused = self._resting()
-        chosen = self.scheduler.next(paused, self._n_trials, can_begin=can_begin)
+        orders = self._obey()
+        paused, wanted = self._resting(orders), orders.trials_to(Action.RESUME)
+        chosen = self.scheduler.next(paused, self._n_trials, can_begin=can_begin, wanted=wanted)
         if chosen is None:
             return None
         number = chosen.number
         stored = stored_trial(self.study, self.storage, number)
-        self._before[number] = self._best(), len(stored.intermediate_values)
+        self._before[number] = _best(self.trials), len(stored.intermediate_values)
         first = max(stored.intermediate_values, default=-1) + 1
         # Until the last of these writes the trial is paused; then it is stale if the sweep dies.
         self._set(number, TrialAttrs.SLICE, [first, first + chosen.epochs - 1])
         self._set(number, TrialAttrs.SWEEP, sweep_id)
         self._set(number, TrialAttrs.PAUSED, None)
+        if number in wanted:
+            keep_done(self.study, number, wanted[number])
         return number
 
     def pause(self, number: int, result: Result) -> None:
@@ -103,7 +107,8 @@ class PausedTrials:
         self._set(number, TrialAttrs.SWEEP, None)
         self.ended(number, result)
         with self.lock.held():
-            for each in self.scheduler.least_promising(self._resting(), self.keep):
+            resting = self._resting(read_orders(self.study))
+            for each in self.scheduler.least_promising(resting, self.keep):
                 reason = f"no more than {self.keep} paused trials are kept (keep_paused)"
                 self._end(each, reason, for_good=True)
 
@@ -122,58 +127,55 @@ class PausedTrials:
     def end_all(self, reason: str) -> None:
         """Tell what is still paused: the study's best trial as complete, the others as pruned.
 
-        Their backups stay for a resume with another budget, see `reopen`.
+        Their backups stay for a resume with another budget, see `rnnexp.sweep.reopening`.
 
         Args:
             reason: Why no paused trial goes on.
         """
         with self.lock.held():
-            retry_transient(self.study.set_user_attr)(StudyAttrs.BUDGET, dict(self.budget))
-            for trial in self.trials.read().paused:
+            budget = dict(self.budget) | self._obey().budget
+            retry_transient(self.study.set_user_attr)(StudyAttrs.BUDGET, budget)
+            for trial in _left(self.trials):  # each of several sweeps that are stopped has its own
                 self._end(trial.number, reason, for_good=False)
 
-    def reopen(self) -> None:
-        """Pause the trials again that were paused when the study ended, for a resume.
+    def _resting(self, orders: Orders) -> list[PausedTrial]:
+        """Return the paused trials that are in no sweep's hands, and that no user holds."""
+        held = orders.trials_to(Action.PAUSE)
+        return [_as_paused(trial) for trial in _left(self.trials) if trial.number not in held]
 
-        Optuna changes no trial that has ended. So a new trial, with the same params, values, run
-        and folder, goes on in the place of the old one.
+    def _obey(self) -> Orders:
+        """End the paused trials that a user has stopped.
+
+        Returns:
+            All orders of the study.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)  # its sweep may have died early
-        with self.lock.held():
-            for old in reopenable(retry_transient(self.study.get_trials)(deepcopy=False)):
-                retry_transient(self.study.add_trial)(_again(old, self.folder))
-            for trial in self.trials.read().paused:
-                self._end_run(trial, State.PAUSED, trial.user_attrs[TrialAttrs.PAUSED]["reason"])
-
-    def _resting(self) -> list[PausedTrial]:
-        """Return the paused trials that are in no sweep's hands.
-
-        A job stores that its trial is paused before the job returns. The trial is its sweep's until
-        the sweep has seen that, or has died.
-        """
-        alive = live_sweeps(self.study)
-        paused = self.trials.read().paused
-        return [_as_paused(t) for t in paused if t.user_attrs.get(TrialAttrs.SWEEP) not in alive]
+        orders = retry_transient(read_orders)(self.study)
+        stopped = orders.trials_to(Action.STOP)
+        for trial in _left(self.trials) if stopped else ():
+            if order := stopped.get(trial.number):
+                self._end(trial.number, str(order), for_good=True, can_win=False)
+        return orders
 
     @retry_transient
     def _set(self, number: int, name: str, value: object) -> None:
         set_trial_attr(self.study, self.storage, number, name, value)
 
-    def _end_run(self, trial: FrozenTrial, state: State, reason: str) -> None:
+    def end_run(self, trial: FrozenTrial, state: State, reason: str) -> None:
+        """End the run of a paused trial in another state, or as paused again."""
         if run_id := trial.user_attrs.get(TrialAttrs.RUN_ID):
             tags = {Tags.TRIAL: trial.number, Tags.STATE: state, Tags.REASON: reason}
             outbox = folder_of(trial, self.folder) / Files.OUTBOX
             self.runs.end_paused(run_id, state, tags, outbox)
 
-    def _end(self, number: int, reason: str, *, for_good: bool) -> None:
+    def _end(self, number: int, reason: str, *, for_good: bool, can_win: bool = True) -> None:
         trial = retry_transient(stored_trial)(self.study, self.storage, number)
         paused = paused_result(trial)
         if paused is None:
             return
-        is_best = paused.value is not None and paused.value == self._best()
+        is_best = can_win and paused.value is not None and paused.value == _best(self.trials)
         state = State.COMPLETE if is_best else State.PRUNED
         result = replace(paused, state=state, reason=f"{paused.reason}; {reason}")
-        self._end_run(trial, state, result.reason)
+        self.end_run(trial, state, result.reason)
         if for_good:
             self._set(number, TrialAttrs.PAUSED, None)
             self.runs.delete_backup(trial.user_attrs.get(TrialAttrs.RUN_ID))
@@ -184,27 +186,23 @@ class PausedTrials:
         trials = self.trials
         return len(trials.results) + len(trials.running) + len(trials.paused)
 
-    def _best(self) -> float | None:
-        """Return the best value of the complete and the paused trials; None without any."""
-        trials = self.trials.read()
-        paused = [result.value for result in trials.paused_results]
-        values = [*paused, trials.best.value if trials.best else None]
-        return min(values, key=trials.objective.sort_key)
+
+def _left(trials: EndedTrials) -> list[FrozenTrial]:
+    """Return the paused trials that are in no sweep's hands.
+
+    A job stores that its trial is paused before the job returns. The trial is its sweep's until the
+    sweep has seen that, or has died.
+    """
+    alive = live_sweeps(trials.study)
+    paused = trials.read().paused
+    return [trial for trial in paused if trial.user_attrs.get(TrialAttrs.SWEEP) not in alive]
 
 
-def _again(old: FrozenTrial, folder: Path) -> FrozenTrial:
-    attrs = {name: value for name, value in old.user_attrs.items() if name != TrialAttrs.RESULT}
-    return create_trial(
-        state=TrialState.RUNNING,
-        params=old.params,
-        distributions=old.distributions,
-        intermediate_values=old.intermediate_values,
-        user_attrs=attrs
-        | {
-            TrialAttrs.REOPENS: [*attrs.get(TrialAttrs.REOPENS, []), old.number],
-            TrialAttrs.FOLDER: os.path.relpath(folder_of(old, folder), folder),
-        },
-    )
+def _best(trials: EndedTrials) -> float | None:
+    """Return the best value of the complete and the paused trials; None without any."""
+    paused = [result.value for result in trials.read().paused_results]
+    values = [*paused, trials.best.value if trials.best else None]
+    return min(values, key=trials.objective.sort_key)
 
 
 def _as_paused(trial: FrozenTrial) -> PausedTrial:

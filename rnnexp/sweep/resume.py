@@ -10,6 +10,7 @@ from rnnexp.search.quoting import as_value, for_shell
 from rnnexp.search.study_definition import differences
 from rnnexp.storage.optuna_store import open_storage, study_names, study_problem, unknown_study
 from rnnexp.storage.schema import StudyAttrs
+from rnnexp.storage.stored_orders import read_orders
 from rnnexp.sweep.heartbeat import other_machines
 from rnnexp.sweep.host_checks import file_stores
 from rnnexp.sweep.settings import SweepSettings
@@ -64,12 +65,15 @@ def resume_problems(
 
 
 def has_other_budget(settings: SweepSettings, study: optuna.Study) -> bool:
-    """Return whether a resume may spend more than the sweep that ended the study could.
+    """Return whether a resume may spend more than the sweep that ended the study could, or did.
 
-    A timeout begins anew with each sweep.
+    A timeout begins anew with each sweep, and a user may have stopped the study before its budget
+    was spent.
     """
     return (
-        settings.timeout is not None or study.user_attrs.get(StudyAttrs.BUDGET) != settings.limits
+        settings.timeout is not None
+        or study.user_attrs.get(StudyAttrs.BUDGET) != settings.limits
+        or read_orders(study).study is not None
     )
 
 

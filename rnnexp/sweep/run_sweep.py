@@ -40,6 +40,7 @@ from rnnexp.storage.provenance import Git, environment, git_of_application, prov
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.run_reader import runs_with_checkpoint
 from rnnexp.storage.schema import VERSION, Artifacts, Files, Kind, Params, StudyAttrs, Tags
+from rnnexp.storage.stored_orders import forget_orders
 from rnnexp.storage.study_creation import create_study
 from rnnexp.storage.study_lock import study_lock
 from rnnexp.storage.ui_view import save_view
@@ -52,11 +53,13 @@ from rnnexp.sweep.heartbeat import Heartbeat
 from rnnexp.sweep.loop import Loop, signals
 from rnnexp.sweep.loop_callbacks import Callback
 from rnnexp.sweep.on_end import run_on_end
+from rnnexp.sweep.order_tags import OrderTags
 from rnnexp.sweep.outcome import SweepOutcome
 from rnnexp.sweep.paused_trials import PausedTrials
 from rnnexp.sweep.plan import SweepPlan
 from rnnexp.sweep.preflight import preflight
 from rnnexp.sweep.progress_metrics import Progress
+from rnnexp.sweep.reopening import reopen
 from rnnexp.sweep.resume import has_other_budget, taken_name
 from rnnexp.sweep.retention import Retention
 from rnnexp.sweep.scheduler import Scheduler
@@ -114,17 +117,17 @@ def _run_study(plan: SweepPlan, composer: Composer, jobs: Jobs) -> SweepOutcome:
     settings, tracker = plan.settings, plan.settings.tracker()
     study = _open_study(plan)
     folder = Path(study.user_attrs[StudyAttrs.FOLDER])
-    objective = plan.objective
-    log.info("study %s %ss %s", study.study_name, objective.direction, objective.monitor)
+    log.info("study %s %ss %s", study.study_name, plan.objective.direction, plan.objective.monitor)
     jobs.share(folder)
     heartbeat = Heartbeat(study)
     if plan.resumed:
         deliver_all(folder)  # the writes of an earlier sweep come before those of this one
+    has_more = plan.resumed is not None and has_other_budget(settings, study)
     with _study_run(plan, study, tracker, git_of_application(), heartbeat) as run:
         if plan.resumed:
             _repair(study, tracker)
         storage = open_storage(settings.storage)
-        scheduler = Scheduler(objective, Pausing.of(settings.pausing))
+        scheduler = Scheduler(plan.objective, Pausing.of(settings.pausing))
         lock = study_lock(settings.storage, study.study_name, folder)
         paused = PausedTrials(
             study, storage, tracker, folder, scheduler, lock, settings.keep_paused, settings.limits
@@ -140,14 +143,15 @@ def _run_study(plan: SweepPlan, composer: Composer, jobs: Jobs) -> SweepOutcome:
             paused=paused,
             retries=settings.retries,
         )
-        if plan.resumed and has_other_budget(settings, study):
-            paused.reopen()
+        if has_more:
+            reopen(paused)
         budget = _budget(plan)
         stored = runs_with_checkpoint(tracker.client(), run.id) if plan.resumed else ()
         retention = Retention(study, settings.keep, settings.checkpoints, run, folder, stored)
         reporter = Reporter(study, folder, tracker, run, plan.space.overrides)
         display = display_of(study, budget)
-        callbacks: list[Callback] = [display, Progress(study, run), reporter, retention]
+        tags = OrderTags(study, run, tracker.client(), heartbeat.sweep_id)
+        callbacks: list[Callback] = [display, Progress(study, run), reporter, retention, tags]
         loop = Loop(
             jobs, ledger, budget, settings.max_failure_rate, callbacks, settings.trial_timeout
         )
@@ -223,6 +227,8 @@ def _study_run(
     settings, folder = plan.settings, Path(study.user_attrs[StudyAttrs.FOLDER])
     commit = git.state if git else None
     tags = {Tags.STUDY: study.study_name, Tags.FOLDER: folder}
+    if heartbeat.is_alone():  # from the first heartbeat on, orders are for this sweep
+        retry_transient(forget_orders)(study)
     # A sweep that died may have had no time to store the id of the study's run.
     known = study.user_attrs.get(StudyAttrs.RUN_ID)
     with (

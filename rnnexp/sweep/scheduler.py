@@ -4,7 +4,7 @@ The rule reads stored values alone. `benchmarks/scheduling` compares this rule w
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -51,7 +51,8 @@ class Scheduler:
 
     Attributes:
         objective: Which of two values is better.
-        pausing: The settings of pausing; None if no paused trial goes on.
+        pausing: The settings of pausing; None if trials pause by a user's order alone, so that
+            they go on before a new one begins.
         fruitless: The number of epochs in a row without a new best, since a new trial began.
     """
 
@@ -90,19 +91,29 @@ class Scheduler:
             f"(pausing.idle_epochs={self.pausing.idle_epochs:g} a trial)"
         )
 
-    def next(self, paused: Sequence[PausedTrial], trials: int, *, can_begin: bool) -> Slice | None:
+    def next(
+        self,
+        paused: Sequence[PausedTrial],
+        trials: int,
+        *,
+        can_begin: bool,
+        wanted: Collection[int] = (),
+    ) -> Slice | None:
         """Return the paused trial that goes on.
 
         Args:
             paused: The paused trials.
             trials: The number of trials of the study.
             can_begin: Whether a new trial can begin.
+            wanted: The trials that a user lets go on: they come first.
 
         Returns:
             The trial, and for how long at least; None if a new trial begins, or none at all.
         """
-        if self.pausing is None:
-            return None
+        if first := [trial for trial in paused if trial.number in wanted]:
+            return self._slice(first[0])
+        if self.pausing is None:  # what is paused all the same, a user has paused
+            return self._slice(paused[0]) if paused else None
         is_due = self._is_winning or self._begun >= EVERY
         if can_begin and not (paused and is_due):
             self._begun += 1
@@ -113,12 +124,16 @@ class Scheduler:
         explores = not can_begin and self.fruitless > 0 and not self._has_explored
         chosen = min(paused, key=self._fewest_epochs if explores else self._rank)
         self._begun, self._is_winning, self._has_explored = 0, False, explores
-        return Slice(chosen.number, _epochs(chosen, self.pausing.seconds))
+        return self._slice(chosen)
 
     def least_promising(self, paused: Sequence[PausedTrial], keep: int) -> list[int]:
         """Return the numbers of the trials that are too many to be kept, the worst first."""
         ranked = sorted(paused, key=self._rank, reverse=True)
         return [trial.number for trial in ranked[: max(len(ranked) - keep, 0)]]
+
+    def _slice(self, trial: PausedTrial) -> Slice:
+        seconds = self.pausing.seconds if self.pausing else 0.0
+        return Slice(trial.number, _epochs(trial, seconds))
 
     def _rank(self, trial: PausedTrial) -> tuple[float, int]:
         return forecast(trial.values, self.objective), trial.number

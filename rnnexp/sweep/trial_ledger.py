@@ -8,7 +8,7 @@ ask -> signed with the sweep's id -> running -> told
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -18,12 +18,14 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial
 
 from rnnexp.execution.job_result import Died, Lost
+from rnnexp.orders import Order
 from rnnexp.result import Result, State
 from rnnexp.search.sampling import ask, complete, reason_to_stop
 from rnnexp.search.space import Space
 from rnnexp.storage.optuna_store import open_trial, paused_result, stored_result, stored_trial
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Files, Tags, TrialAttrs
+from rnnexp.storage.stored_orders import read_orders
 from rnnexp.storage.trial_folder import folder_of
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.heartbeat import stale_trials
@@ -52,11 +54,13 @@ class NextTrial(NamedTuple):
         number: The trial's number; None if no further trial begins.
         reason: Why no further trial begins.
         result: The result that the job of a stale trial had stored before its sweep died.
+        order: The order of a user by which none begins: the study is paused, or stops.
     """
 
     number: int | None
     reason: str = ""
     result: Result | None = None
+    order: Order | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,10 @@ class TrialLedger:
         Returns:
             The trial, or why no further trial begins.
         """
+        orders = retry_transient(read_orders)(self.study)
+        if order := orders.study:
+            return NextTrial(None, str(order), order=order)
+        budget = replace(budget, n_trials=orders.n_trials or budget.n_trials)
         with self.paused.lock.held():  # against other sweeps of the study
             number = self.claim_stale()
             if number is not None:
@@ -159,7 +167,7 @@ class TrialLedger:
             self.paused.pause(number, result)
             return
         if isinstance(result, Died):
-            self._end_run(number, result)
+            _end_run(self, self._trial(number), result)
         tell(self.study, self.storage, self.folder, number, result)
         self.paused.ended(number, result)
 
@@ -201,15 +209,15 @@ class TrialLedger:
     def _trial(self, number: int) -> FrozenTrial:
         return stored_trial(self.study, self.storage, number)
 
-    def _end_run(self, number: int, result: Died) -> None:
-        """End the run of a dead process, before the trial is told: a resume would repeat both."""
-        trial = self._trial(number)
-        tags = {Tags.STUDY: self.study.study_name, Tags.TRIAL: number}
-        run_id = trial.user_attrs.get(TrialAttrs.RUN_ID) or self.runs.find(tags, self.study_run)
-        if run_id:
-            outbox = folder_of(trial, self.folder) / Files.OUTBOX
-            outcome = {Tags.STATE: State.FAIL, Tags.REASON: result.reason}
-            self.runs.end_failed(run_id, outcome, outbox, len(trial.intermediate_values))
+
+def _end_run(ledger: TrialLedger, trial: FrozenTrial, result: Died) -> None:
+    """End the run of a dead process, before the trial is told: a resume would repeat both."""
+    tags = {Tags.STUDY: ledger.study.study_name, Tags.TRIAL: trial.number}
+    run_id = trial.user_attrs.get(TrialAttrs.RUN_ID) or ledger.runs.find(tags, ledger.study_run)
+    if run_id:
+        outbox = folder_of(trial, ledger.folder) / Files.OUTBOX
+        outcome = {Tags.STATE: State.FAIL, Tags.REASON: result.reason}
+        ledger.runs.end_failed(run_id, outcome, outbox, len(trial.intermediate_values))
 
 
 def _quoted(key: str, text: str) -> str:

@@ -186,7 +186,8 @@ class ReportToStudy(keras.callbacks.Callback):
     def _is_pruned(self, *, is_last: bool) -> bool:
         is_pruned = self._trial.should_prune(is_last=is_last)
         if is_pruned:
-            log.info("%s %s", self._objective.monitor, self._trial.verdict or self._trial.pause)
+            why = self._trial.verdict or self._trial.pause or self._trial.stopped
+            log.info("%s %s", self._objective.monitor, why)
         return is_pruned
 
     @property

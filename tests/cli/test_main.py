@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from rnnexp.cli import main
 
 NAMES = (
-    "check", "compare", "confirm", "continue", "deliver", "diff", "export", "publish", "replay",
-    "report", "studies",
+    "budget", "check", "compare", "confirm", "continue", "deliver", "diff", "export", "pause",
+    "publish", "replay", "report", "resume", "stop", "studies",
 )  # fmt: skip
 
 

@@ -12,9 +12,11 @@ from rnnexp.execution.current_trial import (
     as_current,
     current_trial,
 )
+from rnnexp.execution.orders_to_trial import OrdersToTrial
 from rnnexp.pausing import Pausing
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.schema import TrialAttrs
+from rnnexp.storage.stored_orders import give_order
 
 
 @pytest.mark.parametrize("metric", ["value", "error"])
@@ -109,3 +111,55 @@ def test_the_pruner_judges_who_pauses(pausing: Pausing | None) -> None:
         "paused at epoch 0" if pausing else "pruned at epoch 0"
     )
     assert (trial.verdict is None) == (pausing is not None)
+
+
+GIVEN = {"by": "rnnexp", "who": "ann"}
+
+
+@pytest.mark.parametrize("pausing", [None, ONE])
+@pytest.mark.parametrize(
+    ("text", "number", "stopped", "pause"),
+    [
+        ("stop", 0, "stopped by rnnexp (ann, ", None),
+        ("pause", 0, None, "paused at epoch 1: by rnnexp (ann, "),
+        ("stop", None, None, "paused at epoch 1: the study was stopped by rnnexp (ann, "),
+        ("pause", None, None, "paused at epoch 1: the study was paused by rnnexp (ann, "),
+        ("resume", None, None, None),
+        ("stop", 1, None, None),
+        ("trials=5", None, None, None),
+    ],
+)
+def test_a_trial_obeys_after_its_epoch_whatever_the_pruner_says(
+    pausing: Pausing | None, text: str, number: int | None, stopped: str | None, pause: str | None
+) -> None:
+    study = optuna.create_study(pruner=optuna.pruners.NopPruner())
+    trial = StudyTrial(study.ask(), pausing=pausing)
+    give_order(study, text, number, **GIVEN)
+    for step, value in enumerate([0.5, 0.4]):
+        trial.report(value, step)
+    assert not trial.should_prune(is_last=True)  # nothing is left to stop
+    assert trial.should_prune() == bool(stopped or pause)
+    assert trial.verdict is None
+    assert (trial.stopped or "").startswith(stopped or "")
+    assert (trial.pause or "").startswith(pause or "")
+    assert (bool(trial.stopped), bool(trial.pause)) == (bool(stopped), bool(pause))
+
+
+def test_a_trial_that_goes_on_obeys_before_its_slice_is_over() -> None:
+    study = optuna.create_study(pruner=optuna.pruners.NopPruner())
+    asked = study.ask()
+    asked.report(0.5, 0)
+    asked.set_user_attr(TrialAttrs.SLICE, [1, 9])
+    trial = StudyTrial(asked, pausing=ONE)
+    give_order(study, "pause", 0, **GIVEN)
+    trial.report(0.4, 1)
+    assert trial.should_prune()
+
+
+@pytest.mark.parametrize(("pause", "seen"), [(0.0, True), (60.0, False)])
+def test_short_epochs_do_not_look_each_time(pause: float, seen: bool) -> None:
+    study = optuna.create_study()
+    orders = OrdersToTrial(study.ask(), pause)
+    assert orders.reasons() == (None, None)
+    give_order(study, "stop", 0, **GIVEN)
+    assert (orders.reasons()[0] is not None) == seen

@@ -14,6 +14,7 @@ from sqlalchemy import event
 from rnnexp.storage.optuna_store import open_storage, stored_attr
 from rnnexp.storage.schema import TrialAttrs
 from rnnexp.storage.sparing_storage import SparingStorage
+from rnnexp.storage.stored_orders import give_order, read_orders
 from tests.helpers.postgres import Postgres, postgres_server
 
 Write = Callable[[BaseStorage, int], object]
@@ -106,6 +107,20 @@ def test_an_attribute_is_read_by_one_statement(url: str) -> None:
         assert stored_attr(trial, "job") == ["x", 1]
         assert len(statements) == 1
         assert stored_attr(trial, "no such") is None
+
+
+def test_orders_are_read_by_one_statement(url: str) -> None:
+    backend, statements = SparingStorage(url), list[str]()
+    with opened(backend) as storage, opened(RDBStorage(url)) as other:
+        study = optuna.create_study(storage=storage)
+        elsewhere = optuna.load_study(study_name=study.study_name, storage=other)
+        another = optuna.create_study(storage=other)
+        elsewhere.set_user_attr("steering", "of another program")
+        orders = [give_order(elsewhere, "stop", n, by="rnnexp", who="ann") for n in (None, 7)]
+        give_order(another, "pause", 8, by="rnnexp", who="ann")
+        event.listen(backend.engine, "before_cursor_execute", lambda *a: statements.append(a[2]))
+        assert read_orders(study).given == {"study": orders[0], "7": orders[1]}
+    assert len(statements) == 1
 
 
 def test_a_server_has_such_a_storage(url: str) -> None:

@@ -10,6 +10,7 @@ from rnnexp.objective import Objective
 from rnnexp.result import Result, State
 from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.schema import TrialAttrs
+from rnnexp.storage.stored_orders import give_order
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.display import LiveDisplay, draw
 
@@ -110,6 +111,17 @@ def test_a_trial_was_tried_when_it_was_paused_once(pausing: optuna.Study) -> Non
         ["running", "4", "3", "0.3000"], ["running", "5", "units=15"],
         ["resumed", "7", "6", "0.8000"],
     ]  # fmt: skip
+
+
+def test_what_a_user_has_ordered_is_shown(study: optuna.Study) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=120)
+    live = LiveDisplay(study, BUDGET, console)
+    give_order(study, "trials=40", None, by="rnnexp budget", who="ann@laptop")
+    give_order(study, "pause", None, by="rnnexp pause", who="ann@laptop")
+    live.on_start()
+    live.on_end()
+    assert "4 of 40 trials" in text_of(console)
+    assert "the study was paused by rnnexp pause (ann@laptop, " in text_of(console)
 
 
 def test_with_paused_trials_the_time_left_is_that_of_the_timeout(pausing: optuna.Study) -> None:

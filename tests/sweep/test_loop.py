@@ -16,6 +16,7 @@ from rnnexp.objective import Objective
 from rnnexp.result import Result, State
 from rnnexp.storage.optuna_store import stored_result
 from rnnexp.storage.schema import TrialAttrs
+from rnnexp.storage.stored_orders import give_order
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.loop import Loop
 from rnnexp.sweep.loop_callbacks import LoopCallback
@@ -213,6 +214,78 @@ def test_too_many_failed_trials_stop_the_sweep(tmp_path: Path) -> None:
         with pytest.raises(SweepError, match="stopped after 5 trials: 5 of the last 5 failed"):
             loop.run()
         assert len(ledger.study.trials) == 5
+
+
+def order(ledger: TrialLedger, text: str) -> None:
+    give_order(ledger.study, text, None, by="rnnexp", who="ann")
+
+
+@pytest.mark.parametrize(
+    ("text", "n_trials", "stopped"),
+    [
+        ("stop", 1, "stopped by rnnexp (ann, "),
+        ("trials=2", 2, "all 2 trials have run (n_trials=2)"),
+        ("trials=1", 1, "all 1 trials have run (n_trials=1)"),
+        ("trials=40", 3, "all 3 params of the search space have been tried"),
+        ("resume", 3, "all 3 trials have run (n_trials=3)"),
+    ],
+)
+def test_a_loop_obeys(tmp_path: Path, text: str, n_trials: int, stopped: str) -> None:
+    with ledger_in(tmp_path) as ledger:
+
+        def job(_number: int) -> float:
+            order(ledger, text)
+            return 1.0
+
+        loop = Loop(FunctionJobs(job), ledger, budget(3))
+        loop.run()
+        assert [trial.state.name for trial in ledger.study.trials] == ["COMPLETE"] * n_trials
+        assert loop.stopped.startswith(stopped)
+
+
+class GivesOrders(LoopCallback):
+    """Gives an order each time the loop has nothing to do, and keeps how many trials there are."""
+
+    def __init__(self, ledger: TrialLedger, *orders: str) -> None:
+        self._ledger, self._orders = ledger, list(orders)
+        self.trials: list[int] = []
+
+    def on_idle(self) -> None:
+        self.trials.append(len(self._ledger.study.trials))
+        if self._orders:
+            order(self._ledger, self._orders.pop(0))
+
+
+@pytest.mark.parametrize(
+    ("orders", "trials", "stopped"),
+    [
+        (["pause", "pause", "resume"], [1, 1, 1, 2, 2], "all 2 trials have run (n_trials=2)"),
+        (["pause", "stop"], [1, 1, 1], "stopped by rnnexp (ann, "),
+    ],
+)
+def test_a_paused_loop_waits(
+    tmp_path: Path, orders: list[str], trials: list[int], stopped: str
+) -> None:
+    with ledger_in(tmp_path) as ledger:
+        callback = GivesOrders(ledger, *orders)
+        loop = Loop(FunctionJobs(script()), ledger, budget(2), callbacks=[callback])
+        loop.run()
+        assert callback.trials == trials
+        assert loop.stopped.startswith(stopped)
+
+
+def test_a_paused_loop_is_interrupted(tmp_path: Path) -> None:
+    class Interrupts(GivesOrders):
+        def on_idle(self) -> None:
+            if not self._orders:
+                os.kill(os.getpid(), signal.SIGINT)
+            super().on_idle()
+
+    with ledger_in(tmp_path) as ledger:
+        callback = Interrupts(ledger, "pause", "pause")
+        with pytest.raises(KeyboardInterrupt):
+            Loop(FunctionJobs(script()), ledger, budget(2), callbacks=[callback]).run()
+        assert len(ledger.study.trials) == 1
 
 
 class Trace(LoopCallback):

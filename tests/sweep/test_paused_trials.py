@@ -14,8 +14,10 @@ from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.in_memory_tracker import MemoryTracker
 from rnnexp.storage.optuna_store import best_trial, open_trial, paused_result, stored_result
 from rnnexp.storage.schema import Files, Tags, TrialAttrs
+from rnnexp.storage.stored_orders import give_order
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.loop import Loop
+from rnnexp.sweep.reopening import reopen
 from rnnexp.sweep.trial_ledger import TrialLedger
 from tests.helpers.loop_parts import FunctionJobs, ledger_in
 
@@ -146,6 +148,17 @@ def test_what_is_paused_at_the_end_is_pruned_but_the_best(ledger: TrialLedger) -
     assert all((ledger.folder / str(number) / Files.BACKUP).exists() for number in range(3))
 
 
+def test_a_trial_in_another_sweeps_hands_is_not_ended(tmp_path: Path, ledger: TrialLedger) -> None:
+    paused_once(ledger)
+    with ledger_in(tmp_path, ledger.study, pausing=PAUSING) as other:
+        open_trial(ledger.study, ledger.storage, 0).set_user_attr(TrialAttrs.SWEEP, other.sweep_id)
+        end(ledger)
+        assert states(ledger) == ["PAUSED"]
+        other.finish(0, Result(State.PAUSED, 0.5, 0, "weak"))
+        end(other)
+        assert states(ledger) == ["COMPLETE"]
+
+
 def test_a_resume_takes_them_up_again(tmp_path: Path, ledger: TrialLedger) -> None:
     test_what_is_paused_at_the_end_is_pruned_but_the_best(ledger)
     with ledger_in(tmp_path, ledger.study, pausing=PAUSING) as later:
@@ -153,7 +166,7 @@ def test_a_resume_takes_them_up_again(tmp_path: Path, ledger: TrialLedger) -> No
         assert isinstance(runs, MemoryTracker)
         paused = replace(later.paused, runs=runs)
         for _ in range(2):  # the second time there is nothing to do
-            paused.reopen()
+            reopen(paused)
         trials = EndedTrials(later.study)
         assert trials.counts == {"COMPLETE": 0, "PRUNED": 0, "FAIL": 0, "PAUSED": 3}
         assert best_trial(later.study) is None  # until the end, or until it is complete
@@ -230,6 +243,71 @@ def test_a_paused_trial_is_its_sweeps_until_its_job_has_returned(
         assert other.paused.thaw(other.sweep_id, can_begin=False) == 0
         assert ledger.paused.thaw(ledger.sweep_id, can_begin=False) is None
     assert states(ledger) == ["RUNNING"]
+
+
+def order(ledger: TrialLedger, text: str, number: int) -> None:
+    give_order(ledger.study, text, number, by="rnnexp", who="ann")
+
+
+def two_paused(ledger: TrialLedger) -> None:
+    for value in (0.5, 0.4):
+        number = ledger.ask()
+        open_trial(ledger.study, ledger.storage, number).report(value, 0)
+        ledger.finish(number, Result(State.PAUSED, value, 0, "weak"))
+
+
+@pytest.mark.parametrize(
+    ("orders", "goes_on", "expected"),
+    [
+        ([], 1, ["PAUSED", "RUNNING"]),  # the better one
+        ([("pause", 1)], 0, ["RUNNING", "PAUSED"]),
+        ([("pause", 1), ("pause", 0)], None, ["PAUSED", "PAUSED"]),
+        ([("pause", 1), ("resume", 1)], 1, ["PAUSED", "RUNNING"]),
+        ([("resume", 0)], 0, ["RUNNING", "PAUSED"]),
+        ([("stop", 1)], 0, ["RUNNING", "PRUNED"]),  # though it is the best
+        ([("stop", 1), ("stop", 0)], None, ["PRUNED", "PRUNED"]),
+    ],
+)
+def test_a_user_decides_which_paused_trial_goes_on(
+    ledger: TrialLedger, orders: list[tuple[str, int]], goes_on: int | None, expected: list[str]
+) -> None:
+    two_paused(ledger)
+    for text, number in orders:
+        order(ledger, text, number)
+    assert ledger.paused.thaw(ledger.sweep_id, can_begin=False) == goes_on
+    assert states(ledger) == expected
+
+
+def test_a_trial_is_let_go_on_once(ledger: TrialLedger) -> None:
+    two_paused(ledger)
+    order(ledger, "resume", 0)
+    assert ledger.paused.thaw(ledger.sweep_id, can_begin=False) == 0
+    ledger.finish(0, Result(State.PAUSED, 0.5, 0, "weak"))
+    assert ledger.paused.thaw(ledger.sweep_id, can_begin=False) is None  # by the study's own rule
+
+
+def test_a_stopped_trial_does_not_win_at_the_end(ledger: TrialLedger) -> None:
+    two_paused(ledger)
+    runs = with_runs(ledger)
+    order(ledger, "stop", 1)
+    end(ledger)
+    assert states(ledger) == ["COMPLETE", "PRUNED"]
+    stopped = stored_result(ledger.study.trials[1])
+    assert stopped
+    assert stopped.reason.startswith("weak; stopped by rnnexp (ann, ")
+    assert [run.status for run, _ in runs.runs.values()] == ["FINISHED", "KILLED"]
+    assert [(ledger.folder / str(n) / Files.BACKUP).exists() for n in (0, 1)] == [True, False]
+
+
+def test_a_held_trial_is_not_pruned_for_being_one_too_many(tmp_path: Path) -> None:
+    with ledger_in(tmp_path, pausing=PAUSING, keep_paused=1) as ledger:
+        for value, number in ((0.6, 0), (0.5, 1), (0.4, 2)):
+            assert ledger.ask() == number
+            open_trial(ledger.study, ledger.storage, number).report(value, 0)
+            order(ledger, "pause", 0)
+            (tmp_path / str(number)).mkdir()
+            ledger.finish(number, Result(State.PAUSED, value, 0, "weak"))
+        assert states(ledger) == ["PAUSED", "PRUNED", "PAUSED"]
 
 
 def test_a_sampler_takes_a_paused_trial_for_pruned(ledger: TrialLedger) -> None:

@@ -87,10 +87,24 @@ def test_whose_turn_it_is(events: str, expected: str) -> None:
     assert decisions(events) == expected
 
 
-def test_without_pausing_nobody_goes_on() -> None:
+@pytest.mark.parametrize("can_begin", [True, False])
+def test_without_pausing_those_go_on_that_a_user_has_paused(can_begin: bool) -> None:
     scheduler = Scheduler(LOSS, None)
-    assert scheduler.next([A, B], 2, can_begin=False) is None
+    assert scheduler.next([], 2, can_begin=can_begin) is None
+    assert scheduler.next([B, A], 2, can_begin=can_begin) == (B.number, 1)
     assert scheduler.reason_to_stop(2) == ""
+
+
+@pytest.mark.parametrize("pausing", [PAUSING, None])
+@pytest.mark.parametrize("can_begin", [True, False])
+def test_a_trial_that_a_user_lets_go_on_is_the_first(
+    pausing: Pausing | None, can_begin: bool
+) -> None:
+    for wanted in (A, B):
+        scheduler = Scheduler(LOSS, pausing, fruitless=100)
+        chosen = scheduler.next([A, B], 2, can_begin=can_begin, wanted=[wanted.number, 99])
+        assert chosen
+        assert chosen.number == wanted.number
 
 
 def test_why_no_trial_goes_on() -> None:

@@ -102,7 +102,7 @@ def no_retry(ledger: TrialLedger) -> None:
 
 
 def claim_stored(ledger: TrialLedger) -> None:
-    number, _, result = ledger.next_trial(UNLIMITED, 0.0)
+    number, _, result, _ = ledger.next_trial(UNLIMITED, 0.0)
     assert number == 0
     assert result
     ledger.finish(0, result)
@@ -212,6 +212,6 @@ def test_when_no_further_trial_begins(
 ) -> None:
     for _ in range(ended):
         ledger.finish(ledger.ask(), Result(State.COMPLETE, 0.5))
-    number, why, _ = ledger.next_trial(budget, seconds)
+    number, why, _, _ = ledger.next_trial(budget, seconds)
     assert why == reason
     assert number == (None if reason else ended)
