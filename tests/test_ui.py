@@ -49,6 +49,7 @@ def test_the_study_at_a_glance(swept: Ended, address: str) -> None:
             units = page.cell(run.info.run_id, "params.`model.units`")
             assert units == run.data.params["model.units"]
             assert page.cell(run.info.run_id, "tags.`state`") == run.data.tags["state"]
+            assert "generated (" in page.cell(run.info.run_id, "attributes.`Dataset`")
 
 
 def test_the_nested_table_and_compare(swept: Ended, address: str, tmp_path: Path) -> None:

@@ -72,6 +72,11 @@ class Dataset:
         """The number of ids: the words, and three for padding, start and unknown words."""
         return len(self.words) + FIRST_WORD
 
+    @property
+    def maxlen(self) -> int:
+        """The number of ids of each text."""
+        return int(self._part("test").x.shape[1])
+
     @cached_property
     def lengths(self) -> tuple[int, ...]:
         """The lengths that batches are cut to, ascending; empty if none is cut.

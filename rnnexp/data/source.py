@@ -15,6 +15,7 @@ from rnnexp.data.counts import PARTS, Counts
 from rnnexp.data.dataset import Dataset, Label, array_file
 from rnnexp.data.encode_parts import encode_parts
 from rnnexp.data.encoding import SPLITS
+from rnnexp.data.origin import Origin
 from rnnexp.data.stored_texts import StoredTexts
 from rnnexp.errors import DataError
 from rnnexp.formatting import did_you_mean
@@ -51,7 +52,7 @@ class Corpus:
 
 
 @dataclass(kw_only=True)
-class Source(ABC):
+class Source(Origin, ABC):
     """A source of reviews, and how their texts are encoded; the base of a ``data`` config's class.
 
     Attributes:

@@ -72,7 +72,7 @@ class Table(Source):
         if not isinstance(self.test, str):
             hint = ", as a share of data.train, or a file"
             problems += SHARE.problems("data.test", self.test, hint)
-        files = self._files()
+        files = self.files()
         for name, path in files.items():
             if not path_here(str(path)).exists():
                 problems.append(f"data.{name}={path} does not exist; {table_files.ACCEPTED}")
@@ -80,37 +80,32 @@ class Table(Source):
                 found = "is a folder" if path_here(str(path)).is_dir() else "is of an unknown kind"
                 problems.append(f"data.{name}={path} {found}; {table_files.ACCEPTED}")
         problems += format_problems(self.columns, self.encoding, self.separator, files.values())
-        if not self._texts():
+        if not self.column_names()[0]:
             problems.append("data.text=[]: give the name of a column, or of several")
-        if _column(self.label) in self._texts():
+        if _column(self.label) in self.column_names()[0]:
             problems.append(
                 f"data.text={self.text} and data.label={self.label} are one column, so the label "
                 "would be read off the text; give the names of two columns"
             )
-        if {"test", "validation"} <= set(files) and _is_same(files["test"], files["validation"]):
-            problems.append(
-                f"fit.validation_data={files['test']} is the file of data.test too, so the search "
-                "would choose by the test part; give another file, or null to validate on "
-                "fit.validation_split of the training part"
-            )
+        problems += _chosen_by_test_part(files)
         return problems
 
     def fingerprint(self) -> dict[str, object]:
         """Return the digests of the files, and the names of the columns."""
         try:
-            digests = {name: digest_of(path) for name, path in self._files().items()}
+            digests = {name: digest_of(path) for name, path in self.files().items()}
         except OSError as error:
             raise DataError([f"{error.filename} can't be read: {error.strerror}"]) from error
-        text = list(self._texts()) if len(self._texts()) > 1 else self.text
+        text = list(self.column_names()[0]) if len(self.column_names()[0]) > 1 else self.text
         columns = {"text": text, "label": self.label, "weight": self.weight}
-        return {"test": self.test, **digests, **columns, **given(self._format)}
+        return {"test": self.test, **digests, **columns, **given(self.form)}
 
     def rows(self, part: str) -> dict[str, object]:
         """Return the digest of the file of a part, the column of its labels, and the test share."""
-        files = self._files()
+        files = self.files()
         share = {} if "test" in files else {"test": self.test}  # rows of the training part's file
         file = files.get(part, files["train"])
-        own = {"label": self.label, **share, **given(self._format)}
+        own = {"label": self.label, **share, **given(self.form)}
         return {"sha256": digest_of(file)[:16]} | own
 
     def measured_on(self, on_validation: bool, validation_split: float | None) -> tuple[str, str]:
@@ -128,7 +123,7 @@ class Table(Source):
         """
         problems: list[str] = []
         corpora = {}
-        for name, path in self._files().items():
+        for name, path in self.files().items():
             try:
                 corpora[name] = self._corpus(path, name, f"data.{name}={path}")
             except DataError as error:
@@ -145,7 +140,7 @@ class Table(Source):
             corpora |= {"train": train, "test": test}
         return corpora
 
-    def _files(self) -> dict[str, Path]:
+    def files(self) -> dict[str, Path]:
         """Return the files by part, with the paths that messages name."""
         given = {name: getattr(self, name) for name in PARTS}
         return {
@@ -154,24 +149,27 @@ class Table(Source):
             if path is not None and (name != "test" or isinstance(path, str))
         }
 
-    def _texts(self) -> tuple[str, ...]:
-        return tuple(map(_column, _listed(self.text)))
+    def column_names(self) -> tuple[tuple[str, ...], str]:
+        """Return the names of the columns of the texts, and that of the labels."""
+        return tuple(map(_column, _listed(self.text))), _column(self.label)
 
     @property
-    def _format(self) -> Format:
+    def form(self) -> Format:
+        """What the files themselves do not say."""
         return format_of(self.columns, self.encoding, self.separator)
 
     def _corpus(self, path: Path, part: str, file: str) -> Corpus:
         weight = None if self.weight is None or part == "test" else _column(self.weight)
-        wanted = Wanted(self._texts(), _column(self.label), weight)
-        found = table_files.read(path, wanted, self._format, file)
+        texts, label = self.column_names()
+        wanted = Wanted(texts, label, weight)
+        found = table_files.read(path, wanted, self.form, file)
         if not found.texts:
             raise DataError([f"{file} has no rows"])
-        problems = _blanks(found.texts, file, " and ".join(map(repr, wanted.texts)))
+        problems = blanks(found.texts, file, " and ".join(map(repr, texts)))
         if self.task == "regression":
-            labels = _number_labels(found.labels, file, wanted.label, problems)
+            labels = number_labels(found.labels, file, label, problems)
         else:
-            problems += _blanks(found.labels, file, repr(wanted.label))
+            problems += blanks(found.labels, file, repr(label))
             labels = [cell.strip() for cell in found.labels]
         weights = None
         if weight and found.weights is not None:
@@ -179,6 +177,16 @@ class Table(Source):
         if problems:
             raise DataError(problems)
         return Corpus(found.texts, labels, weights, (len(found.texts), found.lines))
+
+
+def _chosen_by_test_part(files: Mapping[str, Path]) -> list[str]:
+    if not {"test", "validation"} <= set(files) or not _is_same(files["test"], files["validation"]):
+        return []
+    return [
+        f"fit.validation_data={files['test']} is the file of data.test too, so the search would "
+        "choose by the test part; give another file, or null to validate on fit.validation_split "
+        "of the training part"
+    ]
 
 
 def _is_same(file: Path, other: Path) -> bool:
@@ -230,7 +238,8 @@ def _unsplit(share: float, corpus: Corpus) -> str:
     )
 
 
-def _blanks(cells: Sequence[str], file: str, column: str) -> list[str]:
+def blanks(cells: Sequence[str], file: str, column: str) -> list[str]:
+    """Return at most one message: the number of blank cells of a column, and the first rows."""
     blank = [row for row, cell in enumerate(cells, start=1) if not cell.strip()]
     if not blank:
         return []
@@ -262,9 +271,8 @@ def _label_types(texts: set[str]) -> dict[str, Label]:
     return {text: float(number) for text, number in numbers.items()}
 
 
-def _number_labels(
-    cells: Sequence[str], file: str, column: str, problems: list[str]
-) -> list[Label]:
+def number_labels(cells: Sequence[str], file: str, column: str, problems: list[str]) -> list[Label]:
+    """Return the labels of a regression; those that can't be are reported among the problems."""
     numbers = _numbers(cells)
     what = f"label {column!r} is not a finite number, as data.task=regression needs"
     problems += _bad_rows(file, what, cells, np.isnan(numbers))

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import signature
 from logging.handlers import QueueHandler
 from queue import SimpleQueue
@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from hydra.utils import get_method
 from omegaconf import DictConfig
 
+from rnnexp.data.run_datasets import RunDataset, datasets_in
 from rnnexp.errors import one_line
 from rnnexp.execution.launching import Jobs
 from rnnexp.identity import Digests, Identity, measured
@@ -89,6 +90,23 @@ ARGUMENTS = {
 
 
 @dataclass(frozen=True)
+class Checked:
+    """What was found out about configs before trial 0.
+
+    Attributes:
+        problems: What is wrong with the configs.
+        identity: What the values of trials are measured on and by; None if it is not known.
+        digests: The fingerprints of the files, by config key and path.
+        datasets: The parts of the data, as of `rnnexp.data.run_datasets`.
+    """
+
+    problems: Sequence[str]
+    identity: Identity | None = None
+    digests: Digests = field(default_factory=Digests)
+    datasets: Sequence[RunDataset] = ()
+
+
+@dataclass(frozen=True)
 class Application:
     """The functions that an application hands over; each may be missing.
 
@@ -110,7 +128,7 @@ class Application:
         direction: str | None,
         jobs: Jobs,
         meanwhile: Callable[[], object] | None = None,
-    ) -> tuple[list[str], Identity | None, Digests]:
+    ) -> "Checked":
         """Check configs, then find what their values are measured on and by, where jobs run.
 
         Args:
@@ -120,13 +138,14 @@ class Application:
             meanwhile: Called in this process while the check runs.
 
         Returns:
-            The problems; the identity, None if it is not known; and the digests of the files.
+            What was found.
         """
         problems = self.check_problems(configs, jobs, meanwhile)
         if problems or not (self.check and configs):
-            return problems, None, Digests()
+            return Checked(problems)
         identity, digests, incomparable = jobs.call(measured, configs, direction).result()
-        return incomparable, identity, digests
+        datasets = jobs.call(datasets_in, configs[0]).result()
+        return Checked(incomparable, identity, digests, datasets)
 
     def check_problems(
         self,

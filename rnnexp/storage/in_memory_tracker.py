@@ -19,6 +19,7 @@ class MemoryRun:
         tags: Tags by name.
         params: Params by name.
         metrics: Values by step, by name.
+        datasets: The datasets that were logged.
         artifacts: The texts, and the paths of the files, that were logged, by name.
         status: MLflow's status of the run.
         deleted: The ids of the runs whose checkpoints were deleted through this run.
@@ -29,6 +30,7 @@ class MemoryRun:
     tags: dict[str, str] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, dict[int, float]] = field(default_factory=dict)
+    datasets: list[Mapping[str, str]] = field(default_factory=list)
     artifacts: dict[str, str] = field(default_factory=dict)
     status: str = "RUNNING"
     deleted: list[str | None] = field(default_factory=list)
@@ -52,6 +54,10 @@ class MemoryRun:
     def tag_later(self, tags: Mapping[str, object]) -> None:
         """Keep tags."""
         self.log_batch(tags=tags)
+
+    def log_inputs(self, datasets: Sequence[Mapping[str, str]]) -> None:
+        """Keep datasets, each once."""
+        self.datasets += [dataset for dataset in datasets if dataset not in self.datasets]
 
     def log_outcome(
         self, *, tags: Mapping[str, object], metrics: Mapping[str, float] | None = None

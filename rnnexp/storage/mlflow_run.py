@@ -83,6 +83,12 @@ class Run:
         """Write tags with the next batch, since every request takes its time."""
         self._next_tags |= {name: _text(value) for name, value in tags.items()}
 
+    def log_inputs(self, datasets: Sequence[Mapping[str, str]]) -> None:
+        """Store the run's datasets in one request, as of `rnnexp.data.run_datasets`."""
+        safe = [{name: _text(value) for name, value in one.items()} for one in datasets]
+        if safe:
+            self._outbox.send({"kind": "inputs", "datasets": safe})
+
     def delete_tag(self, name: str) -> None:
         """Delete a tag if the run has it, after the writes that are queued."""
         self._outbox.send({"kind": "delete_tag", "name": name})

@@ -26,6 +26,7 @@ from rnnexp.storage.checkpoint_deletion import delete_checkpoint
 from rnnexp.storage.error_kinds import ErrorKind, kind_of
 from rnnexp.storage.locks import locked
 from rnnexp.storage.retry import FIRST_PAUSE, LONGEST_PAUSE, retry_on_disk
+from rnnexp.storage.run_inputs import log_inputs
 from rnnexp.storage.schema import Files
 from rnnexp.storage.trial_folder import lock_of
 from rnnexp.storage.write_guard import WriteGuard
@@ -199,6 +200,7 @@ def described(entry: Entry) -> str:
     texts = {
         "file": "the file {path}",
         "text": "the file {name}",
+        "inputs": "the run's datasets",
         "delete_tag": "the deletion of the tag {name}",
         "delete_checkpoint": "the deletion of the checkpoint in {folder}",
         "end": "the end of the run as {status}",
@@ -227,6 +229,8 @@ def write(client: MlflowClient, run_id: str, entry: Entry) -> None:
             params = [Param(*item) for item in entry["params"].items()]
             tags = [RunTag(*item) for item in entry["tags"].items()]
             client.log_batch(run_id, metrics=metrics, params=params, tags=tags)
+        case "inputs":
+            log_inputs(client, run_id, entry["datasets"])
         case "delete_tag":
             if entry["name"] in client.get_run(run_id).data.tags:
                 client.delete_tag(run_id, entry["name"])

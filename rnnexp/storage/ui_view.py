@@ -20,6 +20,7 @@ TAG = "mlflow.sharedViewState."  # MLflow's prefix, before the view's id
 MAX_LENGTH = 5000  # characters of an experiment's tag in MLflow
 METRICS = (Metrics.BEST_VALUE, Metrics.BEST_EPOCH, Metrics.EPOCHS, Metrics.SECONDS)
 TAGS = (Tags.STATE, Tags.REASON)
+DATASETS = "attributes.`Dataset`"  # the UI's name of its column
 
 
 def view(study: str, params: Sequence[str], objective: Objective, now: int) -> str | None:
@@ -46,6 +47,7 @@ def view(study: str, params: Sequence[str], objective: Objective, now: int) -> s
             *(f"metrics.`{name}`" for name in METRICS),
             *(f"params.`{name}`" for name in params),
             *(f"tags.`{name}`" for name in TAGS),
+            DATASETS,
         ],
         "columnOrder": [],
     }

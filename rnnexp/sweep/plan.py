@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
+from rnnexp.data.run_datasets import RunDataset
 from rnnexp.execution.application_hooks import Application
 from rnnexp.identity import Digests, Identity
 from rnnexp.objective import Objective
@@ -34,6 +35,7 @@ class SweepPlan:
         application: The functions that the application hands over.
         resumed: The study to resume; None for a new study.
         uploads: Whether trials upload their backups, since not all machines see the sweep's folder.
+        datasets: The parts of the data, for MLflow.
     """
 
     settings: SweepSettings
@@ -49,3 +51,4 @@ class SweepPlan:
     application: Application
     resumed: optuna.Study | None = None
     uploads: bool = False
+    datasets: Sequence[RunDataset] = ()

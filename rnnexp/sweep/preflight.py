@@ -118,21 +118,21 @@ def preflight(
     if base and not not_resumed:
         problems += folder_problems(settings, partial(subdir_of, base), study)
     objective = _objective(settings, search, problems)
-    unchecked, identity, digests = application.checked(
+    checked = application.checked(
         [] if unreachable else configs, settings.direction, jobs, None if problems else meanwhile
     )
-    problems += unchecked
-    identity = identity or Identity(str(objective))
+    problems += checked.problems
+    identity = checked.identity or Identity(str(objective))
     now = concealed(definition(base, search.space)) if base else {}
     if study and objective:
         problems += sharing_problems(settings, study)
-        problems += resume_problems(settings, study, now, identity, digests)
+        problems += resume_problems(settings, study, now, identity, checked.digests)
         problems += [] if untracked else run_problems(settings, study)
     if problems or not (base and sampler and pruner and objective):
         raise ConfigError(list(dict.fromkeys(problems)))
     return SweepPlan(
-        settings, search.space, base, objective, identity, digests, now,
-        sampler, pruner, search.enqueued, application, study, uploads,
+        settings, search.space, base, objective, identity, checked.digests, now,
+        sampler, pruner, search.enqueued, application, study, uploads, checked.datasets,
     )  # fmt: skip
 
 

@@ -245,6 +245,7 @@ def _study_run(
         retry_transient(study.set_user_attr)(StudyAttrs.RUN_ID, run.id)
         # Each sweep of a study has a commit of its own, which its jobs read.
         retry_transient(study.set_user_attr)(f"{StudyAttrs.GIT}{heartbeat.sweep_id}", commit)
+        run.log_inputs(plan.datasets)
         save_view(tracker.client(), run, study.study_name, plan.space.by_key, plan.objective)
         run.log_text(environment(commit), Artifacts.ENVIRONMENT)
         if git and git.dirty and tracker.uncommitted_diff:

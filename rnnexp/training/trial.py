@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from rnnexp import data, gpus, keras_runtime
 from rnnexp.config_files import absolute_path
 from rnnexp.data import Dataset
+from rnnexp.data.run_datasets import datasets_of
 from rnnexp.errors import DataError, NotFoundError, message_alone
 from rnnexp.execution.current_trial import CurrentTrial, current_trial
 from rnnexp.execution.trial_task import RunOptions, log_result, recorded
@@ -153,6 +154,7 @@ def _train_once(config: DictConfig, trial: CurrentTrial, mlflow_run: Run) -> Res
         what_to_do = "put the file back, or start a new study"
         raise DataError([f"{text}, so its values would differ; {what_to_do}" for text in changed])
     _tag_data(mlflow_run, config, dataset, digests)
+    mlflow_run.log_inputs(datasets_of(instantiate(config.data), dataset))
     model = build(config, dataset)
     callbacks = _make_callbacks(config, trial, mlflow_run)
     arguments = fit_arguments(config, dataset)

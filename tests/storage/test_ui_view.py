@@ -39,7 +39,7 @@ def test_the_best_first(mode: str, ascending: bool) -> None:
 def test_columns() -> None:
     assert state()["selectedColumns"] == [
         "metrics.`best_value`", "metrics.`best_epoch`", "metrics.`epochs`", "metrics.`seconds`",
-        "params.`a.b`", "tags.`state`", "tags.`reason`",
+        "params.`a.b`", "tags.`state`", "tags.`reason`", "attributes.`Dataset`",
     ]  # fmt: skip
 
 
