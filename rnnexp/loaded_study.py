@@ -33,9 +33,9 @@ def load_study(
         >>> study.best["best_value"]  # doctest: +SKIP
         0.1981
         >>> study.model().predict(["a good film", "a bad film"])  # doctest: +SKIP
-          label  probability
-        0   pos         0.97
-        1   neg         0.02
+          label  probability_neg  probability_pos
+        0   pos             0.03             0.97
+        1   neg             0.98             0.02
 
     Args:
         name: The study's name or its beginning, or the id of its run in MLflow; ``latest`` for the

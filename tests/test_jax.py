@@ -102,7 +102,13 @@ def test_a_sweep_is_trained_resumed_evaluated_and_published(
     assert "test_loss" in parent.data.metrics
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{swept.path}/mlflow.db")
     model = mlflow.pyfunc.load_model("models:/j@champion")
-    assert list(model.predict(pd.DataFrame({"text": ["a", "b"]}))) == ["label", "probability"]
+    predicted = model.predict(pd.DataFrame({"text": ["a", "b"]}))
+    assert list(predicted) == ["label", "probability_0", "probability_1"]
+    best = (first, second)[int(parent.data.metrics["best_trial"])]
+    path = swept.client.download_artifacts(best.info.run_id, "evaluation/predictions.csv")
+    table = pd.read_csv(path)  # what JAX has computed
+    is_right = (table["label"] == table["predicted"]).mean()
+    assert is_right == pytest.approx(parent.data.metrics["test_accuracy"])
 
 
 @pytest.mark.slow

@@ -47,7 +47,7 @@ def test_the_model_takes_raw_texts(uri: str) -> None:
     model = rnnexp.load_study(tracking_uri=uri).model()
     texts = ["a good film", "a bad film", ""]
     predicted = model.predict(texts)
-    assert predicted.columns.tolist() == ["label", "probability"]
+    assert predicted.columns.tolist() == ["label", "probability_0", "probability_1"]
     assert len(predicted) == 3
     pd.testing.assert_frame_equal(predicted, model.predict(pd.DataFrame({"document": texts})))
 

@@ -1,4 +1,4 @@
-"""Pictures of MLflow's UI in the README.
+"""Pictures of MLflow's UI, and of the best trial's evaluation, in the documents.
 
     pip install -e '.[docs]' selenium && python docs/plots/mlflow_ui.py FOLDER STUDY
 
@@ -24,7 +24,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from rnnexp.storage.schema import Kind, Tags
+from rnnexp.storage.schema import Artifacts, EvaluationFiles, Kind, Metrics, Tags
 
 IMAGES = Path(__file__).parents[1] / "images"
 CHROMIUM, DRIVER = "chromium", "chromedriver"
@@ -160,6 +160,13 @@ def runs_of(folder: Path, study: str) -> tuple[Run, list[Run]]:
     return parent, sorted(trials, key=lambda run: int(run.data.tags[Tags.TRIAL]))
 
 
+def evaluation_of(folder: Path, run: Run) -> Path:
+    """Return the page of a run's evaluation."""
+    client = MlflowClient(f"sqlite:///{folder.absolute()}/mlflow.db")
+    path = f"{Artifacts.EVALUATION}/{EvaluationFiles.PAGE}"
+    return Path(client.download_artifacts(run.info.run_id, path))
+
+
 def _save(page: Page, file: Path) -> None:
     page.picture(file)
     with Image.open(file) as image:  # few colors make a small file
@@ -185,6 +192,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _save(page, options.images / "study.png")
         page.compare([run.info.run_id for run in trials])
         _save(page, options.images / "compare.png")
+        best = trials[int(parent.data.metrics[Metrics.BEST_TRIAL])]
+    with browser(1150, 1620) as chrome:
+        page = Page(chrome, evaluation_of(options.folder, best).as_uri())
+        page.element(".js-plotly-plot .main-svg")
+        _save(page, options.images / "evaluation.png")
 
 
 if __name__ == "__main__":

@@ -76,6 +76,11 @@ class LazyGroup(click.Group):
             "rnnexp.cli.confirm:confirm",
             "Train the best trials of a study again with new seeds.",
         ),
+        "evaluate": (
+            "rnnexp.cli.evaluate:evaluate",
+            "Evaluate the model of a run on its test part, or on a file.",
+        ),
+        "predict": ("rnnexp.cli.predict:predict", "Predict for the texts in a file."),
         "export": ("rnnexp.cli.export:export", "Write the model of a run into a folder."),
         "publish": ("rnnexp.cli.publish:publish", "Register the best model of a study."),
         "check": (

@@ -23,19 +23,23 @@ class Wanted:
 
     Attributes:
         texts: The columns of the texts; those of a row are joined by a space.
-        label: The column of the labels.
+        label: The column of the labels; None if there is none.
         weight: The column of the sample weights; None if there is none.
     """
 
     texts: tuple[str, ...]
-    label: str
+    label: str | None
     weight: str | None = None
 
     @property
     def names(self) -> list[str]:
         """The names, each once."""
-        others = [self.label] if self.weight is None else [self.label, self.weight]
+        others = [name for name in (self.label, self.weight) if name is not None]
         return list(dict.fromkeys([*self.texts, *others]))
+
+    def place(self, name: str | None) -> int | None:
+        """Return the place of a name in `names`; None for None."""
+        return None if name is None else self.names.index(name)
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class Columns:
 
     Attributes:
         texts: The texts.
-        labels: The labels.
+        labels: The labels; empty if there are none.
         weights: The sample weights; None if there are none.
         lines: The number of lines of the file; None if the file is not a text.
     """
@@ -81,8 +85,8 @@ class Cells:
     def __init__(self, wanted: Wanted) -> None:
         names = wanted.names
         self._places = [names.index(name) for name in wanted.texts]
-        self._label = names.index(wanted.label)
-        self._weight = None if wanted.weight is None else names.index(wanted.weight)
+        self._label = wanted.place(wanted.label)
+        self._weight = wanted.place(wanted.weight)
         self._texts = TextWriter()
         self._labels: list[str] = []
         self._weights: list[str] = []
@@ -90,7 +94,8 @@ class Cells:
     def append(self, row: Sequence[str]) -> None:
         """Add a row, a cell for each of the wanted names."""
         self._texts.append(joined([row[place] for place in self._places]))
-        self._labels.append(row[self._label])
+        if self._label is not None:
+            self._labels.append(row[self._label])
         if self._weight is not None:
             self._weights.append(row[self._weight])
 

@@ -71,7 +71,7 @@ def read(path: Path, wanted: Wanted, file: str) -> Columns:
     return Columns(read_columns.texts, labels, read_columns.weights)
 
 
-def _classes(path: Path, label: str) -> list[str]:
+def _classes(path: Path, label: str | None) -> list[str]:
     """Return the names of the classes, if the dataset has them."""
     if not (path / INFO).is_file():
         return []

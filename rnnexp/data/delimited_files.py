@@ -72,20 +72,22 @@ def read(path: Path, ending: str, wanted: Wanted, form: Format, file: str) -> Co
         records = _records(reader, file)
         header, records = _header(records, form, dialect, file)
         places = columns.find(wanted.names, header, file, (cells for _, cells in records))
-        label = wanted.names.index(wanted.label)
+        label = wanted.place(wanted.label)
         table, inside, labels = Cells(wanted), TextWriter(), set()
         long = []
         for line, cells in records:
             row = [cells[place] if place < len(cells) else "" for place in places]
             table.append(row)
-            labels.add(row[label].strip())
+            if label is not None:
+                labels.add(row[label].strip())
             if any(cells[len(header) :]):
                 long.append((line, len(cells)))
             if reader.line_num > line:
                 for part in _rows_inside(cells, len(header), dialect.delimiter):
                     inside.append(f"{line},{part}")
         _check_length(long, len(header), dialect, file)
-        _check_quotes(inside.texts(), places[label], labels, dialect.delimiter, file)
+        if label is not None:
+            _check_quotes(inside.texts(), places[label], labels, dialect.delimiter, file)
         return table.columns(reader.line_num)
 
 

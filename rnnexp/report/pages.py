@@ -7,7 +7,10 @@ from textwrap import shorten
 
 from optuna.trial import FrozenTrial
 
+from rnnexp import html_page
+from rnnexp.evaluation import page as evaluation_page
 from rnnexp.formatting import format_exact, format_seconds, format_value
+from rnnexp.html_page import Table, table
 from rnnexp.report.plots import Plot
 from rnnexp.report.snapshot import STATES, Row, Snapshot
 from rnnexp.result import State
@@ -16,7 +19,6 @@ from rnnexp.storage.schema import Artifacts, Metrics, Tags
 LONGEST = 5000  # characters of a note, which MLflow stores as a tag
 REASON = 80  # characters of a reason in the table; the trial's run has all of it
 ALWAYS = (State.COMPLETE, State.PRUNED, State.FAIL)  # counted also where there are none
-Table = tuple[Sequence[str], Sequence[Sequence[str]]]  # head, rows
 
 
 def note(snapshot: Snapshot) -> str:
@@ -51,31 +53,26 @@ def _code(text: str) -> str:
 def html(snapshot: Snapshot, plots: Sequence[Plot]) -> str:
     """Write the report as one HTML file, which needs no other file and no network.
 
-    MLflow shows the file in a frame that can load nothing, so that plotly.js is in the file, once.
-
     Args:
         snapshot: The study.
         plots: The study's plots, as from `rnnexp.report.plots.plots_of`.
     """
-    from plotly.io import to_html
-    from plotly.offline import get_plotlyjs
-
     parts = [f"<h1>{escape(snapshot.name)}</h1>"]
     lines = [line for line in (_state(snapshot), _best(snapshot), _saved(snapshot)) if line]
     parts += [f"<p>{escape(line.replace('`', ''))}</p>" for line in lines]
-    parts.append(_as_html(_best_params(snapshot)))
+    parts.append(table(_best_params(snapshot)))
     if snapshot.command:
         parts.append(f"<p>Train the best trial again:</p><pre>{escape(snapshot.command)}</pre>")
     for plot in plots:
         parts.append(f"<h2>{escape(plot.title)}</h2><p>{escape(plot.text)}</p>")
         if plot.figure:
-            drawn = to_html(plot.figure, include_plotlyjs=False, full_html=False, config=CONFIG)
-            parts.append(f'<div class="wide">{drawn}</div>')
-    parts += ["<h2>Totals by state</h2>", _as_html(_spent(snapshot))]
-    parts += ["<h2>Trials</h2>", _as_html(_trials(snapshot))]
-    return PAGE.format(
-        title=escape(snapshot.name), plotly=get_plotlyjs(), body="\n".join(filter(None, parts))
-    )
+            parts.append(html_page.plot(plot.figure))
+    if snapshot.evaluation:
+        parts.append("<h1>The best model on the test part</h1>")
+        parts += evaluation_page.parts(snapshot.evaluation)
+    parts += ["<h2>Totals by state</h2>", table(_spent(snapshot))]
+    parts += ["<h2>Trials</h2>", table(_trials(snapshot))]
+    return html_page.page(snapshot.name, parts)
 
 
 def _state(snapshot: Snapshot) -> str:
@@ -163,39 +160,3 @@ def _cells(row: Row, keys: Sequence[str], best: FrozenTrial | None) -> list[str]
         row.run_id,
         shorten(row.reason, REASON, placeholder=" …"),
     ]
-
-
-def _as_html(table: Table) -> str:
-    head, rows = table
-    if not rows:
-        return ""
-    titles = "".join(f"<th>{escape(title)}</th>" for title in head)
-    lines = [f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows]
-    body = "\n".join(lines)
-    return f'<div class="wide"><table><tr>{titles}</tr>\n{body}</table></div>'
-
-
-CONFIG = {"displaylogo": False, "responsive": True}
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>{title}</title>
-<style>
-body {{ font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 1150px; padding: 1em; }}
-h1 {{ font-size: 1.5em; }}
-h2 {{ font-size: 1.15em; margin: 1.8em 0 0; }}
-p {{ margin: .4em 0; }}
-pre {{ background: #f4f4f4; padding: .6em; white-space: pre-wrap; }}
-.wide {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; font-size: 13px; margin: .6em 0; }}
-td, th {{ border-bottom: 1px solid #ddd; padding: .2em .7em .2em 0; text-align: left; }}
-td, th {{ white-space: nowrap; }}
-</style>
-<script>{plotly}</script>
-</head>
-<body>
-{body}
-</body>
-</html>
-"""

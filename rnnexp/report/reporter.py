@@ -16,6 +16,7 @@ from typing import Any
 import optuna
 
 from rnnexp.errors import one_line
+from rnnexp.evaluation.measures import Evaluation
 from rnnexp.report.files import log_report, write_report
 from rnnexp.report.snapshot import snapshot_of
 from rnnexp.result import Result
@@ -83,7 +84,12 @@ class Reporter:
         if self._thread.is_alive():
             self._thread.join()
 
-    def write(self, scores: Mapping[str, float] | None = None, ended: str = "") -> bool:
+    def write(
+        self,
+        scores: Mapping[str, float] | None = None,
+        ended: str = "",
+        evaluation: Evaluation | None = None,
+    ) -> bool:
         """Write a report; log a warning if it can't be written, since no sweep fails by its report.
 
         While MLflow is unreachable, the study's run queues the report.
@@ -91,11 +97,12 @@ class Reporter:
         Args:
             scores: The best trial's metrics on the test part.
             ended: Why no further trial was started; empty while the sweep runs.
+            evaluation: How the best trial's model errs on the test part.
 
         Returns:
             True if the report was written.
         """
-        return self._write(lambda: self._run, scores, ended)
+        return self._write(lambda: self._run, scores, ended, evaluation)
 
     def _write_repeatedly(self) -> None:
         seconds = 0.0
@@ -113,11 +120,18 @@ class Reporter:
         run: Callable[[], Run],
         scores: Mapping[str, float] | None = None,
         ended: str = "",
+        evaluation: Evaluation | None = None,
     ) -> bool:
         try:
             best = best_trial(self._study)
             overrides = self._overrides_of(best.params) if best else []
-            snapshot = snapshot_of(self._study, overrides=overrides, scores=scores, ended=ended)
+            snapshot = snapshot_of(
+                self._study,
+                overrides=overrides,
+                scores=scores,
+                ended=ended,
+                evaluation=evaluation,
+            )
             log_report(run(), snapshot, write_report(snapshot, self.page.parent))
         except Exception as error:
             self._warn(f"{type(error).__name__}: {one_line(error)}")

@@ -10,6 +10,7 @@ from statistics import median
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from rnnexp.evaluation.measures import Evaluation
 from rnnexp.objective import Objective
 from rnnexp.passwords import concealed_override
 from rnnexp.report.importances import importances_of
@@ -97,6 +98,7 @@ class Snapshot:
         overrides: The overrides of the best trial; empty if they are not known.
         scores: The best trial's metrics on the test part.
         ended: Why no further trial was started; empty while the sweep runs.
+        evaluation: How the best trial's model errs on the test part; None if that is not known.
     """
 
     name: str
@@ -107,6 +109,7 @@ class Snapshot:
     overrides: Sequence[str] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
     ended: str = ""
+    evaluation: Evaluation | None = None
 
     @cached_property
     def complete(self) -> list[FrozenTrial]:
@@ -235,6 +238,7 @@ def snapshot_of(
     overrides: Sequence[str] = (),
     scores: Mapping[str, float] | None = None,
     ended: str = "",
+    evaluation: Evaluation | None = None,
 ) -> Snapshot:
     """Read a study, once.
 
@@ -243,6 +247,7 @@ def snapshot_of(
         overrides: The overrides of the study's best trial.
         scores: The best trial's metrics on the test part.
         ended: Why no further trial was started; empty while the sweep runs.
+        evaluation: How the best trial's model errs on the test part; None if that is not known.
     """
     attrs, trials = study.user_attrs, study.get_trials(deepcopy=False)
     gone = replaced(trials)
@@ -255,6 +260,7 @@ def snapshot_of(
         overrides=overrides,
         scores=scores or {},
         ended=ended,
+        evaluation=evaluation,
     )
 
 

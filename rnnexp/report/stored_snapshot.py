@@ -4,6 +4,7 @@ import optuna
 from mlflow.entities import Run
 
 from rnnexp.errors import NotFoundError
+from rnnexp.evaluation.files import stored_evaluation
 from rnnexp.report.snapshot import Snapshot, snapshot_of
 from rnnexp.storage.optuna_store import best_trial
 from rnnexp.storage.run_reader import RunReader, metrics_on_test
@@ -19,8 +20,11 @@ def stored_snapshot(study: optuna.Study, run: Run, reader: RunReader) -> Snapsho
         reader: Reads the store of the run.
     """
     best = best_trial(study)
-    overrides = _overrides(reader, best.user_attrs.get(TrialAttrs.RUN_ID)) if best else []
-    return snapshot_of(study, overrides=overrides, scores=metrics_on_test(run))
+    best_run = best.user_attrs.get(TrialAttrs.RUN_ID) if best else None
+    scores = metrics_on_test(run)
+    evaluation = stored_evaluation(reader.store, best_run) if best_run and scores else None
+    overrides = _overrides(reader, best_run)
+    return snapshot_of(study, overrides=overrides, scores=scores, evaluation=evaluation)
 
 
 def _overrides(reader: RunReader, run_id: str | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""The config of a run whose model can be written: for the commands export and publish."""
+"""The config of a run whose model can be used: for the commands that do not train again."""
 
 from mlflow.entities import Run
 from omegaconf import DictConfig
@@ -10,8 +10,13 @@ from rnnexp.storage.schema import Tags
 from rnnexp.training.checkpoint import WEIGHTS
 
 
-def packable_config(reader: RunReader, run: Run) -> DictConfig:
+def packable_config(reader: RunReader, run: Run, *, builds: bool = False) -> DictConfig:
     """Return the config of a run whose model can be written.
+
+    Args:
+        reader: The store of the run.
+        run: The run.
+        builds: Whether the model is to be built and compiled, as for an evaluation.
 
     Raises:
         NotFoundError: If the run has no such model.
@@ -31,5 +36,5 @@ def packable_config(reader: RunReader, run: Run) -> DictConfig:
     if Tags.DATA not in tags:
         raise NotFoundError(f"run {run_id} has not stored which data it was trained on")
     # A file with the whole model is copied; weights alone need the model to be built.
-    made = None if tags[Tags.CHECKPOINT].endswith(WEIGHTS) else ("data",)
+    made = None if builds or tags[Tags.CHECKPOINT].endswith(WEIGHTS) else ("data",)
     return trusted_config(reader, run, config, made)

@@ -19,10 +19,10 @@ from rnnexp.serving import text_model
 from rnnexp.serving.text_model import NETWORK, TEXT, Encoding, TextModel
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.schema import Tags
-from rnnexp.training import saved_model
+from rnnexp.training import outputs, saved_model
 from rnnexp.training.checkpoint import WEIGHTS, load
 from rnnexp.training.model import build, module_of
-from rnnexp.training.output_layer import HINGES, Output, loss_of, output_of
+from rnnexp.training.output_layer import kind_of_output
 from rnnexp.training.run_data import data_problem
 
 if TYPE_CHECKING:
@@ -146,10 +146,10 @@ def _needed(config: DictConfig, network: Path, run_id: str) -> dict[str, str]:
 def _encoding(config: DictConfig, dataset: Dataset, needed: Mapping[str, str]) -> Encoding:
     return Encoding(
         words=dataset.words,
-        maxlen=dataset.train().x.shape[1],
+        maxlen=dataset.maxlen,
         split=config.data.split,
         classes=dataset.classes,
-        output=_output(config, output_of(config, dataset)) if dataset.classes else "value",
+        output=kind_of_output(config, dataset),
         needed=needed,
         lengths=list(dataset.lengths),
         inputs=_inputs(config),
@@ -160,12 +160,6 @@ def _inputs(config: DictConfig) -> list[str]:
     """Return the names of the columns of texts; those of sources without names get one."""
     text = config.data.get("text") or TEXT
     return list(map(str, text)) if OmegaConf.is_list(text) else [str(text)]
-
-
-def _output(config: DictConfig, output: Output) -> str:
-    if output.units == 1 and loss_of(config) in HINGES:
-        return "score"
-    return "logit" if output.activation == "linear" else "probability"
 
 
 def _network(
@@ -191,12 +185,13 @@ def _copy_code(folder: Path) -> Path:
     Returns:
         The package's folder.
     """
-    sources = [Path(str(m.__file__)) for m in (text_model, data_encoding, saved_model)]
+    modules = (text_model, data_encoding, saved_model, outputs)
+    sources = [Path(str(module.__file__)) for module in modules]
     digest = sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
     package = folder / f"rnnexp_text_model_{digest[:8]}"
     for source in sources:
         target = package / source.relative_to(sources[0].parents[1])
-        target.parent.mkdir(parents=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         for folder_of_code in (package, target.parent):
             (folder_of_code / "__init__.py").touch()
         shutil.copy(source, target)

@@ -1,15 +1,15 @@
 """Trained model that takes raw text, as MLflow loads it.
 
-This file, ``data/encoding.py`` and ``training/saved_model.py`` are copied into every model (see
-`rnnexp.serving.packing`), so that a model runs where this project is not installed, with the
-encoding of its training. Therefore the imports are relative, and nothing of Hydra is imported.
+This file, ``data/encoding.py``, ``training/outputs.py`` and ``training/saved_model.py`` are copied
+into every model (see `rnnexp.serving.packing`), so that a model runs where this project is not
+installed, with the encoding of its training. Therefore the imports are relative, and nothing of
+Hydra is imported.
 
-| output of the network            | data       | columns of a prediction                          |
-|----------------------------------|------------|--------------------------------------------------|
-| probabilities, or their logits   | 2 classes  | ``label``, ``probability`` (of the second class) |
-| probabilities, or their logits   | more       | ``label``, ``probability_CLASS`` for each class  |
-| scores of a hinge loss, -1 to 1  | 2 classes  | ``label``, ``score`` (second class if above 0)   |
-| a number                         | regression | ``value``                                        |
+| output of the network            | data       | columns of a prediction                         |
+|----------------------------------|------------|-------------------------------------------------|
+| probabilities, or their logits   | classes    | ``label``, ``probability_CLASS`` for each class |
+| scores of a hinge loss, -1 to 1  | 2 classes  | ``label``, ``score`` (second class if above 0)  |
+| a number                         | regression | ``value``                                       |
 
 A hinge loss gives no probabilities, so there is no column for them.
 """
@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data.encoding import Vocabulary, joined, tokenize
+from ..training.outputs import Scores, probabilities_of
 from ..training.saved_model import load_saved
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ TEXT = "text"  # the input's column, if the data have no other name for it
 NETWORK, ENCODING = "model.keras", "encoding.json"  # files of a model
 ROWS = 4096  # texts that are encoded at a time
 BATCH_SIZE = 256  # rows in a batch of the network
-Scores = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ class Encoding:
             return {"value": "double"}
         types = {str: "string", int: "long", float: "double"}
         label = {"label": types[type(self.classes[0])]}
-        if len(self.classes) > 2:
-            return label | {f"probability_{name}": "double" for name in self.classes}
-        return label | {"score" if self.output == "score" else "probability": "double"}
+        if self.output == "score":
+            return label | {"score": "double"}
+        return label | {f"probability_{name}": "double" for name in self.classes}
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.int32]:
         """Encode texts as ids, ``int32 (n, maxlen)``; a text that is too long keeps its end."""
@@ -98,10 +98,8 @@ class Encoding:
         classes = np.array(self.classes, dtype=object)
         if self.output == "score":
             return [classes[(outputs[:, 0] > 0).astype(int)], outputs[:, 0]]
-        probabilities = _probabilities(outputs, logits=self.output == "logit")
+        probabilities = probabilities_of(outputs, logits=self.output == "logit")
         labels = classes[probabilities.argmax(axis=1)]  # of equal probabilities, the first
-        if len(classes) == 2:
-            return [labels, probabilities[:, 1]]
         return [labels, *probabilities.T]
 
 
@@ -177,15 +175,3 @@ def _texts(column: "pd.Series[Any]") -> Iterator[str]:
         if not missing and not isinstance(value, str):
             raise ValueError(f"{column.name} in row {row} is {value!r}: must be a text, in quotes")
         yield "" if missing else value
-
-
-def _probabilities(outputs: Scores, *, logits: bool) -> Scores:
-    """Return a probability for each class, ``float64 (n, classes)``."""
-    if outputs.shape[1] == 1:
-        second = 0.5 * (1 + np.tanh(outputs / 2)) if logits else outputs  # a stable sigmoid
-        return np.hstack([1 - second, second])
-    if not logits:
-        return outputs
-    powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-    softmax: Scores = powers / powers.sum(axis=1, keepdims=True)
-    return softmax

@@ -141,6 +141,18 @@ class Artifacts:
     REPORT = "report.html"
     CHECKPOINT = "checkpoint"  # folder
     BACKUP = "backup.zip"  # the trial's folder, for a machine that can't see it
+    EVALUATION = "evaluation"  # folder, of the best model on the test part
+
+
+class EvaluationFiles:
+    """Artifacts of an evaluation, in its folder."""
+
+    PAGE = "evaluation.html"
+    MEASURES = "evaluation.json"
+    PREDICTIONS = "predictions.csv"
+    MISTAKES = "mistakes.csv"
+    CONFUSION = "confusion_matrix.csv"
+    CLASSES = "by_class.csv"
 
 
 class ModelTags:

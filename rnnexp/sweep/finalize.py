@@ -19,6 +19,8 @@ from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial
 
 from rnnexp.errors import RnnexpError, SweepError, one_line
+from rnnexp.evaluation.files import stored_evaluation
+from rnnexp.evaluation.measures import Evaluation
 from rnnexp.execution.composer import Composer
 from rnnexp.execution.launching import Jobs
 from rnnexp.execution.trusted_targets import needs_trust
@@ -104,7 +106,8 @@ class Finalizer:
         if best:
             self._step("results", lambda: _write_results(best, self.plan.space, folder))
         ended = stopped or "too many trials failed"
-        has_report = self._step("report", lambda: self.reporter.write(scores=scores, ended=ended))
+        evaluation = self._stored_evaluation(best) if best and scores else None
+        has_report = self._step("report", lambda: self.reporter.write(scores, ended, evaluation))
         lacking = self._step("deliver", lambda: undelivered(folder)) or []
         return SweepOutcome(
             study=self.study.study_name,
@@ -168,6 +171,10 @@ class Finalizer:
         metrics = {f"{Metrics.TEST}{name}": value for name, value in scores.items()}
         self.study_run.log_batch(metrics=metrics)
         return scores
+
+    def _stored_evaluation(self, best: FrozenTrial) -> Evaluation | None:
+        """Read what the application has stored of the evaluation, for the report."""
+        return stored_evaluation(self.tracker, str(best.user_attrs[TrialAttrs.RUN_ID]))
 
     def _publish(self, best: FrozenTrial) -> list[tuple[str, str]]:
         function, settings = self.plan.application.publish, self.plan.settings

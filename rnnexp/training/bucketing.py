@@ -52,6 +52,12 @@ class Batches(keras.utils.PyDataset):
         return in_order
 
     @property
+    def order(self) -> Array:
+        """``int64 (rows,)``: the numbers of the texts, from 0, in the order of the batches."""
+        starts = self._order * self.batch_size
+        return np.concatenate([self._rows[start:][: self.batch_size] for start in starts])
+
+    @property
     def num_batches(self) -> int:
         """The number of batches."""
         return len(self.widths)

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     import keras
 
 
-def build(config: DictConfig, dataset: Dataset) -> "keras.Model":
+def build(
+    config: DictConfig, dataset: Dataset, recorder: "keras.metrics.Metric | None" = None
+) -> "keras.Model":
     """Build and compile the model of a config.
 
     Args:
@@ -22,6 +24,7 @@ def build(config: DictConfig, dataset: Dataset) -> "keras.Model":
             config: ``model.input_dim``, and for the last layer ``model.output_dim`` and
             ``model.output_activation``.
         dataset: The data that the model is for.
+        recorder: One more metric; None for none.
 
     Returns:
         The compiled model.
@@ -42,7 +45,10 @@ def build(config: DictConfig, dataset: Dataset) -> "keras.Model":
         model = instantiate(config.model.network, _convert_="all")
     if config.model.get("embedding_file"):
         _embedding(model).set_weights([embeddings(config.model, dataset)])
-    model.compile(**compile_arguments(config, output))
+    arguments = compile_arguments(config, output)
+    if recorder:
+        arguments["metrics"] = [*(arguments.get("metrics") or []), recorder]
+    model.compile(**arguments)
     if not model.built:  # a subclass of keras.Model has no variables before its first call
         model(dataset.train().x[:1])
     return model

@@ -98,6 +98,16 @@ def output_of(config: DictConfig, dataset: Dataset) -> Output:
     return output
 
 
+def kind_of_output(config: DictConfig, dataset: Dataset) -> str:
+    """Return what a model's outputs are: ``probability``, ``logit``, ``score`` or ``value``."""
+    if not dataset.classes:
+        return "value"
+    output = output_of(config, dataset)
+    if output.units == 1 and loss_of(config) in HINGES:
+        return "score"
+    return "logit" if output.activation == "linear" else "probability"
+
+
 def compile_arguments(config: DictConfig, output: Output) -> dict[str, Any]:
     """Return the arguments of ``model.compile``.
 

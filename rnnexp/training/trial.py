@@ -19,8 +19,10 @@ from omegaconf import DictConfig, OmegaConf
 from rnnexp import data, gpus, keras_runtime
 from rnnexp.config_files import absolute_path
 from rnnexp.data import Dataset
+from rnnexp.data.new_files import held_out
 from rnnexp.data.run_datasets import datasets_of
 from rnnexp.errors import DataError, NotFoundError, message_alone
+from rnnexp.evaluation.files import log_files
 from rnnexp.execution.current_trial import CurrentTrial, current_trial
 from rnnexp.execution.trial_task import RunOptions, log_result, recorded
 from rnnexp.identity import Digests, changed_files, digests_of, files_of, identity_of
@@ -35,11 +37,11 @@ from rnnexp.storage.schema import Artifacts, Metrics, Tags
 from rnnexp.training import compiled_models, jit, unroll
 from rnnexp.training.checkpoint import load, log_checkpoints, no_checkpoint
 from rnnexp.training.checks import check
+from rnnexp.training.evaluation import evaluate_checkpoint, writable
 from rnnexp.training.fit_arguments import fit_arguments
 from rnnexp.training.model import build
-from rnnexp.training.output_layer import output_of
 from rnnexp.training.run_data import data_problem
-from rnnexp.training.streams import evaluate_on_stream, fit_on_streams
+from rnnexp.training.streams import fit_on_streams
 
 if TYPE_CHECKING:
     import keras
@@ -79,7 +81,7 @@ def run_problems(config: DictConfig) -> list[str]:
 
 
 def evaluate(config: DictConfig, run_id: str) -> dict[str, float]:
-    """Evaluate the checkpoint of a run on the test part.
+    """Evaluate the checkpoint of a run on the test part, and store its predictions in the run.
 
     Args:
         config: The config that the run was trained with.
@@ -98,22 +100,15 @@ def evaluate(config: DictConfig, run_id: str) -> dict[str, float]:
         log.warning("run %s can't be evaluated: %s", run_id, reason)
         return {}
     dataset = data.load(config.data)
-    if problem := data_problem(config, dataset, store.client().get_run(run_id).data.tags):
+    run = store.client().get_run(run_id)
+    if problem := data_problem(config, dataset, run.data.tags):
         raise NotFoundError(
             f"the data of run {run_id} {problem}; without the original data it can't be evaluated"
         )
-    keras_runtime.new_session()  # or metrics are named accuracy_1 after a training
-    model = build(config, dataset)
-    load(model, run_id, store)
-    test = dataset.test()
-    y = output_of(config, dataset).labels(test.y)
-    arguments = {"x": test.x, "y": y, **config.evaluate}
-    if dataset.lengths:
-        from rnnexp.training.bucketing import evaluate_in_buckets
-
-        arguments = evaluate_in_buckets(arguments, dataset.lengths)
-    scores = model.evaluate(**evaluate_on_stream(arguments), verbose=0, return_dict=True)
-    return {name: float(scores[name]) for name in sorted(scores, key=lambda name: name != "loss")}
+    part = held_out(instantiate(config.data), dataset)
+    evaluation, files = evaluate_checkpoint(config, dataset, run, part)
+    log_files(writable(store, run), files)
+    return evaluation.scores
 
 
 def _run_alone(config: DictConfig, trial: CurrentTrial) -> Result:

@@ -84,7 +84,7 @@ def test_weights_alone(command: Command, tmp_path: Path) -> None:
     model = exported(ended, tmp_path / "new" / "model")
     predicted = model.predict(pd.DataFrame({"text": SENTENCES}))
     expected = outputs(ended, SENTENCES, tmp_path)[:, 0]
-    assert predicted["probability"].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
+    assert predicted["probability_1"].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
 
 
 def test_a_layer_of_ones_own(command: Command, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_layer_of_ones_own(command: Command, tmp_path: Path) -> None:
     tokens = [tokenize(text, config.data.split) for text in SENTENCES]
     ids = Vocabulary(dataset.words).encode(tokens, dataset.train().x.shape[1])
     expected = network.predict(ids, verbose=0)[:, 0]
-    assert predicted["probability"].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
+    assert predicted["probability_1"].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
 
 
 def test_a_hinge(command: Command, tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_mlflow_models_predict(trained: Ended, tmp_path: Path, sentences: Path) 
     assert ended.returncode == 0, ended.stderr
     predicted = json.loads((tmp_path / "out.json").read_text())["predictions"]
     expected = outputs(trained, SENTENCES, tmp_path)[:, 0].tolist()
-    assert [row["probability"] for row in predicted] == pytest.approx(expected, abs=1e-6)
+    assert [row["probability_1"] for row in predicted] == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.slow
@@ -281,7 +281,7 @@ def test_mlflow_models_serve(trained: Ended, tmp_path: Path, sentences: Path) ->
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
             predicted = json.load(answer)["predictions"]
     expected = outputs(trained, SENTENCES, tmp_path)[:, 0].tolist()
-    assert [row["probability"] for row in predicted] == pytest.approx(expected, abs=1e-6)
+    assert [row["probability_1"] for row in predicted] == pytest.approx(expected, abs=1e-6)
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from rnnexp.cli import main
 
 NAMES = (
-    "budget", "check", "compare", "confirm", "continue", "deliver", "diff", "export", "pause",
-    "publish", "replay", "report", "resume", "stop", "studies",
+    "budget", "check", "compare", "confirm", "continue", "deliver", "diff", "evaluate", "export",
+    "pause", "predict", "publish", "replay", "report", "resume", "stop", "studies",
 )  # fmt: skip
 
 

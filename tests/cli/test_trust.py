@@ -12,7 +12,10 @@ from omegaconf import OmegaConf
 from rnnexp.cli import main
 from tests.helpers.commands import EAGER, Command, Ended
 
-COMMANDS = [["export", "s/0", "model"], ["publish", "s"], ["replay", "s/0"], ["confirm", "s"]]
+COMMANDS = [
+    ["export", "s/0", "model"], ["publish", "s"], ["replay", "s/0"], ["confirm", "s"],
+    ["evaluate", "s"], ["predict", "s", "-"],
+]  # fmt: skip
 
 
 class Attack:

@@ -81,7 +81,7 @@ def test_it_predicts_as_its_checkpoint(swept: Ended, reader: RunReader, tmp_path
     model = mlflow.pyfunc.load_model("models:/s@champion")
     predicted = model.predict(pd.DataFrame({"text": SENTENCES}))
     expected = network.predict(ids, verbose=0)[:, 0]
-    assert predicted["probability"].tolist() == pytest.approx(expected.tolist(), abs=1e-7)
+    assert predicted["probability_1"].tolist() == pytest.approx(expected.tolist(), abs=1e-7)
     assert predicted["label"].tolist() == [int(probability > 0.5) for probability in expected]
     assert [column.name for column in model.metadata.get_input_schema().inputs] == ["text"]
     assert len(model.predict(model.input_example)) == 2

@@ -11,19 +11,24 @@ from rnnexp.serving.text_model import ROWS, Encoding, TextModel
 TWO, THREE = ["bad", "good"], [1, 2, 3]
 
 
+def of_two(labels: list[str], good: list[float]) -> dict[str, list[Any]]:
+    bad = [1 - probability for probability in good]
+    return {"label": labels, "probability_bad": bad, "probability_good": good}
+
+
 @pytest.mark.parametrize(
     ("output", "classes", "outputs", "expected"),
     [
-        ("probability", TWO, [[0.2], [0.9]], {"label": ["bad", "good"], "probability": [0.2, 0.9]}),
-        ("probability", TWO, [[0.5]], {"label": ["bad"], "probability": [0.5]}),
-        ("probability", TWO, [[0.8, 0.2]], {"label": ["bad"], "probability": [0.2]}),
+        ("probability", TWO, [[0.2], [0.9]], of_two(["bad", "good"], [0.2, 0.9])),
+        ("probability", TWO, [[0.5]], of_two(["bad"], [0.5])),
+        ("probability", TWO, [[0.8, 0.2]], of_two(["bad"], [0.2])),
         (
             "logit",
             TWO,
             [[0.0], [-800.0], [800.0], [np.log(3)]],
-            {"label": ["bad", "bad", "good", "good"], "probability": [0.5, 0.0, 1.0, 0.75]},
+            of_two(["bad", "bad", "good", "good"], [0.5, 0.0, 1.0, 0.75]),
         ),
-        ("logit", TWO, [[0.0, np.log(3)]], {"label": ["good"], "probability": [0.75]}),
+        ("logit", TWO, [[0.0, np.log(3)]], of_two(["good"], [0.75])),
         ("score", TWO, [[-0.4], [0.4]], {"label": ["bad", "good"], "score": [-0.4, 0.4]}),
         (
             "probability",
