@@ -12,6 +12,11 @@ def format_seconds(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def format_size(n_bytes: int) -> str:
+    """Format a number of bytes in MB, as ``12.3 MB``."""
+    return f"{n_bytes / 1e6:.1f} MB"
+
+
 def format_value(value: object, absent: str = "") -> str:
     """Format a value in short: a float with four digits; None as ``absent``."""
     if value is None:

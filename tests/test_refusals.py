@@ -78,7 +78,7 @@ def test_a_study_name_that_is_taken(command: Command, lived_in: Path) -> None:
     [
         "compare nothing", "compare s/7 nothing", "diff nothing s/9", "report nothing",
         "check nothing", "replay nothing", "confirm nothing", "export nothing model",
-        "publish nothing", "deliver nothing",
+        "publish nothing", "deliver nothing", "rename nothing new", "delete nothing --yes",
     ],
 )  # fmt: skip
 def test_a_refused_question(

@@ -48,7 +48,7 @@ class SweeperConf:
         trial_timeout: Seconds that an attempt of a trial may take; then its worker is killed, as
             if it had died, and replaced. Null for no limit. Needs the launcher ``workers``.
         resume: The study to resume: its name, or ``latest``. The rest of the command has to be as
-            it was, but for the budget, ``n_jobs`` and the like.
+            it was, but for the search space, the budget, ``n_jobs`` and the like.
         max_failure_rate: The sweep stops when, of the last 20 trials and not less than 5 of them,
             a larger share failed.
         keep: How many of the best complete trials keep their checkpoints: a number, ``all``, or

@@ -83,6 +83,8 @@ class LazyGroup(click.Group):
         "predict": ("rnnexp.cli.predict:predict", "Predict for the texts in a file."),
         "export": ("rnnexp.cli.export:export", "Write the model of a run into a folder."),
         "publish": ("rnnexp.cli.publish:publish", "Register the best model of a study."),
+        "rename": ("rnnexp.cli.rename:rename", "Rename a study."),
+        "delete": ("rnnexp.cli.delete:delete", "Delete a study, or the run of a single training."),
         "check": (
             "rnnexp.cli.check:check",
             "Check that Optuna, MLflow and the files of a study agree.",

@@ -4,7 +4,8 @@ import click
 import optuna
 
 from rnnexp.errors import RnnexpError, SchemaError, StoreError, one_line
-from rnnexp.storage.optuna_store import open_storage, study_names, study_problem, unknown_study
+from rnnexp.storage import study_copy
+from rnnexp.storage.optuna_store import study_names, study_problem, unknown_study
 from rnnexp.storage.uris import absolute_uri
 
 
@@ -30,7 +31,7 @@ def load_study(name: str, storage: str) -> optuna.Study:
         raise StoreError(f"--storage: {url} can't be opened: {one_line(reason)}") from error
     if name not in names:
         raise click.ClickException(f"--storage: {unknown_study(name, names, url)}")
-    study = optuna.load_study(study_name=name, storage=open_storage(url))
+    study = study_copy.load_study(name, url)
     if problem := study_problem(study):
         raise SchemaError(problem)
     return study

@@ -12,6 +12,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from rnnexp.search.quoting import as_value
+
 Value = str | int | float | bool | None
 Params = dict[str, Value]  # a point of the space: values by searched key
 
@@ -48,6 +50,8 @@ class Dimension:
         grammar: The range or choice as it was given, in Hydra's grammar.
         texts: Of a categorical, each choice as it is written in an override.
         condition: When the key is searched; None for always.
+        stored: The distribution that Optuna stores for the key, if it has more choices than are
+            searched: those that the study has searched before.
     """
 
     key: str
@@ -56,6 +60,7 @@ class Dimension:
     grammar: str
     texts: Mapping[Value, str] = field(default_factory=dict)
     condition: Condition | None = None
+    stored: CategoricalDistribution | None = None
 
     def __str__(self) -> str:
         """Describe how the key is searched: ``interval(0.0, 0.5) when model=lstm``."""
@@ -74,12 +79,13 @@ class Dimension:
             raise TypeError(f"{self.key} is a float, not {value!r}")
         low, step = distribution.low, distribution.step
         steps = round((value - low) / step)
-        return float(Decimal(str(low)) + steps * Decimal(str(step)))
+        exact = float(Decimal(str(low)) + steps * Decimal(str(step)))
+        return exact if math.isclose(exact, value) else value  # of a range that has changed since
 
     def text(self, value: Value) -> str:
         """Return a value as it is written in an override, exact to the last digit."""
         if isinstance(self.distribution, CategoricalDistribution):
-            return self.texts[value]
+            return self.texts[value] if value in self.texts else _written(value)
         return str(self.exact(value))
 
     def override(self, value: Value) -> str:
@@ -97,6 +103,26 @@ class Dimension:
             low, step = distribution.low, distribution.step
             return [low + n * step for n in range(round((distribution.high - low) / step) + 1)]
         return None
+
+    def stored_as(self, value: Value) -> BaseDistribution:
+        """Return the distribution that Optuna stores with a value, which need not be searched now.
+
+        Raises:
+            ValueError: If the value is not of the kind that is searched.
+        """
+        distribution = self.stored or self.distribution
+        if isinstance(distribution, CategoricalDistribution) or self.holds(value):
+            distribution.to_internal_repr(value)  # raises for a choice that is not there
+            return distribution
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"{value} is not a number")  # noqa: TRY004
+        if isinstance(distribution, IntDistribution):
+            if value != int(value):
+                raise ValueError(f"{value} is not a whole number")
+            return IntDistribution(int(value), int(value), log=distribution.log)
+        if isinstance(distribution, FloatDistribution):
+            return FloatDistribution(value, value, log=distribution.log)
+        raise TypeError(f"no values for {distribution!r}")
 
     def holds(self, value: object) -> bool:
         """Return whether a value is one of the searched values."""
@@ -124,6 +150,15 @@ class Dimension:
             low, high = self.distribution.low, self.distribution.high
             return [low] if low == high else [low, high]
         raise TypeError(f"no probes for {self.distribution!r}")
+
+
+def _written(value: Value) -> str:
+    """Return a choice that is no longer searched as it is written in an override."""
+    if isinstance(value, str):
+        return as_value(value)
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _left_out(choices: Sequence[Value], kind: type[int | float]) -> set[int]:

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-import optuna
-
 from rnnexp.search.dimension import Params, Value
 from rnnexp.search.space import Space
-from rnnexp.storage.optuna_store import open_storage, study_names, unknown_study
+from rnnexp.storage.optuna_store import study_names, unknown_study
+from rnnexp.storage.study_copy import load_study
 
 
 def enqueued_params(
@@ -42,7 +41,7 @@ def _best_of(name: str, storage: str, space: Space) -> tuple[Params, list[str]]:
     if name not in names:
         return {}, [unknown_study(name, names, storage)]
     try:
-        best = optuna.load_study(study_name=name, storage=open_storage(storage)).best_trial
+        best = load_study(name, storage).best_trial
     except ValueError:
         return {}, ["no trial of that study completed"]
     # Keys that were searched there but are fixed here keep their value here; keys that were always

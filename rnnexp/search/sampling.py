@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from rnnexp.search.dimension import Params
 from rnnexp.search.seeded_sampler import Limits, SeededSampler, seed_of_trial
 from rnnexp.search.space import Space
+from rnnexp.search.space_change import SearchedTrials
 from rnnexp.storage.optuna_store import is_paused, replaced
 from rnnexp.trial_reader import TrialReader
 
@@ -43,7 +44,7 @@ def complete(trial: Trial, space: Space) -> None:
         trial.study.sampler.study = trial.study
     for dimension in space.dimensions:
         if dimension.applies(trial.params):
-            _suggest(trial, dimension.key, dimension.distribution)
+            _suggest(trial, dimension.key, dimension.stored or dimension.distribution)
 
 
 def _suggest(trial: Trial, key: str, distribution: BaseDistribution) -> None:
@@ -67,15 +68,25 @@ class DistinctSampler(BaseSampler):
         sampler: The sampler that draws.
         space: The search space.
         seed: Seed of the draw among untried params; None for that of a `SeededSampler`, else 0.
+        has_changed: Whether the study has trials of another search space.
 
     Attributes:
         drawable: The search space, with no other values than the sampler draws.
         is_stopped: Whether the sampler has stopped the study.
+        searched: What the sampler learns from, if not from all trials.
     """
 
-    def __init__(self, sampler: BaseSampler, space: Space, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        sampler: BaseSampler,
+        space: Space,
+        seed: int | None = None,
+        *,
+        has_changed: bool = False,
+    ) -> None:
         self._sampler = sampler
         self._space = space
+        self.searched = SearchedTrials(space) if has_changed else None
         self._is_grid = isinstance(sampler, SeededSampler) and sampler.is_grid
         self._seed = seed or (sampler.seed if isinstance(sampler, SeededSampler) else 0) or 0
         self.drawable = within(space, sampler.limits if isinstance(sampler, SeededSampler) else {})
@@ -99,7 +110,8 @@ class DistinctSampler(BaseSampler):
         trial: FrozenTrial,  # noqa: ARG002
     ) -> dict[str, BaseDistribution]:
         """Return the whole search space, so that params can be compared as a whole."""
-        return {k: d for k, d in self._space.distributions.items() if not d.single()}
+        stored = {d.key: d.stored or d.distribution for d in self._space.dimensions}
+        return {key: d for key, d in stored.items() if not d.single()}
 
     def sample_relative(
         self,
@@ -233,7 +245,8 @@ class _Stoppable:
 
     Optuna's own study raises when it is stopped outside of `Study.optimize`. A paused trial is
     RUNNING in Optuna, and TPE takes running trials for bad ones (``constant_liar``), however good
-    the values are that they have reported.
+    the values are that they have reported. Trials that a changed search space can't draw are left
+    out.
 
     Args:
         study: The study.
@@ -266,7 +279,10 @@ class _Stoppable:
         """Return the same: the samplers call the method by this name."""
         stored = self._stoppable._get_trials(deepcopy, use_cache=use_cache)
         gone = replaced(stored)
-        trials = [_paused_as_pruned(trial) for trial in stored if trial.number not in gone]
+        own = [trial for trial in stored if trial.number not in gone]
+        if self._keeper.searched:
+            own = self._keeper.searched.of(own)
+        trials = map(_paused_as_pruned, own)
         return [trial for trial in trials if states is None or trial.state in states]
 
 

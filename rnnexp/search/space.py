@@ -106,6 +106,14 @@ class Space:
             for d in self.dimensions
         )
 
+    def admits(self, params: Mapping[str, Value]) -> bool:
+        """Return whether no value of params, some of which may be missing, is outside."""
+        known = self.by_key
+        return all(
+            key in known and known[key].holds(value) and known[key].applies(params)
+            for key, value in params.items()
+        )
+
     def points(self, given: Mapping[str, Value] | None = None) -> list[Params]:
         """Return all points of a space that can be counted.
 
@@ -162,8 +170,9 @@ class Space:
 
     def overrides(self, params: Mapping[str, Value]) -> list[str]:
         """Return the overrides of the trial with these params."""
-        applying = (d for d in self.dimensions if d.applies(params))
-        return [*self.fixed, *(d.override(params[d.key]) for d in applying)]
+        # By the keys that there are: a trial of before a change may lack a key, or have another.
+        given = (d for d in self.dimensions if d.key in params)
+        return [*self.fixed, *(d.override(params[d.key]) for d in given)]
 
 
 def short_name(params: Mapping[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""The definition of a study: what must stay the same when the study is resumed."""
+"""The definition of a study: what is searched, and what must stay the same when it is resumed."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -35,12 +35,24 @@ def searched_keys(stored: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def search_changes(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
+    """Return how the search of each key differs between two definitions, as texts for people."""
+    old, new = searched_keys(before), searched_keys(now)
+    return {
+        key: f"{key} was {old.get(key, before.get(key, 'not there'))}, "
+        f"now it is {new.get(key, 'not searched')}"
+        for key in {**old, **new}
+        if old.get(key) != new.get(key)
+    }
+
+
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Return where two definitions differ, as texts for people."""
+    """Return where two definitions differ, apart from the search, as texts for people."""
+    searched = {*searched_keys(before), *searched_keys(now)}
     return [
         f"{key} was {before.get(key, 'not there')}, now it is {now.get(key, 'not there')}"
         for key in {**before, **now}
-        if before.get(key) != now.get(key)
+        if before.get(key) != now.get(key) and key not in searched and not key.startswith(_SEARCH)
     ]
 
 

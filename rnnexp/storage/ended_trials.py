@@ -79,6 +79,18 @@ class EndedTrials:
         return [result for trial in self.paused if (result := paused_result(trial))]
 
     @property
+    def begun(self) -> int:
+        """The number of trials that have begun."""
+        return len(self.results) + len(self.running) + len(self.paused)
+
+    @property
+    def best_value(self) -> float | None:
+        """The best value of the complete and the paused trials; None without any."""
+        paused = [result.value for result in self.paused_results]
+        values = [*paused, self.best.value if self.best else None]
+        return min(values, key=self.objective.sort_key)
+
+    @property
     def epochs(self) -> int:
         """The number of epochs that all trials have reported."""
         return self._epochs + sum(len(t.intermediate_values) for t in self._reader.unfinished)

@@ -1,5 +1,6 @@
 """Studies in Optuna's storage: open a storage, list its studies, open a trial, rank trials."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from datetime import datetime
@@ -13,7 +14,7 @@ from rnnexp.passwords import with_password
 from rnnexp.result import Result, State
 from rnnexp.storage.connections import engine_options
 from rnnexp.storage.locks import locked
-from rnnexp.storage.schema import StudyAttrs, TrialAttrs, version_problem
+from rnnexp.storage.schema import StudyAttrs, StudyNames, TrialAttrs, version_problem
 from rnnexp.storage.uris import is_known_server, sqlite_file, sqlite_problem
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ def study_names(url: str) -> list[str]:
     file = sqlite_file(url)
     if file and not file.exists():
         return []
-    return [study.study_name for study in open_storage(url).get_all_studies()]
+    found = (study.study_name for study in open_storage(url).get_all_studies())
+    # A study whose rewriting was interrupted may be there as its draft alone.
+    return list(dict.fromkeys(name.removesuffix(StudyNames.DRAFT) for name in found))
 
 
 def newest_study(url: str) -> str | None:
@@ -73,7 +76,7 @@ def newest_study(url: str) -> str | None:
 
     summaries = optuna.get_all_study_summaries(open_storage(url), include_best_trial=False)
     newest = max(summaries, key=lambda summary: summary.datetime_start or datetime.min)
-    return newest.study_name
+    return newest.study_name.removesuffix(StudyNames.DRAFT)
 
 
 def unknown_study(name: str, names: Sequence[str], url: str) -> str:
@@ -83,8 +86,11 @@ def unknown_study(name: str, names: Sequence[str], url: str) -> str:
 
 
 def study_problem(study: "optuna.Study") -> str | None:
-    """Return why a study can't be read; see `rnnexp.storage.schema.version_problem`."""
+    """Return why a study can't be read: another schema version, or a copy that is not whole."""
     problem = version_problem(study.user_attrs.get(StudyAttrs.SCHEMA))
+    if source := study.user_attrs.get(StudyAttrs.COPY_OF):
+        command = shlex.join(["rnnexp", "rename", source["name"], study.study_name])
+        problem = f"is a new name that study {source['name']} has in part; to finish it: {command}"
     return problem and f"study {study.study_name} {problem}"
 
 

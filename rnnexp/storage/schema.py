@@ -26,9 +26,17 @@ class StudyAttrs:
     UPLOADS = "uploads"  # whether trials upload their backups: not all machines see the folder
     SCRIPT = "script"  # the application, as it was started
     BUDGET = "budget"  # of the sweep that has ended the study's paused trials
+    CHANGES = "search_changes"  # how resumes have changed the search space: trial and texts of each
+    COPY_OF = "copy_of"  # of a copy that is not whole: the study that is copied, see `study_copy`
     GIT = "git:"  # prefix, before a sweep's id: the application's commit, as `Git.state`
     HEARTBEAT = "heartbeat:"  # prefix, before a sweep's id
     STEER = "steer:"  # prefix, before what an order is for, see `rnnexp.orders`
+
+
+class StudyNames:
+    """Names of studies in Optuna."""
+
+    DRAFT = ".draft"  # end of the name of a study's copy, while the study is written anew
 
 
 class TrialAttrs:
@@ -93,6 +101,7 @@ class Tags:
     CONTINUED_FROM = "continued_from"
     PRUNED = "pruned."  # prefix, before the fields of the pruner's verdict
     BUDGET = "budget."  # prefix, before n_trials, timeout, patience, epochs and core_hours
+    CHANGES = "search_changes"  # how resumes have changed the search space, a line each
     STEER = "steer"  # an order that a user sets: stop, pause, resume or trials=40
     STEERED = "steered"  # the last order, by whom and when; or why it can't be obeyed
     REPLAY_OF = "replay_of"

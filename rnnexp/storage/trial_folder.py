@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,12 @@ class Owner:
     study: str
     study_run: str | None
     trial: int
+
+    def is_same(self, other: "Owner") -> bool:
+        """Return whether both are one trial, of a study that may have been renamed since."""
+        if self.study_run and other.study_run:
+            return (self.study_run, self.trial) == (other.study_run, other.trial)
+        return (self.study, self.trial) == (other.study, other.trial)
 
     def __str__(self) -> str:
         return f"trial {self.trial} of study {self.study}"
@@ -68,10 +74,36 @@ def claim(folder: Path, owner: Owner) -> None:
     """
     found = owner_of(folder)
     if found is None:
-        # Written in place, since the file is locked.
-        (folder / Files.TRIAL).write_text(json.dumps(asdict(owner)), encoding="utf-8")
-    elif found != owner:
+        _write(folder, owner)
+    elif not found.is_same(owner):
         raise RnnexpError(taken(folder, found))
+
+
+def folders_of(study: str, study_run: str | None, sweep_folder: Path) -> list[Path]:
+    """Return the folders below a sweep's that belong to trials of a study.
+
+    Args:
+        study: The study's name.
+        study_run: Id of the study's run; None if the study has none.
+        sweep_folder: Hydra's folder of the sweep, which other studies may have trials in.
+    """
+    files = sorted(sweep_folder.glob(f"*/**/{Files.TRIAL}"))
+    owned = [(file.parent, owner) for file in files if (owner := owner_of(file.parent))]
+    return [
+        folder for folder, owner in owned if owner.is_same(Owner(study, study_run, owner.trial))
+    ]
+
+
+def rename(folder: Path, study: str) -> None:
+    """Write the new name of a study into the folder of one of its trials."""
+    with locked(folder / Files.TRIAL):
+        if owner := owner_of(folder):
+            _write(folder, replace(owner, study=study))
+
+
+def _write(folder: Path, owner: Owner) -> None:
+    # In place, since the file is locked.
+    (folder / Files.TRIAL).write_text(json.dumps(asdict(owner)), encoding="utf-8")
 
 
 def taken(folder: Path, owner: Owner) -> str:

@@ -16,8 +16,10 @@ from rnnexp.formatting import format_seconds
 from rnnexp.passwords import to_type
 from rnnexp.search.dimension import Params
 from rnnexp.search.sampling import DistinctSampler, ask, reason_to_stop
+from rnnexp.search.space_change import as_stored
 from rnnexp.storage.optuna_store import is_paused, reopenable, stored_result
 from rnnexp.sweep.plan import SweepPlan
+from rnnexp.sweep.search_change import changes_of
 from rnnexp.sweep.settings import SweepSettings
 
 MOST = 10  # settings that are drawn
@@ -33,7 +35,9 @@ def show_dry_run(plan: SweepPlan, composer: Composer, jobs: Jobs) -> None:
     """
     drawn = first_params(plan)
     sizes = _sizes(plan, list(drawn.values()), composer, jobs)
+    changes = plan.change.summary if plan.change else []
     lines = [
+        *(f"The search would change: {line}" for line in changes),
         *_settings(plan, drawn, sizes),
         _time(plan, jobs.n_jobs),
         *written(plan.settings, plan.resumed),
@@ -68,18 +72,21 @@ def first_params(plan: SweepPlan, most: int = MOST) -> dict[int, Params]:
 def _copy(plan: SweepPlan) -> optuna.Study:
     """Return a study in memory, with all that the study to resume has, if there is one."""
     storage, name = InMemoryStorage(), plan.settings.study_name
-    if plan.resumed:
-        optuna.copy_study(
-            from_study_name=name, from_storage=plan.resumed._storage, to_storage=storage
-        )
-    return optuna.create_study(
+    resumed, change = plan.resumed, plan.change
+    if resumed and not change:
+        optuna.copy_study(from_study_name=name, from_storage=resumed._storage, to_storage=storage)
+    has_changed = bool(change or (resumed and changes_of(resumed)))
+    study = optuna.create_study(
         study_name=name,
         storage=storage,
-        sampler=DistinctSampler(plan.sampler, plan.space),
+        sampler=DistinctSampler(plan.sampler, plan.space, has_changed=has_changed),
         pruner=plan.pruner,
         direction=plan.objective.direction,
         load_if_exists=True,
     )
+    if change:
+        study.add_trials([as_stored(t, change.added, plan.space) for t in change.trials])
+    return study
 
 
 def _sizes(

@@ -30,7 +30,7 @@ from rnnexp.search.space import Space
 from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_tracker import Tracker
-from rnnexp.storage.optuna_store import best_epoch, best_trial, reopenable
+from rnnexp.storage.optuna_store import best_epoch, best_trial
 from rnnexp.storage.refused_writes import undelivered
 from rnnexp.storage.schema import Files, Metrics, TrialAttrs
 from rnnexp.storage.stored_orders import read_orders
@@ -117,7 +117,7 @@ class Finalizer:
             browse=self.tracker.how_to_browse(self.study_run),
             storage=self.plan.settings.storage,
             scores=scores,
-            paused=len(reopenable(self.study.get_trials(deepcopy=False))),
+            paused=len(self.ledger.paused.reopenable()),
             published=[*published, *lacking],
             error=self.interruption or error,
             failed_steps=self.failed_steps,

@@ -16,8 +16,9 @@ from optuna.trial import FrozenTrial
 
 from rnnexp.orders import Action, Orders
 from rnnexp.result import Result, State
+from rnnexp.search.space import Space
 from rnnexp.storage.ended_trials import EndedTrials
-from rnnexp.storage.optuna_store import paused_result, set_trial_attr, stored_trial
+from rnnexp.storage.optuna_store import paused_result, reopenable, set_trial_attr, stored_trial
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Files, StudyAttrs, Tags, TrialAttrs
 from rnnexp.storage.stored_orders import keep_done, read_orders
@@ -53,6 +54,7 @@ class PausedTrials:
         lock: The study's lock, against other sweeps of the study.
         keep: The number of trials that are paused at most; the least promising are pruned.
         budget: The limits of the sweep by name, stored with the study when it ends.
+        space: The search space, outside of which a paused trial rests; None for any params.
     """
 
     study: optuna.Study
@@ -63,6 +65,7 @@ class PausedTrials:
     lock: StudyLock
     keep: int = 50
     budget: Mapping[str, float | None] = field(default_factory=dict)
+    space: Space | None = None
     # By the number of a trial that went on: before, the study's best value and the trial's epochs.
     _before: dict[int, tuple[float | None, int]] = field(default_factory=dict)
 
@@ -84,12 +87,12 @@ class PausedTrials:
         """
         orders = self._obey()
         paused, wanted = self._resting(orders), orders.trials_to(Action.RESUME)
-        chosen = self.scheduler.next(paused, self._n_trials, can_begin=can_begin, wanted=wanted)
+        chosen = self.scheduler.next(paused, self.trials.begun, can_begin=can_begin, wanted=wanted)
         if chosen is None:
             return None
         number = chosen.number
         stored = stored_trial(self.study, self.storage, number)
-        self._before[number] = _best(self.trials), len(stored.intermediate_values)
+        self._before[number] = self.trials.read().best_value, len(stored.intermediate_values)
         first = max(stored.intermediate_values, default=-1) + 1
         # Until the last of these writes the trial is paused; then it is stale if the sweep dies.
         self._set(number, TrialAttrs.SLICE, [first, first + chosen.epochs - 1])
@@ -122,7 +125,7 @@ class PausedTrials:
 
     def with_reason(self, reason: str) -> str:
         """Return why no trial begins, with the reason that no paused trial goes on."""
-        return "; ".join(filter(None, [reason, self.scheduler.reason_to_stop(self._n_trials)]))
+        return "; ".join(filter(None, [reason, self.scheduler.reason_to_stop(self.trials.begun)]))
 
     def end_all(self, reason: str) -> None:
         """Tell what is still paused: the study's best trial as complete, the others as pruned.
@@ -139,9 +142,21 @@ class PausedTrials:
                 self._end(trial.number, reason, for_good=False)
 
     def _resting(self, orders: Orders) -> list[PausedTrial]:
-        """Return the paused trials that are in no sweep's hands, and that no user holds."""
+        """Return the paused trials inside of the search space that nobody runs or holds."""
         held = orders.trials_to(Action.PAUSE)
-        return [_as_paused(trial) for trial in _left(self.trials) if trial.number not in held]
+        return [
+            _as_paused(trial)
+            for trial in _left(self.trials)
+            if trial.number not in held and self._is_inside(trial)
+        ]
+
+    def reopenable(self) -> list[FrozenTrial]:
+        """Return the trials that were paused when the study ended, and may go on with a resume."""
+        found = reopenable(retry_transient(self.study.get_trials)(deepcopy=False))
+        return [trial for trial in found if self._is_inside(trial)]
+
+    def _is_inside(self, trial: FrozenTrial) -> bool:
+        return self.space is None or self.space.admits(trial.params)
 
     def _obey(self) -> Orders:
         """End the paused trials that a user has stopped.
@@ -172,7 +187,8 @@ class PausedTrials:
         paused = paused_result(trial)
         if paused is None:
             return
-        is_best = can_win and paused.value is not None and paused.value == _best(self.trials)
+        best = self.trials.read().best_value
+        is_best = can_win and paused.value is not None and paused.value == best
         state = State.COMPLETE if is_best else State.PRUNED
         result = replace(paused, state=state, reason=f"{paused.reason}; {reason}")
         self.end_run(trial, state, result.reason)
@@ -180,11 +196,6 @@ class PausedTrials:
             self._set(number, TrialAttrs.PAUSED, None)
             self.runs.delete_backup(trial.user_attrs.get(TrialAttrs.RUN_ID))
         tell(self.study, self.storage, self.folder, number, result, keep_backup=not for_good)
-
-    @property
-    def _n_trials(self) -> int:
-        trials = self.trials
-        return len(trials.results) + len(trials.running) + len(trials.paused)
 
 
 def _left(trials: EndedTrials) -> list[FrozenTrial]:
@@ -196,13 +207,6 @@ def _left(trials: EndedTrials) -> list[FrozenTrial]:
     alive = live_sweeps(trials.study)
     paused = trials.read().paused
     return [trial for trial in paused if trial.user_attrs.get(TrialAttrs.SWEEP) not in alive]
-
-
-def _best(trials: EndedTrials) -> float | None:
-    """Return the best value of the complete and the paused trials; None without any."""
-    paused = [result.value for result in trials.read().paused_results]
-    values = [*paused, trials.best.value if trials.best else None]
-    return min(values, key=trials.objective.sort_key)
 
 
 def _as_paused(trial: FrozenTrial) -> PausedTrial:

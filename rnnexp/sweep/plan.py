@@ -14,6 +14,7 @@ from rnnexp.identity import Digests, Identity
 from rnnexp.objective import Objective
 from rnnexp.search.dimension import Params
 from rnnexp.search.space import Space
+from rnnexp.sweep.search_change import SearchChange
 from rnnexp.sweep.settings import SweepSettings
 
 
@@ -23,7 +24,7 @@ class SweepPlan:
 
     Attributes:
         settings: The sweeper's settings.
-        space: The search space.
+        space: The search space; of a study to resume, with the choices that the study stores.
         base: The composed config of a trial with nothing searched.
         objective: What the study optimizes.
         identity: What the trials' values are measured on and by.
@@ -36,6 +37,7 @@ class SweepPlan:
         resumed: The study to resume; None for a new study.
         uploads: Whether trials upload their backups, since not all machines see the sweep's folder.
         datasets: The parts of the data, for MLflow.
+        change: How the resume changes what the study searches; None if it does not.
     """
 
     settings: SweepSettings
@@ -52,3 +54,4 @@ class SweepPlan:
     resumed: optuna.Study | None = None
     uploads: bool = False
     datasets: Sequence[RunDataset] = ()
+    change: SearchChange | None = None

@@ -48,6 +48,7 @@ from rnnexp.sweep.resume import (
     sharing_problems,
     study_to_resume,
 )
+from rnnexp.sweep.search_change import search_change
 from rnnexp.sweep.settings import SweepSettings
 from rnnexp.sweep.settings_checks import settings_problems, storage_problems
 from rnnexp.sweep.trial_folders import folder_problems
@@ -124,15 +125,19 @@ def preflight(
     problems += checked.problems
     identity = checked.identity or Identity(str(objective))
     now = concealed(definition(base, search.space)) if base else {}
-    if study and objective:
+    space, change = search.space, None
+    if study and objective and base:
         problems += sharing_problems(settings, study)
         problems += resume_problems(settings, study, now, identity, checked.digests)
         problems += [] if untracked else run_problems(settings, study)
+        groups = base.hydra.runtime.choices
+        change, space, unchanged = search_change(settings, study, space, now, groups)
+        problems += unchanged
     if problems or not (base and sampler and pruner and objective):
         raise ConfigError(list(dict.fromkeys(problems)))
     return SweepPlan(
-        settings, search.space, base, objective, identity, checked.digests, now,
-        sampler, pruner, search.enqueued, application, study, uploads, checked.datasets,
+        settings, space, base, objective, identity, checked.digests, now,
+        sampler, pruner, search.enqueued, application, study, uploads, checked.datasets, change,
     )  # fmt: skip
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rnnexp.result import State
-from rnnexp.storage.optuna_store import reopenable
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import TrialAttrs
 from rnnexp.storage.trial_folder import folder_of
@@ -25,7 +24,7 @@ def reopen(paused: PausedTrials) -> None:
     study, folder = paused.study, paused.folder
     folder.mkdir(parents=True, exist_ok=True)  # its sweep may have died early
     with paused.lock.held():
-        for old in reopenable(retry_transient(study.get_trials)(deepcopy=False)):
+        for old in paused.reopenable():
             retry_transient(study.add_trial)(_again(old, folder))
         for trial in paused.trials.read().paused:
             paused.end_run(trial, State.PAUSED, trial.user_attrs[TrialAttrs.PAUSED]["reason"])

@@ -8,9 +8,10 @@ from rnnexp.identity import Digests, Identity, changed_files
 from rnnexp.objective import Objective
 from rnnexp.search.quoting import as_value, for_shell
 from rnnexp.search.study_definition import differences
-from rnnexp.storage.optuna_store import open_storage, study_names, study_problem, unknown_study
+from rnnexp.storage.optuna_store import study_names, study_problem, unknown_study
 from rnnexp.storage.schema import StudyAttrs
 from rnnexp.storage.stored_orders import read_orders
+from rnnexp.storage.study_copy import load_study
 from rnnexp.sweep.heartbeat import other_machines
 from rnnexp.sweep.host_checks import file_stores
 from rnnexp.sweep.settings import SweepSettings
@@ -28,7 +29,7 @@ def study_to_resume(settings: SweepSettings) -> tuple[optuna.Study | None, list[
     names = study_names(url)
     if name not in names:
         return None, [f"hydra.sweeper.resume: {unknown_study(name, names, url)}"]
-    study = optuna.load_study(study_name=name, storage=open_storage(url))
+    study = load_study(name, url)
     if problem := study_problem(study):
         return None, [f"hydra.sweeper.resume: {problem}"]
     return study, []

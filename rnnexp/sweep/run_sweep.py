@@ -41,6 +41,7 @@ from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.run_reader import runs_with_checkpoint
 from rnnexp.storage.schema import VERSION, Artifacts, Files, Kind, Params, StudyAttrs, Tags
 from rnnexp.storage.stored_orders import forget_orders
+from rnnexp.storage.study_copy import load_study
 from rnnexp.storage.study_creation import create_study
 from rnnexp.storage.study_lock import study_lock
 from rnnexp.storage.ui_view import save_view
@@ -63,6 +64,7 @@ from rnnexp.sweep.reopening import reopen
 from rnnexp.sweep.resume import has_other_budget, taken_name
 from rnnexp.sweep.retention import Retention
 from rnnexp.sweep.scheduler import Scheduler
+from rnnexp.sweep.search_change import change_text, changed_meanwhile, changes_of
 from rnnexp.sweep.settings import SweepSettings
 from rnnexp.sweep.summary import print_summary
 from rnnexp.sweep.trial_ledger import TrialLedger
@@ -130,8 +132,9 @@ def _run_study(plan: SweepPlan, composer: Composer, jobs: Jobs) -> SweepOutcome:
         scheduler = Scheduler(plan.objective, Pausing.of(settings.pausing))
         lock = study_lock(settings.storage, study.study_name, folder)
         paused = PausedTrials(
-            study, storage, tracker, folder, scheduler, lock, settings.keep_paused, settings.limits
-        )
+            study, storage, tracker, folder, scheduler, lock,
+            settings.keep_paused, settings.limits, plan.space,
+        )  # fmt: skip
         ledger = TrialLedger(
             study=study,
             storage=storage,
@@ -185,20 +188,36 @@ def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001
     raise KeyboardInterrupt
 
 
-def _open_study(plan: SweepPlan) -> optuna.Study:
-    """Return the study to resume, else a new study, with this sweep's enqueued params."""
+def _new_study(plan: SweepPlan) -> optuna.Study:
     settings = plan.settings
     try:
-        study = create_study(
+        return create_study(
             settings.study_name,
             open_storage(settings.storage),
             sampler=DistinctSampler(plan.sampler, plan.space),
             pruner=plan.pruner,
             direction=plan.objective.direction,
-            load_if_exists=plan.resumed is not None,
         )
     except optuna.exceptions.DuplicatedStudyError:  # another sweep has made it a moment ago
         raise ConfigError([taken_name(settings)]) from None
+
+
+def _resumed_study(plan: SweepPlan) -> optuna.Study:
+    settings = plan.settings
+    if plan.change:
+        plan.change.make(settings.study_name, settings.storage, settings.tracker())
+    study = retry_transient(load_study)(settings.study_name, settings.storage)
+    if study.user_attrs.get(StudyAttrs.DEFINITION, plan.definition) != plan.definition:
+        raise ConfigError([changed_meanwhile(settings.study_name)])
+    study.sampler = DistinctSampler(plan.sampler, plan.space, has_changed=bool(changes_of(study)))
+    study.pruner = plan.pruner
+    return study
+
+
+def _open_study(plan: SweepPlan) -> optuna.Study:
+    """Return the study to resume, else a new study, with this sweep's enqueued params."""
+    settings = plan.settings
+    study = _resumed_study(plan) if plan.resumed else _new_study(plan)
     if StudyAttrs.DEFINITION not in study.user_attrs:
         attrs = {
             StudyAttrs.SCHEMA: VERSION,
@@ -246,6 +265,9 @@ def _study_run(
         # Each sweep of a study has a commit of its own, which its jobs read.
         retry_transient(study.set_user_attr)(f"{StudyAttrs.GIT}{heartbeat.sweep_id}", commit)
         run.log_inputs(plan.datasets)
+        if plan.change:
+            new = {f"{Params.SEARCH}{key}": plan.space.by_key[key] for key in plan.change.added}
+            run.log_batch(params=new, tags={Tags.CHANGES: change_text(study)})
         save_view(tracker.client(), run, study.study_name, plan.space.by_key, plan.objective)
         run.log_text(environment(commit), Artifacts.ENVIRONMENT)
         if git and git.dirty and tracker.uncommitted_diff:

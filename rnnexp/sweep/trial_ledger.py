@@ -34,6 +34,11 @@ from rnnexp.sweep.telling import tell
 
 log = logging.getLogger(__name__)
 
+# The result of a trial whose sweep has died before a resume searched another space.
+OUTSIDE = Died(
+    State.FAIL, reason="its params are outside of the search space, which a resume has changed"
+)
+
 
 class RunStore(Protocol):
     """The runs of trials: a `Tracker`, or a `MemoryTracker`."""
@@ -104,8 +109,7 @@ class TrialLedger:
             return NextTrial(None, str(order), order=order)
         budget = replace(budget, n_trials=orders.n_trials or budget.n_trials)
         with self.paused.lock.held():  # against other sweeps of the study
-            number = self.claim_stale()
-            if number is not None:
+            if (number := self.claim_stale()) is not None:
                 return NextTrial(number, result=self.stored_result(number))
             over, reason = self.reasons_to_stop(budget, seconds)
             number = None if over else self.paused.thaw(self.sweep_id, can_begin=not reason)
@@ -133,9 +137,11 @@ class TrialLedger:
         """
         for number in stale_trials(self.study, self.paused.trials.read().running):
             trial = open_trial(self.study, self.storage, number)
+            if not self.space.admits(trial.params):
+                self.finish(number, OUTSIDE)
+                continue
             complete(trial, self.space)  # the other sweep may have died while params were drawn
-            trial.set_user_attr(TrialAttrs.SWEEP, self.sweep_id)
-            _count_attempt(trial)
+            _count_attempt(trial, sweep=self.sweep_id)
             return number
         return None
 
@@ -191,10 +197,9 @@ class TrialLedger:
         """Return the overrides of a trial's job: the study and the folder have the time in them."""
         trial = self._trial(number)
         fixed = {"sweeper.study_name": self.study.study_name, "sweep.dir": str(self.folder)}
-        if TrialAttrs.FOLDER in trial.user_attrs:  # of the first attempt, which has the backup
-            fixed["sweep.subdir"] = trial.user_attrs[TrialAttrs.FOLDER]
-        own = [_quoted(key, text) for key, text in fixed.items()]
-        return [*self.space.overrides(trial.params), *own]
+        if subdir := trial.user_attrs.get(TrialAttrs.FOLDER):  # of the first attempt: the backup's
+            fixed["sweep.subdir"] = subdir
+        return [*self.space.overrides(trial.params), *map(_quoted, fixed.items())]
 
     @retry_transient
     def reasons_to_stop(self, budget: Budget, seconds: float) -> tuple[str, str]:
@@ -220,9 +225,12 @@ def _end_run(ledger: TrialLedger, trial: FrozenTrial, result: Died) -> None:
         ledger.runs.end_failed(run_id, outcome, outbox, len(trial.intermediate_values))
 
 
-def _quoted(key: str, text: str) -> str:
+def _quoted(item: tuple[str, str]) -> str:
+    key, text = item
     return f"hydra.{key}={QuotedString(text, Quote.single).with_quotes()}"
 
 
-def _count_attempt(trial: Trial) -> None:
+def _count_attempt(trial: Trial, sweep: str | None = None) -> None:
+    if sweep:
+        trial.set_user_attr(TrialAttrs.SWEEP, sweep)
     trial.set_user_attr(TrialAttrs.ATTEMPT, trial.user_attrs.get(TrialAttrs.ATTEMPT, 0) + 1)

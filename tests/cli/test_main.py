@@ -10,8 +10,9 @@ from click.testing import CliRunner
 from rnnexp.cli import main
 
 NAMES = (
-    "budget", "check", "compare", "confirm", "continue", "deliver", "diff", "evaluate", "export",
-    "pause", "predict", "publish", "replay", "report", "resume", "stop", "studies",
+    "budget", "check", "compare", "confirm", "continue", "delete", "deliver", "diff", "evaluate",
+    "export", "pause", "predict", "publish", "rename", "replay", "report", "resume", "stop",
+    "studies",
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from rnnexp.search.conditions import with_conditions
 from rnnexp.search.sampling import DistinctSampler, ask
 from rnnexp.search.space import Space, parse
-from rnnexp.search.study_definition import definition, differences
+from rnnexp.search.study_definition import definition, search_changes
 from tests.helpers.commands import ROOT, Command, Ended
 
 BASE = OmegaConf.create(
@@ -206,10 +206,10 @@ def test_the_condition_is_part_of_the_definition() -> None:
         definition(config, space_of(when, params=("model=choice(rnn,lstm,gru)",)))
         for when in (DROPOUT, {"model=lstm": {"model.dropout": "choice(0.1, 0.2)"}})
     )
-    assert differences(before, now) == [
-        "search of model.dropout was choice(0.1, 0.2) when model=choice(lstm, gru), "
+    assert search_changes(before, now) == {
+        "model.dropout": "model.dropout was choice(0.1, 0.2) when model=choice(lstm, gru), "
         "now it is choice(0.1, 0.2) when model=lstm"
-    ]
+    }
 
 
 @st.composite

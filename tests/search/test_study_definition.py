@@ -2,7 +2,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from rnnexp.search.space import parse
-from rnnexp.search.study_definition import definition, differences, searched_keys
+from rnnexp.search.study_definition import definition, differences, search_changes, searched_keys
 
 CONFIG = {"model": {"units": 4, "name": "a"}, "seed": 0, "hydra": {"job": "x"}}
 
@@ -21,7 +21,35 @@ def test_the_definition_has_the_searched_and_the_fixed_keys() -> None:
         ({"a": "1"}, {"a": "2"}, ["a was 1, now it is 2"]),
         ({"a": "1"}, {}, ["a was 1, now it is not there"]),
         ({}, {"b": "1"}, ["b was not there, now it is 1"]),
+        # What is searched is another matter, and so is the value of a key that is searched now.
+        ({"search of a": "choice(1)"}, {"search of a": "choice(2)"}, []),
+        ({"a": "1"}, {"search of a": "choice(2)"}, []),
+        ({"search of a": "choice(2)"}, {"a": "1"}, []),
     ],
 )
 def test_differences(before: dict[str, str], now: dict[str, str], found: list[str]) -> None:
     assert differences(before, now) == found
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "found"),
+    [
+        ({"search of a": "choice(1)", "b": "1"}, {"search of a": "choice(1)", "b": "2"}, {}),
+        (
+            {"search of a": "choice(1)"},
+            {"search of a": "choice(2)"},
+            {"a": "a was choice(1), now it is choice(2)"},
+        ),
+        ({"a": "1"}, {"search of a": "choice(2)"}, {"a": "a was 1, now it is choice(2)"}),
+        ({}, {"search of a": "choice(2)"}, {"a": "a was not there, now it is choice(2)"}),
+        (
+            {"search of a": "choice(2)"},
+            {"a": "1"},
+            {"a": "a was choice(2), now it is not searched"},
+        ),
+    ],
+)
+def test_changes_of_the_search(
+    before: dict[str, str], now: dict[str, str], found: dict[str, str]
+) -> None:
+    assert search_changes(before, now) == found
