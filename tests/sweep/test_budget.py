@@ -3,6 +3,7 @@ import pytest
 from rnnexp.objective import Objective
 from rnnexp.result import Result, State
 from rnnexp.sweep.budget import Budget, too_many_failed
+from tests.helpers.commands import Command
 
 NO_BETTER = "no improvement in the last 2 trials (patience=2)"
 
@@ -133,3 +134,13 @@ def test_the_message_on_too_many_failed_trials() -> None:
         "stopped after 8 trials: 6 of the last 8 failed, more than max_failure_rate=0.5; the "
         "traceback of each is in its MLflow run"
     )
+
+
+def test_core_hours_of_a_sweep_and_its_resume(app: Command) -> None:
+    limits = ("hydra.sweeper.core_hours=1e-9", "hydra.sweeper.n_trials=5")
+    ended = app("-m", "hydra.sweeper.study_name=s", *limits)
+    again = app("-m", "hydra.sweeper.resume=s", *limits, path=ended.path)
+    for each in (ended, again):
+        assert each.code == 0, each.err
+        assert "core-hours have been spent (core_hours=1e-09)" in each.out
+    assert len(again.study("s").trials) == 1
