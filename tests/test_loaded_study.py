@@ -9,6 +9,7 @@ import pytest
 import rnnexp
 from rnnexp.errors import NotFoundError
 from tests.helpers.commands import EAGER, Command, Ended
+from tests.helpers.docs import DOCS
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,16 @@ def test_the_model_takes_raw_texts(uri: str) -> None:
     assert predicted.columns.tolist() == ["label", "probability_0", "probability_1"]
     assert len(predicted) == 3
     pd.testing.assert_frame_equal(predicted, model.predict(pd.DataFrame({"document": texts})))
+
+
+def test_the_cell_of_the_how_to(
+    swept: Ended, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert swept.code == 0, swept.err
+    (cell,) = re.findall(r"```python\n(.*?)```", (DOCS / "howto/colab.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(swept.path)
+    exec(cell, {})  # noqa: S102
+    assert "COMPLETE" in capsys.readouterr().out
 
 
 def test_the_published_model_has_the_users_column(

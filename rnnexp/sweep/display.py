@@ -1,9 +1,11 @@
 """Display of a running sweep: a live table on a terminal, else a log line for each trial."""
 
 import logging
+import os
 import socket
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -34,7 +36,22 @@ REFRESH = 0.5  # seconds
 def display_of(study: optuna.Study, budget: Budget) -> LoopCallback:
     """Return a live display if the output is a terminal, else a display of log lines."""
     console = Console(file=sys.stdout)  # this very stream: a trial in this process redirects it
-    return LiveDisplay(study, budget, console) if console.is_terminal else LogDisplay(study)
+    is_live = can_redraw(console, os.environ)
+    return LiveDisplay(study, budget, console) if is_live else LogDisplay(study, budget)
+
+
+def can_redraw(console: Console, environ: Mapping[str, str]) -> bool:
+    """Return whether lines that were printed can be drawn again.
+
+    A cell of a notebook can't: Jupyter and Colab run ``!python`` in a pseudo-terminal, but show its
+    output as text, and set FORCE_COLOR, by which Rich takes a pipe for a terminal.
+
+    Args:
+        console: The console of the output.
+        environ: The environment variables; kernels of Jupyter and Colab have ``JPY_PARENT_PID``.
+    """
+    is_terminal = console.is_interactive and console.file.isatty()
+    return is_terminal and "JPY_PARENT_PID" not in environ
 
 
 class LogDisplay(LoopCallback):
@@ -42,14 +59,22 @@ class LogDisplay(LoopCallback):
 
     Args:
         study: The study.
+        budget: What the study may spend.
     """
 
-    def __init__(self, study: optuna.Study) -> None:
+    def __init__(self, study: optuna.Study, budget: Budget) -> None:
         self._trials = EndedTrials(study)
+        self._budget = budget
+        self._began = time.monotonic()
+        self._before = len(self._trials.results)
 
     def on_trial_end(self, number: int, result: Result) -> None:
-        """Log how the trial ended, and the best trial so far."""
-        log.info(trial_line(number, result, self._trials.read().best))
+        """Log how the trial ended, the best trial so far, and how far the study is."""
+        trials, seconds = self._trials.read(), time.monotonic() - self._began
+        tried, left = _progress(trials, self._budget, seconds, self._before)
+        of = f" of {self._budget.n_trials}" if self._budget.n_trials else ""
+        about = "" if left is None else f", about {format_seconds(left)} left"
+        log.info("%s; %s%s tried%s", trial_line(number, result, trials.best), tried, of, about)
 
 
 def trial_line(number: int, result: Result, best: FrozenTrial | None) -> str:
@@ -139,16 +164,22 @@ def draw(
     return Group(_head(trials, budget, seconds, before), *told, _rows(trials))
 
 
-def _head(trials: EndedTrials, budget: Budget, seconds: float, before: int) -> Table:
-    """Return the line of totals; a trial was tried when it has ended, or was paused once."""
-    complete, pruned, failed, paused = (trials.counts[state] for state in State)
+def _progress(
+    trials: EndedTrials, budget: Budget, seconds: float, before: int
+) -> tuple[int, float | None]:
+    """Return how many trials were tried, which have ended or were paused, and the seconds left."""
     ended, running = len(trials.results), len(trials.running)
+    tried = ended + trials.counts[State.PAUSED] + sum(map(_is_resumed, trials.running))
+    if tried != ended:  # nobody knows for how long paused trials will go on
+        budget = replace(budget, n_trials=None)
+    return tried, budget.seconds_left(ended, running, seconds, before)
+
+
+def _head(trials: EndedTrials, budget: Budget, seconds: float, before: int) -> Table:
+    """Return the line of totals."""
+    complete, pruned, failed, paused = (trials.counts[state] for state in State)
     resumed = sum(map(_is_resumed, trials.running))
-    tried = ended + paused + resumed
-    if tried == ended:
-        left = budget.seconds_left(ended, running, seconds, before)
-    else:  # nobody knows for how long paused trials will go on
-        left = replace(budget, n_trials=None).seconds_left(ended, running, seconds, before)
+    tried, left = _progress(trials, budget, seconds, before)
     head = Table.grid(padding=(0, 2))
     head.add_row(
         ProgressBar(total=budget.n_trials, completed=tried, width=30, pulse=False)

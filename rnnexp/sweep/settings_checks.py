@@ -5,6 +5,7 @@ from rnnexp.execution.launching import Jobs
 from rnnexp.number_ranges import COUNT, NOT_NEGATIVE, POSITIVE, UNIT, WHOLE
 from rnnexp.pausing import Pausing
 from rnnexp.storage.connections import advice
+from rnnexp.storage.locks import lock_problem
 from rnnexp.storage.optuna_store import study_names
 from rnnexp.storage.registry import name_problem
 from rnnexp.storage.uris import is_in_memory, sqlite_file, write_problem
@@ -81,6 +82,8 @@ def storage_problems(settings: SweepSettings) -> list[str]:
     url = settings.storage
     if (file := sqlite_file(url)) and file == sqlite_file(settings.tracker().uri):
         return [f"hydra.sweeper.storage and tracking.uri are one file, {file}: give each its own"]
+    if unlocked := _unlocked(settings):
+        return unlocked
     if is_in_memory(url):
         return [
             f"hydra.sweeper.storage={settings.given_storage}: each process would have a study of "
@@ -93,6 +96,16 @@ def storage_problems(settings: SweepSettings) -> list[str]:
     except Exception as error:  # whatever the database's driver raises
         return [f"hydra.sweeper.storage: {url} can't be opened: {one_line(error)}"]
     return [taken_name(settings)] if is_taken and settings.resume is None else []
+
+
+def _unlocked(settings: SweepSettings) -> list[str]:
+    """Return what keeps the files and folders of a sweep from being locked."""
+    files = [
+        file for uri in (settings.storage, settings.tracker().uri) if (file := sqlite_file(uri))
+    ]
+    folders = dict.fromkeys([*(file.parent for file in files), settings.sweep_dir])
+    found = (lock_problem(folder) for folder in folders)
+    return list(dict.fromkeys(problem for problem in found if problem))
 
 
 def _jobs(settings: SweepSettings, jobs: Jobs) -> list[str]:

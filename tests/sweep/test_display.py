@@ -1,4 +1,7 @@
 import io
+import os
+import pty
+import re
 import socket
 
 import optuna
@@ -12,7 +15,7 @@ from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.schema import TrialAttrs
 from rnnexp.storage.stored_orders import give_order
 from rnnexp.sweep.budget import Budget
-from rnnexp.sweep.display import LiveDisplay, draw
+from rnnexp.sweep.display import LiveDisplay, LogDisplay, can_redraw, draw
 
 OBJECTIVE = Objective("value", "min")
 BUDGET = Budget(OBJECTIVE, n_trials=10)
@@ -159,3 +162,37 @@ def test_it_follows_the_study(study: optuna.Study) -> None:
     best = [line for line in text_of(console).splitlines() if "best" in line]
     assert "units=11" in best[0]
     assert "units=14" in best[-1]
+
+
+def test_a_line_for_each_trial(study: optuna.Study, caplog: pytest.LogCaptureFixture) -> None:
+    display = LogDisplay(study, BUDGET)
+    with caplog.at_level("INFO"):
+        display.on_trial_end(0, Result(State.COMPLETE, 0.5, 7))
+    assert caplog.messages == [
+        "trial 0 COMPLETE: 0.5000 at epoch 7 (best: 0.4000, trial 1); 4 of 10 tried"
+    ]
+    study.add_trial(create_trial(state=TrialState.FAIL))
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        display.on_trial_end(6, Result(State.FAIL, reason="no"))
+    (line,) = caplog.messages
+    assert re.fullmatch(r"trial 6 FAIL: no \(best: .*\); 5 of 10 tried, about \d+:\d\d left", line)
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "environ", "redraws"),
+    [
+        (True, {}, True),
+        (True, {"TERM": "dumb"}, False),
+        (True, {"JPY_PARENT_PID": "7", "TERM": "xterm-color", "FORCE_COLOR": "1"}, False),
+        (False, {}, False),
+        (False, {"FORCE_COLOR": "1"}, False),  # as a kernel's children have
+    ],
+)
+def test_where_lines_are_drawn_again(
+    is_terminal: bool, environ: dict[str, str], redraws: bool
+) -> None:
+    reader, writer = pty.openpty() if is_terminal else os.pipe()
+    with os.fdopen(writer, "w") as stream, os.fdopen(reader):
+        console = Console(file=stream, _environ={"TERM": "xterm", **environ})
+        assert can_redraw(console, environ) == redraws
