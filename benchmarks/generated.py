@@ -1,6 +1,6 @@
 """Best possible test accuracy on the generated reviews, and that of simple models.
 
-    pip install -e '.[benchmark]' && python benchmarks/generated.py
+    python benchmarks/generated.py
 
 The script prints test accuracies as a Markdown table, then the best possible values in the other
 two tasks. All models are trained on the same reviews. The bag of words is also trained on ten times

@@ -28,12 +28,19 @@ from rnnexp.library_defaults import set_library_defaults
 from rnnexp.report.files import log_report, write_report
 from rnnexp.report.snapshot import snapshot_of
 from rnnexp.storage.mlflow_tracker import Tracker
+from rnnexp.storage.schema import StudyAttrs
 
 SPACE = {
     "compile.optimizer.learning_rate": FloatDistribution(1e-4, 1e-2, log=True),
     "model.units": CategoricalDistribution((32, 64, 128)),
     "model.embedding_size": CategoricalDistribution((16, 32, 64)),
     "fit.batch_size": CategoricalDistribution((32, 50, 64, 128)),
+}
+DEFAULTS = {
+    "compile.optimizer.learning_rate": 0.001,
+    "model.units": 32,
+    "model.embedding_size": 32,
+    "fit.batch_size": 50,
 }
 
 
@@ -64,6 +71,7 @@ def trials(number: int, epochs: int) -> list[FrozenTrial]:
 def timed(number: int, epochs: int, folder: Path) -> None:
     """Print what a report of some number of trials costs."""
     study = optuna.create_study(storage=f"sqlite:///{folder}/optuna.db")
+    study.set_user_attr(StudyAttrs.DEFAULTS, DEFAULTS)
     study.add_trials(trials(number, epochs))
     tracker = Tracker(f"sqlite:///{folder}/mlflow.db", "benchmark")
     totals, parts = [], []

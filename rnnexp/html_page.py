@@ -63,7 +63,9 @@ body {{ font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 1150px;
 h1 {{ font-size: 1.5em; }}
 h2 {{ font-size: 1.15em; margin: 1.8em 0 0; }}
 p {{ margin: .4em 0; }}
-pre {{ background: #f4f4f4; padding: .6em; white-space: pre-wrap; }}
+ul {{ margin: .4em 0; padding-left: 1.3em; }}
+pre, code {{ background: #f4f4f4; }}
+pre {{ padding: .6em; white-space: pre-wrap; }}
 .wide {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-size: 13px; margin: .6em 0; }}
 td, th {{ border-bottom: 1px solid #ddd; padding: .2em .7em .2em 0; text-align: left; }}

@@ -47,8 +47,9 @@ def show_side_by_side(reader: RunReader, compared: Sequence[Contender], *, as_js
     print_text(f"{same} other config values are the same in all.", "dim")
     out = console()
     width = out.width if out.is_terminal else _PIPED_WIDTH
+    objectives = {one.objective.monitor: one.objective for one in compared if one.objective}
     for metric, lines in curves.items():
-        if drawn := plot(lines, metric, width):
+        if drawn := plot(lines, objectives[metric], width):
             click.echo(f"\n{drawn}")
 
 

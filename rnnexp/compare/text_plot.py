@@ -6,6 +6,9 @@ from string import ascii_lowercase
 
 import plotille
 
+from rnnexp.good_values import edge_of, is_outside
+from rnnexp.objective import Objective
+
 Curve = Sequence[tuple[int, float]]  # epochs, counted from 0, and values
 
 _COLORS = ("green", "yellow", "cyan", "magenta", "blue", "red")
@@ -19,12 +22,14 @@ def letter(n: int) -> str:
     return ascii_lowercase[n % len(ascii_lowercase)]
 
 
-def plot(curves: Mapping[int, Curve], metric: str, width: int) -> str:
+def plot(curves: Mapping[int, Curve], objective: Objective, width: int) -> str:
     """Draw curves over the epochs, in color on a terminal; values that aren't finite are left out.
+
+    Values that are far worse than the better half are drawn at the edge, and a line says so.
 
     Args:
         curves: Curves by the place of their run, which decides the letter and the color.
-        metric: The metric that the curves show.
+        objective: The metric that the curves show, and what is better of it.
         width: The width of the terminal in columns; less than 50 count as 50.
 
     Returns:
@@ -34,9 +39,27 @@ def plot(curves: Mapping[int, Curve], metric: str, width: int) -> str:
         n: [(epoch, value) for epoch, value in curve if math.isfinite(value)]
         for n, curve in curves.items()
     }
-    points = [point for curve in finite.values() for point in curve]
-    if not points:
+    values = [value for curve in finite.values() for _, value in curve]
+    if not values:
         return ""
+    edge = edge_of(values, objective)
+    if edge is None:
+        return _drawn(finite, objective.monitor, width)
+    outside = [value for value in values if is_outside(value, edge, objective)]
+    cut = {
+        n: [(e, edge if is_outside(v, edge, objective) else v) for e, v in curve]
+        for n, curve in finite.items()
+    }
+    worst = max(outside, key=objective.sort_key)
+    are = "values worse" if len(outside) > 1 else "value worse"
+    return (
+        f"{_drawn(cut, objective.monitor, width)}\n{len(outside)} {are} than {edge:.4g}, up to "
+        f"{worst:.4g}, drawn at the edge; --json has all values"
+    )
+
+
+def _drawn(curves: Mapping[int, Curve], metric: str, width: int) -> str:
+    points = [point for curve in curves.values() for point in curve]
     last = max(epoch for epoch, _ in points)
     low, high = min(value for _, value in points), max(value for _, value in points)
     room = (high - low) / _HEIGHT or abs(high) / 10 or 1.0
@@ -50,7 +73,7 @@ def plot(curves: Mapping[int, Curve], metric: str, width: int) -> str:
     figure.y_ticks_fkt = lambda value, _: f"{value:#10.4g}"
     figure.x_label, figure.y_label = "epoch", metric
     figure.origin = False
-    for n, curve in finite.items():
+    for n, curve in curves.items():
         if curve:
             epochs, values = zip(*curve, strict=True)
             figure.plot(epochs, values, lc=_COLORS[n % len(_COLORS)], marker=letter(n))

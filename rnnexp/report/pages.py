@@ -11,8 +11,10 @@ from rnnexp import html_page
 from rnnexp.evaluation import page as evaluation_page
 from rnnexp.formatting import format_exact, format_seconds, format_value
 from rnnexp.html_page import Table, table
+from rnnexp.report.next_steps import next_steps
 from rnnexp.report.plots import Plot
 from rnnexp.report.snapshot import STATES, Row, Snapshot
+from rnnexp.report.why import in_short, what_decides, why_it_won
 from rnnexp.result import State
 from rnnexp.storage.schema import Artifacts, Metrics, Tags
 
@@ -33,10 +35,9 @@ def note(snapshot: Snapshot) -> str:
         f"Searched to {objective.direction} {objective.monitor}: {searched}.",
         _best(snapshot),
     ]
-    if isinstance(snapshot.importances, dict):
-        first = list(snapshot.importances.items())[:3]
-        shares = ", ".join(f"{_code(key)} ({share:.2f})" for key, share in first)
-        lines.append(f"Most important: {shares}.")
+    if gains := in_short(snapshot):
+        lines.append(gains)
+    lines += what_decides(snapshot)
     if saved := _saved(snapshot):
         lines.append(saved)
     lines.append(f"Plots and the table of trials: `{Artifacts.REPORT}` among the artifacts.")
@@ -60,6 +61,8 @@ def html(snapshot: Snapshot, plots: Sequence[Plot]) -> str:
     parts = [f"<h1>{escape(snapshot.name)}</h1>"]
     lines = [line for line in (_state(snapshot), _best(snapshot), _saved(snapshot)) if line]
     parts += [f"<p>{escape(line.replace('`', ''))}</p>" for line in lines]
+    parts.append(_as_list("Why it won", why_it_won(snapshot)))
+    parts.append(_as_list("What to try next", next_steps(snapshot)))
     parts.append(table(_best_params(snapshot)))
     if snapshot.command:
         parts.append(f"<p>Train the best trial again:</p><pre>{escape(snapshot.command)}</pre>")
@@ -124,7 +127,9 @@ def _saved(snapshot: Snapshot) -> str:
 
 def _best_params(snapshot: Snapshot) -> Table:
     params = snapshot.best.params if snapshot.best else {}
-    return ("key", "best"), [(key, format_exact(value)) for key, value in params.items()]
+    defaults = {key: format_exact(value) for key, value in snapshot.defaults.items()}
+    rows = [(key, defaults.get(key, ""), format_exact(value)) for key, value in params.items()]
+    return ("key", "default", "best"), rows
 
 
 def _spent(snapshot: Snapshot) -> Table:
@@ -160,3 +165,11 @@ def _cells(row: Row, keys: Sequence[str], best: FrozenTrial | None) -> list[str]
         row.run_id,
         shorten(row.reason, REASON, placeholder=" …"),
     ]
+
+
+def _as_list(title: str, sentences: Sequence[str]) -> str:
+    if not sentences:
+        return ""
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    items = re.sub("`(.+?)`", r"<code>\1</code>", items)
+    return f"<h2>{title}</h2><ul>{items}</ul>"

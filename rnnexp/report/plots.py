@@ -1,6 +1,7 @@
 """Interactive plots of a study: Optuna's, or own ones where pruned trials have to be seen."""
 
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -8,6 +9,10 @@ from typing import TYPE_CHECKING
 import optuna
 from optuna.trial import FrozenTrial
 
+from rnnexp.formatting import format_value
+from rnnexp.good_values import edge_of, is_outside
+from rnnexp.objective import Objective
+from rnnexp.report.axes import clip
 from rnnexp.report.slices import Span
 from rnnexp.report.snapshot import RUNNING, Row, Snapshot
 from rnnexp.result import State
@@ -48,65 +53,86 @@ def plots_of(snapshot: Snapshot) -> list[Plot]:
     """Draw all plots of a study; a plot that can't be drawn yet says why."""
     plots = []
     for title, text, draw in PLOTS:
-        figure = draw(snapshot)
-        if isinstance(figure, str):
-            plots.append(Plot(title, f"Left out: {figure}.", None))
+        drawn = draw(snapshot)
+        if isinstance(drawn, str):
+            plots.append(Plot(title, f"Left out: {drawn}.", None))
             continue
+        figure, more = drawn
         figure.update_layout(
             template="plotly_white", title=None, margin={"l": 70, "r": 30, "t": 40, "b": 60}
         )
-        plots.append(Plot(title, text, figure))
+        plots.append(Plot(title, f"{text} {more}".rstrip(), figure))
     return plots
 
 
-def _history(snapshot: Snapshot) -> "go.Figure | str":
+def _history(snapshot: Snapshot) -> "tuple[go.Figure, str] | str":
     if not snapshot.complete:
         return NONE_COMPLETE
     figure = optuna.visualization.plot_optimization_history(
         snapshot.completed_study, target_name=snapshot.objective.monitor
     )
-    return figure.update_xaxes(title="trial")
+    more = clip(figure, snapshot.completed_values, snapshot.objective)
+    return figure.update_xaxes(title="trial"), more
 
 
-def _importances(snapshot: Snapshot) -> "go.Figure | str":
+def _importances(snapshot: Snapshot) -> "tuple[go.Figure, str] | str":
     import plotly.graph_objects as go
 
-    importances = snapshot.importances
-    if isinstance(importances, str):
-        return importances
-    keys, shares = list(importances)[::-1], list(importances.values())[::-1]
+    if isinstance(snapshot.importances, str):
+        return snapshot.importances
+    found = snapshot.importances[::-1]
     bar = go.Bar(
-        x=shares, y=keys, orientation="h", text=[f"{share:.2f}" for share in shares],
+        x=[one.share for one in found],
+        y=[one.label for one in found],
+        error_x={
+            "array": [one.high - one.share for one in found],
+            "arrayminus": [one.share - one.low for one in found],
+            "color": BEST,
+        },
+        hovertext=[f"{one.share:.2f}, {one.low:.2f} to {one.high:.2f}" for one in found],
+        hoverinfo="text",
+        orientation="h",
         marker={"color": COLORS[State.COMPLETE]},
-    )  # fmt: skip
-    return go.Figure(
-        bar, {"xaxis": {"title": "share"}, "height": 160 + 40 * len(keys)}
-    ).update_yaxes(ticksuffix="  ")
+    )
+    figure = go.Figure(bar, {"xaxis": {"title": "share"}, "height": 160 + 40 * len(found)})
+    return figure.update_yaxes(ticksuffix="  "), ""
 
 
-def _parallel(snapshot: Snapshot) -> "go.Figure | str":
-    study = snapshot.completed_study
-    complete = ranked(study.get_trials(deepcopy=False), snapshot.objective)
+def _parallel(snapshot: Snapshot) -> "tuple[go.Figure, str] | str":
+    objective = snapshot.objective
+    complete = ranked(snapshot.completed_study.get_trials(deepcopy=False), objective)
     if len(complete) < 2:
         return "it takes two complete trials"
-    if len(complete) > LINES:
-        study = optuna.create_study(direction=snapshot.objective.direction)
-        study.add_trials(complete[:LINES])
-    figure = optuna.visualization.plot_parallel_coordinate(
-        study, target_name=snapshot.objective.monitor
-    )
-    return figure.update_layout(height=480)
+    edge = edge_of(snapshot.completed_values, objective)
+    shown, outside = complete[:LINES], 0
+    if edge is not None:
+        outside = sum(is_outside(trial.value or 0.0, edge, objective) for trial in shown)
+        shown = [_at_edge(trial, edge, objective) for trial in shown]
+    study = optuna.create_study(direction=objective.direction)
+    study.add_trials(shown)
+    figure = optuna.visualization.plot_parallel_coordinate(study, target_name=objective.monitor)
+    more = f"{outside} that are worse than {format_value(edge)} are drawn there." if outside else ""
+    return figure.update_layout(height=480), more
 
 
-def _slices(snapshot: Snapshot) -> "go.Figure | str":
+def _at_edge(trial: FrozenTrial, edge: float, objective: Objective) -> FrozenTrial:
+    if trial.value is None or not is_outside(trial.value, edge, objective):
+        return trial
+    moved = copy(trial)
+    moved.value = edge
+    return moved
+
+
+def _slices(snapshot: Snapshot) -> "tuple[go.Figure, str] | str":
     if not any(trial.params for trial in snapshot.complete):
         return NONE_COMPLETE
-    return optuna.visualization.plot_slice(
+    figure = optuna.visualization.plot_slice(
         snapshot.completed_study, target_name=snapshot.objective.monitor
     )
+    return figure, clip(figure, snapshot.completed_values, snapshot.objective)
 
 
-def _curves(snapshot: Snapshot) -> "go.Figure | str":
+def _curves(snapshot: Snapshot) -> "tuple[go.Figure, str] | str":
     """Draw a trace for each state: one for each trial would take a browser seconds."""
     import plotly.graph_objects as go
 
@@ -140,7 +166,8 @@ def _curves(snapshot: Snapshot) -> "go.Figure | str":
             text=[f"trial {trial.number} pruned" for trial in pruned],
             mode="markers", name="pruned here", marker=marker, legendgroup=str(State.PRUNED),
         )  # fmt: skip
-    return figure
+    reported = (value for trial in trials for value in trial.intermediate_values.values())
+    return figure, clip(figure, reported, snapshot.objective)
 
 
 def _joined(trials: Iterable[FrozenTrial]) -> dict[str, object]:
@@ -156,7 +183,7 @@ def _joined(trials: Iterable[FrozenTrial]) -> dict[str, object]:
     return {"x": x, "y": y, "text": text, "mode": "lines"}
 
 
-def _timeline(snapshot: Snapshot) -> "go.Figure | str":
+def _timeline(snapshot: Snapshot) -> "tuple[go.Figure, str] | str":
     import plotly.graph_objects as go
 
     slices = [(row, span) for row in snapshot.rows for span in snapshot.spans(row.trial)]
@@ -172,13 +199,14 @@ def _timeline(snapshot: Snapshot) -> "go.Figure | str":
             marker = {"color": color, "line": outline}
             figure.add_bar(**_bars(bars), name=str(state), marker=marker)
     order = [f"slot {slot}" for slot in range(max(slots) + 1)]
-    return figure.update_layout(
+    figure.update_layout(
         barmode="overlay",
         showlegend=True,
         xaxis={"type": "date"},
         yaxis={"categoryorder": "array", "categoryarray": order[::-1]},
         height=180 + 40 * len(order),
     )
+    return figure, ""
 
 
 def _bars(bars: Sequence[tuple[Row, Span, int]]) -> dict[str, object]:
@@ -210,7 +238,7 @@ def lanes(spans: Sequence[Span]) -> list[int]:
     return found
 
 
-PLOTS: tuple[tuple[str, str, Callable[[Snapshot], "go.Figure | str"]], ...] = (
+PLOTS: tuple[tuple[str, str, Callable[[Snapshot], "tuple[go.Figure, str] | str"]], ...] = (
     ("Optimization history", "The value of every complete trial, and the best so far.", _history),
     (
         "Values by epoch",
@@ -220,8 +248,9 @@ PLOTS: tuple[tuple[str, str, Callable[[Snapshot], "go.Figure | str"]], ...] = (
     ),
     (
         "Parameter importances",
-        "How much each key decides whether a trial is among the best tenth (PED-ANOVA). "
-        "With few trials, the shares are a rough guess.",
+        "How much each key decides whether a trial is among the best tenth, or the best five "
+        "(PED-ANOVA). The line at a bar is where nine of ten other studies would have its end; "
+        "keys whose lines overlap can't be ranked.",
         _importances,
     ),
     (

@@ -9,7 +9,7 @@ import logging
 import shlex
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ import optuna
 from rnnexp.errors import one_line
 from rnnexp.evaluation.measures import Evaluation
 from rnnexp.report.files import log_report, write_report
+from rnnexp.report.next_steps import next_steps
 from rnnexp.report.snapshot import snapshot_of
+from rnnexp.report.why import in_short
 from rnnexp.result import Result
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_store import MlflowStore
@@ -44,6 +46,7 @@ class Reporter:
 
     Attributes:
         page: The report's file.
+        findings: What the last report says in short, and what to try next, in sentences.
         interval: None, since the thread needs no call of `on_idle`.
     """
 
@@ -59,6 +62,7 @@ class Reporter:
         least: float = LEAST,
     ) -> None:
         self.page = folder / Files.REPORT / Artifacts.REPORT
+        self.findings: Sequence[str] = ()
         self._study = study
         self._store = store
         self._run = run
@@ -133,6 +137,9 @@ class Reporter:
                 evaluation=evaluation,
             )
             log_report(run(), snapshot, write_report(snapshot, self.page.parent))
+            self.findings = [
+                text for text in (in_short(snapshot), *next_steps(snapshot)[:1]) if text
+            ]
         except Exception as error:
             self._warn(f"{type(error).__name__}: {one_line(error)}")
             return False

@@ -13,11 +13,13 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from rnnexp.evaluation.measures import Evaluation
 from rnnexp.objective import Objective
 from rnnexp.passwords import concealed_override
-from rnnexp.report.importances import importances_of
+from rnnexp.report.ablation import Ablation, ablation_of
+from rnnexp.report.importances import Importance, importances_of
 from rnnexp.report.slices import Span, slices_of
 from rnnexp.result import State
+from rnnexp.search.dimension import Value
 from rnnexp.search.space import short_key
-from rnnexp.search.study_definition import searched_keys
+from rnnexp.search.study_definition import parents, searched_keys
 from rnnexp.storage.optuna_store import (
     best_epoch,
     best_paused,
@@ -94,6 +96,7 @@ class Snapshot:
         objective: What the study optimizes.
         trials: The study's trials by number, without those in whose place another goes on.
         searched: How each key is searched, in Hydra's grammar.
+        defaults: The config's own values of the searched keys, where those are searched.
         script: The application, as it was started.
         overrides: The overrides of the best trial; empty if they are not known.
         scores: The best trial's metrics on the test part.
@@ -105,6 +108,7 @@ class Snapshot:
     objective: Objective
     trials: Sequence[FrozenTrial]
     searched: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, Value] = field(default_factory=dict)
     script: str = ""
     overrides: Sequence[str] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
@@ -211,25 +215,27 @@ class Snapshot:
         Trials that were paused when the study ended count as complete, with their best values. All
         other trials are failed trials there, so that each trial keeps its number.
         """
-        study = optuna.create_study(direction=self.objective.direction)
         rows = [self._row(trial) for trial in [*self.complete, *reopenable(self.trials)]]
-        complete = {row.trial.number: row for row in rows if row.best_value is not None}
-        study.add_trials(
-            create_trial(
-                value=row.best_value,
-                params={self.labels[key]: value for key, value in row.trial.params.items()},
-                distributions={self.labels[key]: d for key, d in row.trial.distributions.items()},
-            )
-            if (row := complete.get(number))
-            else create_trial(state=TrialState.FAIL)
-            for number in range(self.trials[-1].number + 1 if self.trials else 0)
-        )
-        return study
+        return _completed(rows, self.labels, self.objective)
 
     @cached_property
-    def importances(self) -> dict[str, float] | str:
-        """Shares of the searched keys by label, or why there are none; see `importances_of`."""
+    def completed_values(self) -> list[float]:
+        """The values of the complete trials of `completed_study`."""
+        complete = self.completed_study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+        return [trial.values[0] for trial in complete]
+
+    @cached_property
+    def importances(self) -> list[Importance] | str:
+        """The importances of the searched keys, or why there are none; see `importances_of`."""
         return importances_of(self.completed_study)
+
+    @cached_property
+    def ablation(self) -> Ablation | str:
+        """The path from the defaults to the best trial, or why there is none; see `ablation_of`."""
+        if self.best is None:
+            return "no trial is complete yet"
+        above = parents(self.searched)
+        return ablation_of(self.trials, self.best, self.defaults, above, self.objective)
 
 
 def snapshot_of(
@@ -256,12 +262,31 @@ def snapshot_of(
         objective=objective_of(study),
         trials=[trial for trial in trials if trial.number not in gone],
         searched=searched_keys(attrs.get(StudyAttrs.DEFINITION, {})),
+        defaults=attrs.get(StudyAttrs.DEFAULTS, {}),
         script=attrs.get(StudyAttrs.SCRIPT, "sweep.py"),
         overrides=overrides,
         scores=scores or {},
         ended=ended,
         evaluation=evaluation,
     )
+
+
+def _completed(
+    rows: Sequence[Row], labels: Mapping[str, str], objective: Objective
+) -> optuna.Study:
+    study = optuna.create_study(direction=objective.direction)
+    by_number = {row.trial.number: row for row in rows if row.best_value is not None}
+    study.add_trials(
+        create_trial(
+            value=row.best_value,
+            params={labels[key]: value for key, value in row.trial.params.items()},
+            distributions={labels[key]: d for key, d in row.trial.distributions.items()},
+        )
+        if (row := by_number.get(number))
+        else create_trial(state=TrialState.FAIL)
+        for number in range(max(by_number, default=-1) + 1)
+    )
+    return study
 
 
 def _worked(trial: FrozenTrial, end: datetime | None) -> float | None:

@@ -1,10 +1,13 @@
 """The definition of a study: what is searched, and what must stay the same when it is resumed."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from rnnexp.search.config_keys import value_of
+from rnnexp.search.dimension import Params, Value
 from rnnexp.search.space import Space
 
 _SEARCH = "search of "  # before a searched key
@@ -44,6 +47,36 @@ def search_changes(before: Mapping[str, str], now: Mapping[str, str]) -> dict[st
         for key in {**old, **new}
         if old.get(key) != new.get(key)
     }
+
+
+def parents(searched: Mapping[str, str]) -> dict[str, str]:
+    """Return, for each key that has a condition, the key that the condition is about.
+
+    Args:
+        searched: How each key is searched, as of `searched_keys`.
+    """
+    found = {}
+    for key, grammar in searched.items():
+        _, when, condition = grammar.rpartition(" when ")
+        if when:
+            found[key] = condition.partition("=")[0].lstrip("+")
+    return found
+
+
+def defaults_of(config: DictConfig, space: Space) -> Params:
+    """Return the config's own values of the searched keys, where they are among those searched.
+
+    Args:
+        config: The composed config of a trial, with nothing searched.
+        space: The search space.
+    """
+    found: Params = {}
+    for dimension in space.dimensions:
+        with suppress(ValueError):  # a key without a value of its own, such as +compile.clipnorm
+            value = value_of(config, dimension.key)
+            if dimension.holds(value):
+                found[dimension.key] = cast("Value", value)
+    return space.only_applying(found)
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

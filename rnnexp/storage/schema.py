@@ -18,6 +18,7 @@ class StudyAttrs:
     SCHEMA = "schema_version"
     RUN_ID = "mlflow_run_id"
     DEFINITION = "definition"  # what must not change on resume, as texts by key
+    DEFAULTS = "defaults"  # the config's own values of the searched keys, where those are searched
     OBJECTIVE = "objective"  # as `str(Objective)`
     IDENTITY = "identity"  # what values are measured on and by, as `str(Identity)`
     DIGESTS = "digests"  # fingerprints of the config's files, as of `rnnexp.identity.digests_of`

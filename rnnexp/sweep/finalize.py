@@ -122,6 +122,7 @@ class Finalizer:
             error=self.interruption or error,
             failed_steps=self.failed_steps,
             report=self.reporter.page if has_report else None,
+            findings=self.reporter.findings,
             n_trials=_n_trials(self.plan, self.study),
         )
 

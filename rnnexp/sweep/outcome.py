@@ -45,6 +45,7 @@ class SweepOutcome:
         error: Why the sweep ended early: an interruption, or too many failed trials.
         failed_steps: The steps of the end that failed, each with the error.
         report: The report's file; None if it could not be written.
+        findings: Why the best trial won, and what to try next, in sentences.
         n_trials: The number of trials that were asked for; None if there was no limit, or if
             nothing is left to try.
         browse: How to browse the runs in MLflow.
@@ -63,6 +64,7 @@ class SweepOutcome:
     error: KeyboardInterrupt | SweepError | None = None
     failed_steps: Mapping[str, str] = field(default_factory=dict)
     report: Path | None = None
+    findings: Sequence[str] = ()
     n_trials: int | None = None
 
     @property

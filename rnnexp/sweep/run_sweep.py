@@ -31,6 +31,7 @@ from rnnexp.passwords import conceal, concealed_override
 from rnnexp.pausing import Pausing
 from rnnexp.report.reporter import Reporter
 from rnnexp.search.sampling import DistinctSampler
+from rnnexp.search.study_definition import defaults_of
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.new_stores import NewStores
@@ -227,6 +228,7 @@ def _open_study(plan: SweepPlan) -> optuna.Study:
             StudyAttrs.MODEL_NAME: settings.registered_model_name,
             StudyAttrs.SCRIPT: sys.argv[0],
             StudyAttrs.FOLDER: str(settings.sweep_dir),
+            StudyAttrs.DEFAULTS: defaults_of(plan.base, plan.space),
             StudyAttrs.DEFINITION: dict(plan.definition),  # the last, see above
         }
         for name, value in attrs.items():

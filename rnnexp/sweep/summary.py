@@ -34,6 +34,8 @@ def print_summary(outcome: SweepOutcome) -> None:
         block("\nResume the study:", f"{_resume_command(outcome.study)}\n")
     if best := outcome.best:
         console.print(_table(best, outcome))
+        for sentence in outcome.findings:
+            console.print(sentence.replace("`", ""), markup=False, highlight=False, soft_wrap=True)
         block("\nTrain with the best params again:", _train_command(best))
     if outcome.report:
         block("Report with plots and all trials:", os.path.relpath(outcome.report))

@@ -1,19 +1,17 @@
 import math
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from html import unescape
 from pathlib import Path
 
-import optuna
 import pytest
 from click.testing import CliRunner
 from click.testing import Result as Invoked
 from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rnnexp.cli import main
@@ -27,60 +25,12 @@ from rnnexp.result import Result, State
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.schema import Artifacts, StudyAttrs, TrialAttrs
 from tests.helpers.commands import Command, Ended
+from tests.helpers.trials import LR, NOON, RATE, SPACE, UNITS, at, study_of, trial
 
-NOON = datetime(2026, 1, 1, 12)
-LR, UNITS, RATE = "compile.optimizer.learning_rate", "model.units", "compile.optimizer.momentum"
 ALL = {
     "Optimization history", "Values by epoch", "Parameter importances", "Parallel coordinates",
     "Slices", "Timeline",
 }  # fmt: skip
-SPACE: dict[str, BaseDistribution] = {
-    LR: FloatDistribution(1e-4, 1e-2, log=True),
-    UNITS: CategoricalDistribution((32, 64)),
-    RATE: FloatDistribution(0, 1),
-    "리뷰 $x$ </script>": CategoricalDistribution(("좋다", "$\\frac$", "<b>")),
-}
-
-
-def at(seconds: float) -> datetime:
-    return NOON + timedelta(seconds=seconds)
-
-
-def trial(
-    value: float | None = None,
-    *,
-    state: TrialState = TrialState.COMPLETE,
-    values: tuple[float, ...] = (),
-    start: float = 0,
-    seconds: float = 10,
-    params: dict[str, object] | None = None,
-    best_epoch: int | None = None,
-    reason: str = "",
-    attrs: Mapping[str, object] | None = None,
-) -> FrozenTrial:
-    params = params or {}
-    attributes = dict(attrs or {})
-    if state.is_finished():
-        result = Result(State[state.name], value, best_epoch, reason)
-        attributes[TrialAttrs.RESULT] = result.to_json()
-    made = create_trial(
-        state=state,
-        value=value,
-        params=params,
-        distributions={key: SPACE[key] for key in params},
-        intermediate_values=dict(enumerate(values)),
-        user_attrs=attributes,
-    )
-    made.datetime_start = at(start)
-    made.datetime_complete = at(start + seconds) if state.is_finished() else None
-    return made
-
-
-def study_of(*trials: FrozenTrial, direction: str = "minimize") -> optuna.Study:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(study_name="s", direction=direction)
-    study.add_trials(trials)
-    return study
 
 
 @pytest.fixture
@@ -358,8 +308,8 @@ CATEGORICAL = [trial(0.1 * n, params={UNITS: (32, 64)[n % 2]}) for n in range(1,
             {"Parameter importances"},
         ),
         (
-            [trial(0.1 * n, params={LR: 0.001 * n, **({RATE: 0.2 * n} if n % 2 else {})})
-             for n in range(1, 5)],
+            [trial(0.1 * n, params={LR: 0.0004 * n, **({RATE: 0.04 * n} if n % 2 else {})})
+             for n in range(1, 25)],
             {"Values by epoch"},
         ),
     ],
@@ -398,7 +348,7 @@ def test_the_page_needs_no_other_file_and_is_replaced(snapshot: Snapshot, tmp_pa
     text = file.read_text()
     assert text.count("<script>/*") == 1  # plotly.js
     assert not re.search(r"<(script|link|img)[^>]* (src|href)=", text)
-    assert text.count('class="plotly-graph-div"') == 6
+    assert text.count('class="plotly-graph-div"') == 5  # there are no importances of two trials
 
 
 def table_under(title: str, page: str) -> list[list[str]]:
@@ -483,7 +433,8 @@ def test_a_reporter_that_never_began_can_end(tmp_path: Path) -> None:
         Reporter(study_of(), tmp_path, tracker, run, lambda _: []).on_end()
 
 
-N_TRIALS = 8
+N_TRIALS = 16
+ENDED = f"Stopped: all {N_TRIALS} trials have run (n_trials={N_TRIALS})."
 
 
 @pytest.fixture(scope="module")
@@ -515,10 +466,18 @@ def test_a_sweep_leaves_its_report(swept: Ended, parent: Run) -> None:
     artifacts = {item.path for item in swept.client.list_artifacts(parent.info.run_id)}
     assert artifacts - {"uncommitted.diff"} == {"environment.json", "report.html"}
     report = report_of(swept, parent)
-    for run_id in (trial.user_attrs["mlflow_run_id"] for trial in study.trials):
+    for run_id in (one.user_attrs["mlflow_run_id"] for one in study.trials):
         assert run_id in report
     assert f"x={study.best_params['x']!r}" in report
-    assert "Stopped: all 8 trials have run (n_trials=8)." in report
+    assert ENDED in report
+    assert study.user_attrs[StudyAttrs.DEFAULTS] == {"x": 0.0}  # that of rate is not searched
+    for sentence in (
+        "value went from about ", "rate: the default is not among the searched values.",
+        "forests fitted on 16 trials",
+    ):  # fmt: skip
+        assert sentence in report
+    assert "earned" in parent.data.tags[MLFLOW_RUN_NOTE]
+    assert "earned" in swept.out
     assert parent.data.tags[MLFLOW_RUN_NOTE].startswith(f"{N_TRIALS} trials in ")
     assert "`x` `interval(0, 6)`, `rate` `choice(0.2, 0.4)`" in parent.data.tags[MLFLOW_RUN_NOTE]
     assert "multirun/s/report/report.html" in swept.out
@@ -543,8 +502,8 @@ def test_the_report_anew(swept: Ended, parent: Run, tmp_path: Path) -> None:
     assert invoked.exit_code == 0, invoked.output
     assert parent.info.run_id in invoked.output
     after = report_of(swept, parent)
-    assert "Stopped: all 8 trials have run (n_trials=8)." in before
-    assert words_of(after) == before.replace(" Stopped: all 8 trials have run (n_trials=8).", "")
+    assert ENDED in before
+    assert words_of(after) == before.replace(f" {ENDED}", "")
     assert swept.runs("app")[0].data.tags[MLFLOW_RUN_NOTE] != "old"
     invoked = run_report(swept, "s", f"--folder={tmp_path}/new")
     assert invoked.exit_code == 0, invoked.output

@@ -28,6 +28,7 @@ OUTCOME = SweepOutcome(
     storage="sqlite:///optuna.db",
     scores={"[red]": 0.5},
     published=[("[b]Use the model:", "use [it]")],
+    findings=["Search [x] above 1, `now`."],
     n_trials=4,
 )
 
@@ -48,7 +49,7 @@ def test_texts_are_shown_as_they_are(
     out = printed(OUTCOME, capsys, monkeypatch)
     for text in (
         "Study [red] s: 4 complete", "│ [early_stopping,csv_logger]", "│ '[리뷰]'", "│ [/b]\\",
-        "test [red]", "[b]Use the model:\n  use [it]",
+        "test [red]", "[b]Use the model:\n  use [it]", "Search [x] above 1, now.",
     ):  # fmt: skip
         assert text in out
 
