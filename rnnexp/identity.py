@@ -77,7 +77,8 @@ class Identity:
         weights: The weights of rows or classes, where they enter the monitored value; else None.
         penalty: The regularizers, which Keras adds to the loss; None if the value has none.
         rows: The rows that hold the validation part, and their labels.
-        validation: Which of the rows are the validation part.
+        validation: Which of the rows are the validation part; and the number of folds, or of
+            trainings with other seeds, whose mean the value is.
     """
 
     objective: str
@@ -287,8 +288,9 @@ def _measured_on(config: DictConfig, monitor: str) -> tuple[str | None, str | No
         return None, None
     source = instantiate(config.data)
     split = value_in(config, "fit.validation_split")
-    found: tuple[str, str] = source.measured_on(monitor.startswith(VALIDATION), split)
-    return found
+    rows, which = source.measured_on(monitor.startswith(VALIDATION), split)
+    repeats = value_in(config, "fit.repeats")
+    return rows, which + (f", the mean of {repeats} trainings" if repeats else "")
 
 
 def _weighted(config: DictConfig) -> str:

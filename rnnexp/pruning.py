@@ -145,6 +145,8 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
         ValueError: If an argument is out of its range.
     """
 
+    _by_best = True  # a trial is judged by its best value so far
+
     def __init__(
         self,
         patience: int = 2,
@@ -198,7 +200,7 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
         sign, own = _sign(study), _losses(study, trial)
         peers = _peers_of(study, trial, sign)
         last, value = own[-1]
-        bests = peers.best_up_to(last)
+        bests = peers.values(last, self._by_best)
         threshold = self._threshold(bests)
         return Verdict(
             epoch=last,
@@ -207,7 +209,7 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
             threshold=None if threshold is None else sign * threshold,
             rule=repr(self),
             peers=len(bests),
-            behind=self._behind(own, lambda epoch: self._threshold(peers.best_up_to(epoch))),
+            behind=self._behind(own, lambda n: self._threshold(peers.values(n, self._by_best))),
             compared_with=f"{self._quantile_name()} of {_count(len(bests))}",
         )
 
@@ -233,7 +235,7 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
             if epoch < self.start_from_epoch or threshold is None:
                 break
             if not math.isnan(value):
-                before = _best(own[:n])
+                before = _best(own[:n]) if self._by_best else math.inf
                 is_level = min(before, value) <= threshold + self.min_delta
                 if is_level or (self.only_worsening and value <= before + self.min_delta):
                     break
@@ -247,6 +249,23 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
             return None
         # Finite, since a quantile between a number and infinity would be NaN.
         return float(np.quantile(np.minimum(bests, WORST), self.quantile))
+
+
+class MeansPruner(EarlyStoppingPruner):
+    """Prune a trial that is behind its peers, where values are means over the folds so far.
+
+    Such a mean is no learning curve: its best value is that of the easiest folds. So a trial is
+    behind at a fold when its mean is worse than the quantile of its peers' means at that fold.
+    ``only_worsening`` has no meaning. The folds are the same for all trials, so that means over
+    equally many folds can be compared.
+    """
+
+    _by_best = False
+
+    @classmethod
+    def like(cls, pruner: EarlyStoppingPruner) -> Self:
+        """Make a pruner with the arguments of another one."""
+        return cls(**vars(pruner) | {"only_worsening": False})
 
 
 def _sign(study: optuna.Study) -> int:
@@ -300,9 +319,9 @@ class _Peers:
         self._others = _Curves([*self._recent, *_reported(running)], self._sign)
         return self
 
-    def best_up_to(self, epoch: int) -> npt.NDArray[np.float64]:
-        """Return the least loss up to an epoch of each trial with a value there; inf for NaN."""
-        return np.concatenate([c.best_up_to(epoch) for c in (*self._blocks, self._others)])
+    def values(self, epoch: int, by_best: bool) -> npt.NDArray[np.float64]:
+        """Return the losses at an epoch; see `_Curves.values`."""
+        return np.concatenate([c.values(epoch, by_best) for c in (*self._blocks, self._others)])
 
 
 def _reported(trials: Iterable[FrozenTrial]) -> list[Mapping[int, float]]:
@@ -324,10 +343,18 @@ class _Curves:
         self._epochs = np.fromiter(chain.from_iterable(curves), np.int64, size)
         self._starts = np.cumsum([0, *map(len, curves[:-1])])
 
-    def best_up_to(self, epoch: int) -> npt.NDArray[np.float64]:
-        """Return the least loss up to an epoch of each trial with a value there; inf for NaN."""
+    def values(self, epoch: int, by_best: bool) -> npt.NDArray[np.float64]:
+        """Return the loss at an epoch of each trial with a value there; inf for NaN.
+
+        Args:
+            epoch: The epoch.
+            by_best: Whether to return the least loss up to the epoch.
+        """
         if not len(self._epochs):
             return np.empty(0)
+        if not by_best:
+            last: npt.NDArray[np.float64] = self._values[self._epochs == epoch]
+            return last
         values = np.where(self._epochs <= epoch, self._values, np.inf)
         there = np.add.reduceat(self._epochs == epoch, self._starts) > 0
         bests: npt.NDArray[np.float64] = np.minimum.reduceat(values, self._starts)[there]

@@ -24,10 +24,15 @@ class Result:
 
     Attributes:
         state: How the trial ended.
-        value: The monitored value of the best epoch; None for a failed trial.
-        best_epoch: The epoch, counted from 0, at which that value was reached.
+        value: The monitored value of the best epoch, or the mean of these values of several
+            trainings; None for a failed trial.
+        best_epoch: The epoch, counted from 0, at which that value was reached; the mean of several
+            trainings, rounded.
         reason: Why the trial was pruned, paused or failed; empty when it completed.
         seconds: How long all attempts of the trial took together; None if it is not known.
+        std: The standard deviation of the values whose mean the value is, as with folds; None of
+            fewer than two values.
+        trainings: The number of these values; None if the value is that of one training.
     """
 
     state: State
@@ -35,6 +40,8 @@ class Result:
     best_epoch: int | None = None
     reason: str = ""
     seconds: float | None = None
+    std: float | None = None
+    trainings: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""

@@ -52,6 +52,10 @@ def table(tmp_path: Path) -> list[str]:
         ([], ["data=imdb"], ["rows"]),
         ([], ["data.seed=1"], ["validation"]),
         ([], ["fit.validation_split=0.3"], ["validation"]),
+        ([], ["fit.folds=5"], ["validation"]),
+        (["fit.folds=5"], ["fit.folds=4"], ["validation"]),
+        (["fit.folds=5"], ["fit.validation_split=0.3", "fit.refit=false"], []),
+        ([], ["fit.repeats=3"], ["validation"]),
         ([ACCURACY], ["data.seed=1"], ["validation"]),
         # The loss, however it is written.
         ([], ["+compile.loss.name=mine", "+compile.loss.label_smoothing=0.0"], []),

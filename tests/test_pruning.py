@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from rnnexp.pruning import EarlyStoppingPruner, verdict_of
+from rnnexp.pruning import EarlyStoppingPruner, MeansPruner, verdict_of
 
 NAN = math.nan
 GOOD = [0.5, 0.4, 0.3, 0.2]
@@ -75,6 +75,26 @@ def test_where_a_trial_is_pruned(knobs: dict[str, Any], values: Values, epoch: i
     mirrored = [[-v for v in GOOD]] * 3
     negated = [None if v is None else -v for v in values]
     assert pruned_at(pruner, study_of(mirrored, "maximize"), negated) == epoch
+
+
+@pytest.mark.parametrize(
+    ("knobs", "values", "fold"),
+    [
+        ({"patience": 1}, [0.6, 0.4], 0),
+        ({"patience": 2}, [0.6, 0.45, 0.3], 1),
+        ({"patience": 2}, [0.6, 0.4, 0.4, 0.3], 3),
+        ({"patience": 1}, [0.4, 0.5, 0.1], 1),  # the first folds were easy ones
+        ({"patience": 2, "only_worsening": True}, [0.6, 0.45], 1),  # a mean is no curve
+        ({"patience": 1}, GOOD, None),
+        ({"patience": 1, "min_delta": 0.2}, [0.6, 0.6, 0.4], None),
+    ],
+)
+def test_means_over_folds_are_judged_by_the_last(
+    knobs: dict[str, Any], values: Values, fold: int | None
+) -> None:
+    peers = [[0.5, 0.4, 0.35, 0.25]] * 2 + [[0.5, 0.4, 0.3, 0.2]]
+    pruner = MeansPruner.like(EarlyStoppingPruner(**({"n_startup_trials": 3} | knobs)))
+    assert pruned_at(pruner, study_of(peers), values) == fold
 
 
 @pytest.mark.parametrize(

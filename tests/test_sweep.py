@@ -89,6 +89,8 @@ def test_a_run_has_its_params_metrics_and_artifacts(swept: Ended) -> None:
         files = {"config.yaml", "environment.json", "overrides.yaml", "sweep.log"}
         # The checkpoint of a pruned trial is deleted.
         kept = {"checkpoint"} if trial.state == TrialState.COMPLETE else set()
+        # The best trial's model has been evaluated.
+        kept |= {"evaluation"} if trial.number == swept.study().best_trial.number else set()
         assert artifacts(swept, run) == files | kept
 
 

@@ -28,7 +28,7 @@ FACTS = {  # columns that say whether values can be compared, and their tags
     "dirty": Tags.DIRTY,
     "version": Tags.VERSION,
 }
-RESULTS = (Metrics.BEST_EPOCH, Metrics.EPOCHS, Metrics.SECONDS)
+RESULTS = (Metrics.BEST_EPOCH, Metrics.BEST_STD, Metrics.EPOCHS, Metrics.SECONDS)
 _SHORTENED = {Tags.DATA: 8, "commit": 8}  # the number of characters that are shown
 # Names that no param is shortened to.
 _OWN = {Tags.TRIAL, Tags.STATE, Tags.REASON, RUN, Metrics.BEST_VALUE, *RESULTS, *FACTS}

@@ -25,16 +25,18 @@ class Wanted:
         texts: The columns of the texts; those of a row are joined by a space.
         label: The column of the labels; None if there is none.
         weight: The column of the sample weights; None if there is none.
+        group: The column of the groups; None if there is none.
     """
 
     texts: tuple[str, ...]
     label: str | None
     weight: str | None = None
+    group: str | None = None
 
     @property
     def names(self) -> list[str]:
         """The names, each once."""
-        others = [name for name in (self.label, self.weight) if name is not None]
+        others = [name for name in (self.label, self.weight, self.group) if name is not None]
         return list(dict.fromkeys([*self.texts, *others]))
 
     def place(self, name: str | None) -> int | None:
@@ -67,12 +69,14 @@ class Columns:
         labels: The labels; empty if there are none.
         weights: The sample weights; None if there are none.
         lines: The number of lines of the file; None if the file is not a text.
+        groups: The groups; None if there are none.
     """
 
     texts: Sequence[str]
     labels: Sequence[str]
     weights: Sequence[str] | None = None
     lines: int | None = None
+    groups: Sequence[str] | None = None
 
 
 class Cells:
@@ -87,9 +91,11 @@ class Cells:
         self._places = [names.index(name) for name in wanted.texts]
         self._label = wanted.place(wanted.label)
         self._weight = wanted.place(wanted.weight)
+        self._group = wanted.place(wanted.group)
         self._texts = TextWriter()
         self._labels: list[str] = []
         self._weights: list[str] = []
+        self._groups: list[str] = []
 
     def append(self, row: Sequence[str]) -> None:
         """Add a row, a cell for each of the wanted names."""
@@ -98,6 +104,8 @@ class Cells:
             self._labels.append(row[self._label])
         if self._weight is not None:
             self._weights.append(row[self._weight])
+        if self._group is not None:
+            self._groups.append(row[self._group])
 
     def columns(self, lines: int | None = None) -> Columns:
         """Return the columns of the rows that were added.
@@ -106,7 +114,8 @@ class Cells:
             lines: The number of lines of the file; None if the file is not a text.
         """
         weights = None if self._weight is None else self._weights
-        return Columns(self._texts.texts(), self._labels, weights, lines)
+        groups = None if self._group is None else self._groups
+        return Columns(self._texts.texts(), self._labels, weights, lines, groups)
 
 
 def cell_text(value: Any) -> str:

@@ -22,7 +22,7 @@ class Counts:
     Attributes:
         files: The number of rows and of lines of each file that was read, by part; the lines are
             None for a file that is not a text.
-        rows: The number of rows by part: ``train``, ``validation`` and ``test``.
+        rows: The number of rows by part: ``train``, ``validation`` if there is one, and ``test``.
         classes: The number of rows of each class, by part; empty for a regression.
         repeated: The number of validation rows whose text is trained on, and of test rows whose
             text is trained on or validated on.
@@ -57,6 +57,8 @@ class Counts:
             "validation": corpora.get("validation") or train.rows(rows[trained:]),
             "test": corpora["test"],
         }
+        if not parts["validation"].texts:  # as with folds
+            del parts["validation"]
         found = {name: digests(part.texts) for name, part in parts.items()} if repeated else {}
         return cls(
             files={name: corpus.file for name, corpus in corpora.items() if corpus.file},
@@ -120,7 +122,7 @@ def _by_class(labels: "Sequence[Label]", classes: "Sequence[Label]") -> list[int
 
 
 def _repeated(
-    train: Sequence[bytes], validation: Sequence[bytes], test: Sequence[bytes]
+    train: Sequence[bytes], test: Sequence[bytes], validation: Sequence[bytes] = ()
 ) -> dict[str, int]:
     trained = set(train)
     used = trained.union(validation)

@@ -1,6 +1,6 @@
 """Encoded data as models read them: arrays by part, the vocabulary and the classes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnexp.data.counts import Counts
-from rnnexp.data.encoding import FIRST_WORD
+from rnnexp.data.encoding import FIRST_WORD, UNKNOWN
+from rnnexp.data.folds import fold_numbers
 from rnnexp.data.lengths import choose_lengths, text_lengths
 
 Label = str | int | float
+Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +47,11 @@ class Part:
             _open(weight) if weight.exists() else None,
         )
 
+    def rows(self, chosen: Rows) -> "Part":
+        """Return some rows, by their numbers from 0."""
+        weight = None if self.weight is None else self.weight[chosen]
+        return Part(self.x[chosen], self.y[chosen], weight)
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -58,6 +65,8 @@ class Dataset:
         task: What is to be predicted: ``binary``, ``classes`` or ``regression``.
         counts: The number of rows of each part, and what is worth a warning.
         bucketing: The largest number of `lengths`; None for none.
+        chosen: The rows of the training part to train on, and those to validate on, which may be
+            none, as of `fold` and `whole`; None if the parts are as they are stored.
     """
 
     folder: Path
@@ -66,6 +75,7 @@ class Dataset:
     task: str
     counts: Counts = field(default_factory=Counts)
     bucketing: int | None = None
+    chosen: tuple[Rows, Rows] | None = field(default=None, compare=False)
 
     @property
     def input_dim(self) -> int:
@@ -85,15 +95,49 @@ class Dataset:
         """
         if self.bucketing is None:
             return ()
-        return choose_lengths(text_lengths(self.train().x), self.bucketing)
+        return choose_lengths(text_lengths(self._part("train").x), self.bucketing)
 
     def train(self) -> Part:
         """Open the training part, whose rows are shuffled."""
-        return self._part("train")
+        part = self._part("train")
+        return part if self.chosen is None else part.rows(self.chosen[0])
 
     def validation(self) -> Part | None:
-        """Open the validation part, in the order of its file; None if it has no file."""
-        return Part.open(self.folder, "validation")
+        """Open the validation part, in the order of its file; None if it has no file.
+
+        In a fold, a word that no row to train on has is an unknown word, as it is in new texts.
+        """
+        if self.chosen is None:
+            return Part.open(self.folder, "validation")
+        train, validation = self.chosen
+        if not len(validation):
+            return None
+        whole = self._part("train")
+        is_known = np.arange(self.input_dim) < FIRST_WORD
+        is_known[whole.x[train]] = True
+        part = whole.rows(validation)
+        return replace(part, x=np.where(is_known[part.x], part.x, np.int32(UNKNOWN)))
+
+    def fold(self, number: int, folds: int) -> "Dataset":
+        """Return the data of which one fold is the validation part.
+
+        Args:
+            number: The number of the fold, from 0.
+            folds: The number of folds.
+        """
+        fold = fold_numbers(self._part("train").y, folds, self.groups())
+        rows = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        return replace(self, chosen=rows)
+
+    def whole(self) -> "Dataset":
+        """Return the data of which all rows of the training part are trained on."""
+        rows = np.arange(len(self._part("train").y))
+        return replace(self, chosen=(rows, rows[:0]))
+
+    def groups(self) -> Rows | None:
+        """Return the group of each training row, ``int64 (n,)``; None if there are no groups."""
+        file = array_file(self.folder, "groups", "train")
+        return _open(file) if file.exists() else None
 
     def test(self) -> Part:
         """Open the test part, in the order of its source, without weights.
@@ -115,5 +159,5 @@ def _open(file: Path) -> npt.NDArray[Any]:
 
 
 def array_file(folder: Path, array: str, part: str) -> Path:
-    """Return the file of an array (``x``, ``y`` or ``weight``) of a part."""
+    """Return the file of an array (``x``, ``y``, ``weight`` or ``groups``) of a part."""
     return folder / f"{array}_{part}.npy"

@@ -4,6 +4,7 @@ A dataset with several splits is a folder with one such folder for each split.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def read(path: Path, wanted: Wanted, file: str) -> Columns:
     if not classes:
         return read_columns
     labels = [classes[int(text)] if text else text for text in read_columns.labels]
-    return Columns(read_columns.texts, labels, read_columns.weights)
+    return replace(read_columns, labels=labels)
 
 
 def _classes(path: Path, label: str | None) -> list[str]:

@@ -34,12 +34,14 @@ class Corpus:
         weights: The sample weight of each text; None if every text counts the same.
         file: The number of rows and of lines of the file that was read; None if there is no file.
             The lines are None for a file that is not a text.
+        groups: The group of each text; None if there are no groups.
     """
 
     texts: Sequence[str]
     labels: Sequence[Label]
     weights: Sequence[float] | None = None
     file: tuple[int, int | None] | None = None
+    groups: Sequence[str] | None = None
 
     def rows(self, chosen: Sequence[int]) -> "Corpus":
         """Return some rows, by their numbers from 0, in the order of the numbers."""
@@ -48,7 +50,8 @@ class Corpus:
             texts: Sequence[str] = self.texts.rows(chosen)
         else:
             texts = [self.texts[row] for row in chosen]
-        return Corpus(texts, [self.labels[row] for row in chosen], weights, self.file)
+        groups = None if self.groups is None else [self.groups[row] for row in chosen]
+        return Corpus(texts, [self.labels[row] for row in chosen], weights, self.file, groups)
 
 
 @dataclass(kw_only=True)
@@ -68,6 +71,8 @@ class Source(Origin, ABC):
             validation part, for no such share.
         bucketing: The number of lengths that batches are cut to, so that short texts are read with
             less padding; None to pad each batch to ``maxlen``. Encoded data are the same.
+        folds: The number of folds, each of which is validated on once, so that the vocabulary is
+            made of all rows of the training part; None for a validation part.
     """
 
     # Whether rows of several parts with the same text are worth a warning.
@@ -80,6 +85,11 @@ class Source(Origin, ABC):
     task: str = "binary"
     validation_split: float | None = None
     bucketing: int | None = None
+    folds: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.folds is not None:
+            self.validation_split = None  # since each row is trained on, in other folds
 
     @abstractmethod
     def fingerprint(self) -> dict[str, object]:
@@ -116,8 +126,8 @@ class Source(Origin, ABC):
         Returns:
             The rows, and which of them are the validation part; equal texts mean equal rows.
         """
-        order = f"the last {validation_split} of the rows in the order of data.seed={self.seed}"
-        return self._rows("train"), order
+        which = f"the last {validation_split}" if self.folds is None else f"{self.folds} folds"
+        return self._rows("train"), f"{which} of the rows in the order of data.seed={self.seed}"
 
     def _rows(self, part: str) -> str:
         found = {**self.rows(part), "task": self.task}
@@ -191,10 +201,7 @@ class Source(Origin, ABC):
             maxlen=self.maxlen,
         )
         for name, corpus in corpora.items():
-            np.save(array_file(folder, "y", name), _encode_labels(corpus, classes))
-            if corpus.weights is not None:
-                weights = np.array(corpus.weights, dtype=np.float32)
-                np.save(array_file(folder, "weight", name), weights)
+            _save(corpus, classes, folder, name)
         counts = Counts.of(corpora, trained, classes, repeated=self.warns_of_repeated_texts)
         meta = {"words": vocabulary.words, "classes": classes, "counts": asdict(counts)}
         cache.write_meta(folder, meta)
@@ -260,6 +267,17 @@ def _not_binary(classes: Sequence[Label]) -> str:
 def _shortened(labels: Sequence[Label]) -> str:
     shown = ", ".join(repr(label) for label in labels[:5])
     return shown if len(labels) <= 5 else f"{shown} and {len(labels) - 5} more"
+
+
+def _save(corpus: Corpus, classes: Sequence[Label], folder: Path, part: str) -> None:
+    """Store the labels of a part, and its weights and groups if there are any."""
+    np.save(array_file(folder, "y", part), _encode_labels(corpus, classes))
+    if corpus.weights is not None:
+        np.save(array_file(folder, "weight", part), np.array(corpus.weights, dtype=np.float32))
+    if corpus.groups is not None:
+        numbers = {group: n for n, group in enumerate(dict.fromkeys(corpus.groups))}
+        groups = np.array([numbers[group] for group in corpus.groups], dtype=np.int64)
+        np.save(array_file(folder, "groups", part), groups)
 
 
 def _encode_labels(

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import islice
@@ -48,6 +48,8 @@ class Table(Source):
             files with one.
         encoding: The encoding of text files, as Python names it; None for UTF-8, or UTF-16 with a
             byte order mark.
+        groups: The column of the groups in the training file, the rows of which stay in one fold;
+            None if each row is its own.
         separator: The character, or ``tab``, between the columns of text files; None for a comma in
             .csv and a tab in .tsv and .txt.
     """
@@ -58,11 +60,13 @@ class Table(Source):
     label: str
     validation: str | None = None
     weight: str | None = None
+    groups: str | None = None
     columns: Sequence[str] | None = None
     encoding: str | None = None
     separator: str | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.validation is not None:
             self.validation_split = None  # since all rows of the training file are trained on
 
@@ -73,12 +77,7 @@ class Table(Source):
             hint = ", as a share of data.train, or a file"
             problems += SHARE.problems("data.test", self.test, hint)
         files = self.files()
-        for name, path in files.items():
-            if not path_here(str(path)).exists():
-                problems.append(f"data.{name}={path} does not exist; {table_files.ACCEPTED}")
-            elif table_files.kind(path) is None:
-                found = "is a folder" if path_here(str(path)).is_dir() else "is of an unknown kind"
-                problems.append(f"data.{name}={path} {found}; {table_files.ACCEPTED}")
+        problems += _file_problems(files)
         problems += format_problems(self.columns, self.encoding, self.separator, files.values())
         if not self.column_names()[0]:
             problems.append("data.text=[]: give the name of a column, or of several")
@@ -87,8 +86,7 @@ class Table(Source):
                 f"data.text={self.text} and data.label={self.label} are one column, so the label "
                 "would be read off the text; give the names of two columns"
             )
-        problems += _chosen_by_test_part(files)
-        return problems
+        return problems + _test_problems(files)
 
     def fingerprint(self) -> dict[str, object]:
         """Return the digests of the files, and the names of the columns."""
@@ -98,7 +96,8 @@ class Table(Source):
             raise DataError([f"{error.filename} can't be read: {error.strerror}"]) from error
         text = list(self.column_names()[0]) if len(self.column_names()[0]) > 1 else self.text
         columns = {"text": text, "label": self.label, "weight": self.weight}
-        return {"test": self.test, **digests, **columns, **given(self.form)}
+        groups = {} if self.groups is None else {"groups": self.groups}
+        return {"test": self.test, **digests, **columns, **groups, **given(self.form)}
 
     def rows(self, part: str) -> dict[str, object]:
         """Return the digest of the file of a part, the column of its labels, and the test share."""
@@ -111,7 +110,8 @@ class Table(Source):
     def measured_on(self, on_validation: bool, validation_split: float | None) -> tuple[str, str]:
         """Return what a monitored value is measured on: the validation file, if there is one."""
         if self.validation is None:
-            return super().measured_on(on_validation, validation_split)
+            rows, order = super().measured_on(on_validation, validation_split)
+            return rows, order + (f", grouped by {self.groups}" if self.groups else "")
         return self._rows("validation" if on_validation else "train"), "a file of its own"
 
     def read(self) -> dict[str, Corpus]:
@@ -160,8 +160,9 @@ class Table(Source):
 
     def _corpus(self, path: Path, part: str, file: str) -> Corpus:
         weight = None if self.weight is None or part == "test" else _column(self.weight)
+        group = None if self.groups is None or part != "train" else _column(self.groups)
         texts, label = self.column_names()
-        wanted = Wanted(texts, label, weight)
+        wanted = Wanted(texts, label, weight, group)
         found = table_files.read(path, wanted, self.form, file)
         if not found.texts:
             raise DataError([f"{file} has no rows"])
@@ -174,12 +175,24 @@ class Table(Source):
         weights = None
         if weight and found.weights is not None:
             weights = _weights(found.weights, file, weight, problems)
+        if found.groups is not None:
+            problems += blanks(found.groups, file, repr(group))
         if problems:
             raise DataError(problems)
-        return Corpus(found.texts, labels, weights, (len(found.texts), found.lines))
+        size = len(found.texts), found.lines
+        return Corpus(found.texts, labels, weights, size, found.groups)
 
 
-def _chosen_by_test_part(files: Mapping[str, Path]) -> list[str]:
+def _file_problems(files: Mapping[str, Path]) -> Iterator[str]:
+    for name, path in files.items():
+        if not path_here(str(path)).exists():
+            yield f"data.{name}={path} does not exist; {table_files.ACCEPTED}"
+        elif table_files.kind(path) is None:
+            found = "is a folder" if path_here(str(path)).is_dir() else "is of an unknown kind"
+            yield f"data.{name}={path} {found}; {table_files.ACCEPTED}"
+
+
+def _test_problems(files: Mapping[str, Path]) -> list[str]:
     if not {"test", "validation"} <= set(files) or not _is_same(files["test"], files["validation"]):
         return []
     return [
@@ -226,7 +239,7 @@ def _split(corpus: Corpus, share: float, *, by_label: bool) -> tuple[Corpus, Cor
                 chosen.add(text)
     test = [row for row, text in enumerate(hashes) if text in chosen]
     train = [row for row, text in enumerate(hashes) if text not in chosen]
-    return corpus.rows(train), replace(corpus.rows(test), weights=None, file=None)
+    return corpus.rows(train), replace(corpus.rows(test), weights=None, file=None, groups=None)
 
 
 def _unsplit(share: float, corpus: Corpus) -> str:

@@ -19,7 +19,13 @@ from rnnexp.execution.orders_to_trial import OrdersToTrial
 from rnnexp.identity import Digests
 from rnnexp.objective import Objective
 from rnnexp.pausing import Pausing
-from rnnexp.storage.optuna_store import objective_of, open_storage, open_trial, stored_trial
+from rnnexp.storage.optuna_store import (
+    best_trial,
+    objective_of,
+    open_storage,
+    open_trial,
+    stored_trial,
+)
 from rnnexp.storage.schema import TrialAttrs
 from rnnexp.storage.uris import absolute_uri
 
@@ -82,12 +88,25 @@ class CurrentTrial(Protocol):
             KeyboardInterrupt: If the sweep is stopping; the value has been stored.
         """
 
-    def should_prune(self, *, is_last: bool = False) -> bool:
+    def end_of_epoch(self) -> None:
+        """Note that the job has saved its state, as `report` does; for epochs without a report.
+
+        Raises:
+            KeyboardInterrupt: If the sweep is stopping.
+        """
+
+    def should_prune(self, *, is_last: bool = False, improves: bool = True) -> bool:
         """Return whether the trial is to stop: for good, or in a study with pausing for a while.
 
         Args:
             is_last: Whether the job has no further step; such a trial is not paused.
+            improves: Whether values get better from step to step, as those of epochs; false for
+                means over the folds so far. Such a trial is not paused, but pruned for good, and
+                its last value counts, not its best one.
         """
+
+    def leads(self, value: float) -> bool:
+        """Return whether no complete trial of the study is better than a value."""
 
 
 class Standalone:
@@ -120,9 +139,16 @@ class Standalone:
     def report(self, value: float, step: int, metric: str | None = "value") -> None:
         """Ignore the value."""
 
-    def should_prune(self, *, is_last: bool = False) -> bool:  # noqa: ARG002
+    def end_of_epoch(self) -> None:
+        """Do nothing."""
+
+    def should_prune(self, *, is_last: bool = False, improves: bool = True) -> bool:  # noqa: ARG002
         """Return False."""
         return False
+
+    def leads(self, value: float) -> bool:  # noqa: ARG002
+        """Return True, since there is no other trial."""
+        return True
 
 
 class StudyTrial:
@@ -169,6 +195,10 @@ class StudyTrial:
             self.reported[step] = value
         if self.run:
             self.run.epochs = len(self.reported)
+        self.end_of_epoch()
+
+    def end_of_epoch(self) -> None:
+        """Upload the backup if it is time to, and end the job if the sweep is stopping."""
         if self._after_report:
             self._after_report()
         if interrupt.is_requested():
@@ -179,7 +209,7 @@ class StudyTrial:
             self._written[metric] = run.steps(metric) if self._is_retried else set()
         return self._written[metric]
 
-    def should_prune(self, *, is_last: bool = False) -> bool:
+    def should_prune(self, *, is_last: bool = False, improves: bool = True) -> bool:
         """Obey an order of a user; else ask the study's pruner, and keep why the trial is to stop.
 
         The pruner is not asked about a trial that goes on after a pause before its slice is over,
@@ -187,6 +217,7 @@ class StudyTrial:
 
         Args:
             is_last: Whether the job has no further step; such a trial is not paused.
+            improves: Whether values get better from step to step.
 
         Returns:
             Whether the trial is to stop.
@@ -195,6 +226,8 @@ class StudyTrial:
 
         if not is_last and self._obeys():
             return True
+        if not improves:
+            self._judge_means()
         if self._step < self._until or (is_last and self._pausing):
             return False
         is_weak = retry_transient(self._trial.should_prune)()
@@ -212,6 +245,22 @@ class StudyTrial:
         self.stopped, pause = self._orders.reasons()
         self.pause = pause and f"paused at epoch {self._step}: {pause}"
         return bool(self.stopped or self.pause)
+
+    def leads(self, value: float) -> bool:
+        """Return whether no complete trial of the study is better than a value."""
+        from rnnexp.storage.retry import retry_transient
+
+        best = retry_transient(best_trial)(self._trial.study)
+        return best is None or not self._objective.is_better(best.value, than=value)
+
+    def _judge_means(self) -> None:
+        """Prune for good, by the last values."""
+        from rnnexp.pruning import EarlyStoppingPruner, MeansPruner
+
+        self._pausing = None
+        pruner = self._trial.study.pruner
+        if isinstance(pruner, EarlyStoppingPruner):
+            self._trial.study.pruner = MeansPruner.like(pruner)
 
     def _verdict(self) -> "Verdict | None":
         from rnnexp.pruning import verdict_of

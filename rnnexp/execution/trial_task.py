@@ -324,7 +324,12 @@ def log_result(run: Run, result: Result, verdict: Verdict | None = None) -> None
         tags[Tags.REASON] = result.reason
     if verdict and result.state == State.PRUNED:
         tags |= {f"{Tags.PRUNED}{name}": value for name, value in verdict.known_fields().items()}
-    values = {Metrics.BEST_VALUE: result.value, Metrics.BEST_EPOCH: result.best_epoch}
+    values = {
+        Metrics.BEST_VALUE: result.value,
+        Metrics.BEST_EPOCH: result.best_epoch,
+        Metrics.BEST_STD: result.std,
+        Metrics.TRAININGS: result.trainings,
+    }
     metrics = {name: value for name, value in values.items() if value is not None}
     run.log_outcome(metrics=metrics, tags=tags)
     if result.state == State.PAUSED:

@@ -158,7 +158,7 @@ def _cells(row: Row, keys: Sequence[str], best: FrozenTrial | None) -> list[str]
         str(trial.number),
         f"{row.state}, best" if trial is best else row.state,
         *(format_value(trial.params[key]) if key in trial.params else "" for key in keys),
-        format_value(row.best_value),
+        format_value(row.best_value) + ("" if row.std is None else f" ± {row.std:.2g}"),
         format_value(row.best_epoch),
         str(row.epochs),
         "" if row.seconds is None else f"{row.seconds:.1f}",

@@ -48,6 +48,7 @@ class Row:
         best_epoch: The epoch of that value, from 0.
         epochs: The number of epochs that the trial has reported.
         seconds: The time that all attempts of the trial took; None while it runs.
+        std: The standard deviation of the values whose mean `best_value` is; None of one value.
     """
 
     trial: FrozenTrial
@@ -55,6 +56,7 @@ class Row:
     best_epoch: int | None
     epochs: int
     seconds: float | None
+    std: float | None = None
 
     @property
     def state(self) -> str:
@@ -137,13 +139,15 @@ class Snapshot:
         return [self._row(trial) for trial in self.trials if trial.datetime_start]
 
     def _row(self, trial: FrozenTrial) -> Row:
-        reported = trial.intermediate_values
+        reported, result = trial.intermediate_values, stored_result(trial)
         if trial.state == TrialState.COMPLETE:
             epoch, value = best_epoch(trial), trial.value
+        elif result and result.trainings:  # the best of the means so far is that of easy folds
+            epoch, value = result.best_epoch, result.value
         else:
             epoch, value = self.objective.best(reported) or (None, None)
         seconds = _worked(trial, trial.datetime_complete)
-        return Row(trial, value, epoch, len(reported), seconds)
+        return Row(trial, value, epoch, len(reported), seconds, result.std if result else None)
 
     @cached_property
     def labels(self) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """``rnnexp confirm``: the best trials of a study trained again, over seeds that it never used.
 
 ``seed`` decides on the initial weights and on the order of the batches. The data have a seed of
-their own, so the validation part is the same, as is all else. Nothing is pruned, and the test part
-is not read.
+their own, so the validation part is the same, as is all else: of a trial with folds, the folds.
+Nothing is pruned, and the test part is not read.
 """
 
 from collections.abc import Iterator, Sequence
@@ -124,6 +124,7 @@ class Confirmation:
 
     def _training(self, leader: Leader, seed: int, folder: Path) -> Training:
         run_id, study = leader.run.info.run_id, self._study.data.tags[Tags.STUDY]
+        has_folds = Metrics.TRAININGS in leader.run.data.metrics  # or repeats; no model is needed
         return Training(
             leader.run,
             name=f"{leader.name} {SEED}={seed}".strip(),
@@ -132,7 +133,7 @@ class Confirmation:
             params=leader.params,
             tags={Tags.CONFIRMS: run_id, Tags.STUDY: study},
             parent=self._study.info.run_id,
-            overrides=(f"{SEED}={seed}",),
+            overrides=(f"{SEED}={seed}", *(["fit.refit=false"] if has_folds else [])),
         )
 
     def margins(self) -> list[Margin]:

@@ -13,6 +13,7 @@ from rnnexp.reproduce.retrain import Training, folder_alone, retrain_alone
 from rnnexp.storage.run_reader import RunReader
 from rnnexp.storage.schema import Kind, Metrics
 from rnnexp.training.checkpoint import no_checkpoint
+from rnnexp.training.folds import stages_of
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,11 @@ def continue_run(
         raise NotFoundError(f"run {run_id} can't be continued: {reason}")
     if Metrics.BEST_EPOCH not in metrics:
         raise NotFoundError(f"run {run_id} can't be continued: it has no best epoch")
+    if stages_of(config):
+        raise NotFoundError(
+            f"run {run_id} can't be continued: its model was trained on the whole training part, "
+            "so no row is left to validate on"
+        )
     training = Training(
         original,
         name=f"{original.info.run_name}, continued",

@@ -20,6 +20,7 @@ Curves = Mapping[str, Mapping[int, float]]  # values by metric and epoch
 _NOT_OF_EPOCHS = (
     Metrics.BEST_VALUE,
     Metrics.BEST_EPOCH,
+    Metrics.TRAININGS,
     Metrics.EPOCHS,
     Metrics.SECONDS,
     Metrics.TEST,

@@ -118,6 +118,11 @@ class Metrics:
 
     BEST_VALUE = "best_value"
     BEST_EPOCH = "best_epoch"
+    BEST_STD = "best_value_std"  # of the values whose mean the best value is
+    TRAININGS = "trainings"  # the number of these values
+    FOLD = "fold_"  # prefix, before the number of a fold, a slash and a metric of its epochs
+    REPEAT = "repeat_"  # the same for a training with another seed
+    REFIT = "refit"  # the same, without a number, for the training on the whole training part
     BEST_TRIAL = "best_trial"
     EPOCHS = "epochs"
     SECONDS = "seconds"  # of all attempts of a run together

@@ -30,7 +30,7 @@ from rnnexp.search.space import Space
 from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_tracker import Tracker
-from rnnexp.storage.optuna_store import best_epoch, best_trial
+from rnnexp.storage.optuna_store import best_trial, stored_result
 from rnnexp.storage.refused_writes import undelivered
 from rnnexp.storage.schema import Files, Metrics, TrialAttrs
 from rnnexp.storage.stored_orders import read_orders
@@ -223,10 +223,12 @@ def _n_trials(plan: SweepPlan, study: optuna.Study) -> int | None:
 
 
 def _summarized(best: FrozenTrial, plan: SweepPlan, ledger: TrialLedger) -> BestTrial:
+    result = stored_result(best)
     return BestTrial(
         number=best.number,
         value=best.values[0],
-        epoch=best_epoch(best),
+        epoch=result.best_epoch if result else None,
+        std=result.std if result else None,
         params=plan.space.texts(best.params),
         overrides=ledger.space.overrides(best.params),
         run_id=best.user_attrs.get(TrialAttrs.RUN_ID),

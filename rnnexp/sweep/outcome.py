@@ -16,6 +16,7 @@ class BestTrial:
         number: The trial's number.
         value: The trial's value.
         epoch: The epoch of that value, from 0; None if the application doesn't count epochs.
+        std: The standard deviation of the values whose mean the value is; None of one value.
         params: The searched values by key, as they are written in overrides.
         overrides: The overrides that the trial was run with.
         run_id: The trial's run in MLflow; None if it has none.
@@ -27,6 +28,7 @@ class BestTrial:
     params: Mapping[str, str]
     overrides: Sequence[str]
     run_id: str | None
+    std: float | None = None
 
 
 @dataclass(frozen=True)

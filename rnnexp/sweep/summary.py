@@ -88,7 +88,8 @@ def _table(best: BestTrial, outcome: SweepOutcome) -> Table:
         table.add_row(Text(key), Text(text))  # not markup: [a,b] would be a style
     table.add_section()
     at = "" if best.epoch is None else f" at epoch {best.epoch}"
-    table.add_row("best value", f"{best.value:.4f}{at}")
+    spread = "" if best.std is None else f" ± {best.std:.2g}"
+    table.add_row("best value", f"{best.value:.4f}{spread}{at}")
     for name, score in outcome.scores.items():
         table.add_row(Text(f"test {name}"), f"{score:.4f}")
     table.add_row("MLflow run", best.run_id or "none")

@@ -8,8 +8,8 @@ in one file, which is replaced atomically, and which runs no code when it is rea
 """
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ class Saved:
         stopped: Whether a callback had ended the training.
         run_id: The training's run in MLflow.
         folder: The trial's folder, which the callbacks' files are in.
+        earlier: The metrics of every epoch of the trainings that came before, as of folds.
     """
 
     metrics: Epochs
@@ -46,6 +47,7 @@ class Saved:
     stopped: bool
     run_id: str
     folder: str
+    earlier: list[Epochs] = field(default_factory=list)
 
     @property
     def epoch(self) -> int:
@@ -63,16 +65,23 @@ class Backup(keras.callbacks.Callback):
         folder: The trial's folder.
         callbacks: The callbacks whose state is saved, by their names in the config.
         run_id: The training's run in MLflow; a backup of another run is not restored.
+        earlier: The metrics of the trainings of the trial that came before; a backup of another
+            training is not restored.
 
     Attributes:
         metrics: The metrics of every epoch so far.
     """
 
     def __init__(
-        self, folder: Path, callbacks: Mapping[str, keras.callbacks.Callback], run_id: str
+        self,
+        folder: Path,
+        callbacks: Mapping[str, keras.callbacks.Callback],
+        run_id: str,
+        earlier: Sequence[Epochs] = (),
     ) -> None:
         super().__init__()
         self._run_id = run_id
+        self._earlier = list(earlier)
         self._folder = str(folder)
         self._file = folder / Files.BACKUP
         # What CSVLogger remembers is for the file that it has opened, where the rows are.
@@ -93,32 +102,14 @@ class Backup(keras.callbacks.Callback):
         Returns:
             The saved state; None if there is none that can be used, and the model is as it was.
         """
-        saved = self._read()
-        if saved is None:
+        saved = read(Path(self._folder), self._run_id)
+        if saved is None or len(saved.earlier) != len(self._earlier):
             return None
         model.optimizer.build(model.trainable_variables)
         restore(model, saved.weights)
         self._saved = saved
         self.metrics = dict(saved.metrics)
         return saved
-
-    def _read(self) -> Saved | None:
-        """Read the file; one that is torn, or another run's, is reported and set aside."""
-        if not self._file.exists():
-            return None
-        content = self._file.read_bytes()
-        try:
-            saved = Saved(**backup_file.load(content))
-        except Exception as error:  # whatever NumPy and zipfile raise on a torn file
-            problem = f"can't be read: {type(error).__name__}: {one_line(error)}"
-        else:
-            if saved.run_id == self._run_id:
-                return saved
-            problem = f"is of another run, {saved.run_id}"
-        aside = self._file.with_name(self._file.name + Files.UNREADABLE)
-        self._file.replace(aside)
-        log.warning("the backup %s; it is kept as %s, the training starts anew", problem, aside)
-        return None
 
     def on_train_begin(self, logs: object = None) -> None:  # noqa: ARG002
         """Restore the state of the callbacks, which have just reset themselves."""
@@ -140,8 +131,48 @@ class Backup(keras.callbacks.Callback):
             stopped=self.model.stop_training,
             run_id=self._run_id,
             folder=self._folder,
+            earlier=self._earlier,
         )
         atomic_write(self._file, backup_file.dump(vars(saved)))
+
+
+def read(folder: Path, run_id: str) -> Saved | None:
+    """Read the backup in a folder; one that is torn, or another run's, is reported and set aside.
+
+    Args:
+        folder: The trial's folder.
+        run_id: The training's run in MLflow.
+
+    Returns:
+        The saved state; None if there is none that can be used.
+    """
+    file = folder / Files.BACKUP
+    if not file.exists():
+        return None
+    content = file.read_bytes()
+    try:
+        saved = Saved(**backup_file.load(content))
+    except Exception as error:  # whatever NumPy and zipfile raise on a torn file
+        problem = f"can't be read: {type(error).__name__}: {one_line(error)}"
+    else:
+        if saved.run_id == run_id:
+            return saved
+        problem = f"is of another run, {saved.run_id}"
+    aside = file.with_name(file.name + Files.UNREADABLE)
+    file.replace(aside)
+    log.warning("the backup %s; it is kept as %s, the training starts anew", problem, aside)
+    return None
+
+
+def move_files(callback: keras.callbacks.Callback, old: Path, new: Path) -> None:
+    """Let a callback write into another folder, before its training begins.
+
+    Args:
+        callback: The callback.
+        old: The folder that the callback's paths begin with.
+        new: The folder in its place.
+    """
+    _restore(callback, _moved(backup_file.storable(vars(callback)), str(old), str(new)))
 
 
 def _restore(callback: keras.callbacks.Callback, state: Mapping[str, Any]) -> None:

@@ -96,12 +96,14 @@ class LogEpoch(keras.callbacks.Callback):
         run: The trial's run.
         monitor: The metric that is written first, since MLflow's pages that compare runs show the
             first metric that all runs have.
+        prefix: What comes before the names of the metrics, such as ``fold_0/``.
     """
 
-    def __init__(self, run: Run, monitor: str) -> None:
+    def __init__(self, run: Run, monitor: str, prefix: str = "") -> None:
         super().__init__()
         self._run = run
         self._monitor = monitor
+        self._prefix = prefix
         self._logged: set[int] = set()  # by earlier attempts
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
@@ -115,13 +117,14 @@ class LogEpoch(keras.callbacks.Callback):
         Args:
             metrics: The metrics of each saved epoch; none if the backup was lost.
         """
-        self._logged = self._run.steps(Metrics.LEARNING_RATE)
+        self._logged = self._run.steps(f"{self._prefix}{Metrics.LEARNING_RATE}")
         for epoch in sorted(set(metrics) - self._logged):
             self._log(epoch, metrics[epoch])
 
     def _log(self, epoch: int, metrics: Mapping[str, float]) -> None:
         names = sorted(metrics, key=lambda name: name != self._monitor)
-        self._run.log_batch(metrics={name: metrics[name] for name in names}, step=epoch)
+        named = {f"{self._prefix}{name}": metrics[name] for name in names}
+        self._run.log_batch(metrics=named, step=epoch)
 
 
 class ReportToStudy(keras.callbacks.Callback):
@@ -202,11 +205,8 @@ class ReportToStudy(keras.callbacks.Callback):
         stopped the trial. The loss counts too, since an accuracy stays finite.
         """
         monitor, verdict, best = self._objective.monitor, self._trial.verdict, self.best
-        if verdict is None:
-            for name, values in (("loss", self.losses), (monitor, self.values)):
-                for epoch, value in values.items():
-                    if not math.isfinite(value):
-                        return Result(State.FAIL, reason=f"{name} was {value} at epoch {epoch}")
+        if verdict is None and (diverged := self.diverged()):
+            return Result(State.FAIL, reason=diverged)
         if best is None:
             return Result(State.FAIL, reason=f"{monitor} was never a number")
         epoch, value = best
@@ -215,3 +215,11 @@ class ReportToStudy(keras.callbacks.Callback):
         if verdict is None:
             return Result(State.COMPLETE, value, epoch)
         return Result(State.PRUNED, value, epoch, reason=f"{monitor} {verdict}")
+
+    def diverged(self) -> str:
+        """Return at which epoch the training diverged; empty if it did not."""
+        for name, values in (("loss", self.losses), (self._objective.monitor, self.values)):
+            for epoch, value in values.items():
+                if not math.isfinite(value):
+                    return f"{name} was {value} at epoch {epoch}"
+        return ""

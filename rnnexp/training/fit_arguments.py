@@ -16,6 +16,8 @@ from rnnexp.training.output_layer import output_of
 log = logging.getLogger(__name__)
 
 BALANCED = "balanced"
+# Keys of the `fit` config that are no arguments of Keras's; see rnnexp/training/folds.py.
+OWN = ("folds", "groups", "repeats", "refit")
 
 ClassWeight = Mapping[Any, float] | Sequence[float] | str | None
 
@@ -28,7 +30,11 @@ def fit_arguments(config: DictConfig, dataset: Dataset) -> dict[str, Any]:
         dataset: The data. A validation part of their own replaces ``fit.validation_split``.
     """
     fit: dict[str, Any] = OmegaConf.to_container(config.fit, resolve=True)  # type: ignore[assignment]
+    for key in OWN:
+        fit.pop(key, None)
     output, train, validation = output_of(config, dataset), dataset.train(), dataset.validation()
+    if dataset.chosen:  # all rows of the fold, or of the training part, are trained on
+        fit.pop("validation_split", None)
     if validation:
         if fit.pop("validation_split", None):
             log.info("fit.validation_split is ignored: there is fit.validation_data")

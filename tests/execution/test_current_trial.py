@@ -14,6 +14,7 @@ from rnnexp.execution.current_trial import (
 )
 from rnnexp.execution.orders_to_trial import OrdersToTrial
 from rnnexp.pausing import Pausing
+from rnnexp.pruning import EarlyStoppingPruner
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.schema import TrialAttrs
 from rnnexp.storage.stored_orders import give_order
@@ -163,3 +164,39 @@ def test_short_epochs_do_not_look_each_time(pause: float, seen: bool) -> None:
     assert orders.reasons() == (None, None)
     give_order(study, "stop", 0, **GIVEN)
     assert (orders.reasons()[0] is not None) == seen
+
+
+def complete(value: float, *values: float) -> optuna.trial.FrozenTrial:
+    return optuna.trial.create_trial(value=value, intermediate_values=dict(enumerate(values)))
+
+
+def test_means_over_folds_are_pruned_for_good_by_the_last_of_them() -> None:
+    pruner = EarlyStoppingPruner(patience=1, quantile=0, n_startup_trials=1, only_worsening=True)
+    study = optuna.create_study(pruner=pruner)
+    study.add_trial(complete(0.4, 0.4, 0.4, 0.4))
+    trial = StudyTrial(study.ask(), pausing=ONE)
+    stops = []
+    for step, mean in enumerate([0.3, 0.35, 0.45]):
+        trial.report(mean, step)
+        stops.append(trial.should_prune(improves=False))
+    assert stops == [False, False, True]
+    assert trial.pause is None
+    assert str(trial.verdict).startswith("pruned at epoch 2: 0.4500, best 0.3000, threshold 0.4000")
+
+
+@pytest.mark.parametrize(
+    ("direction", "values", "value", "leads"),
+    [
+        ("minimize", [], 0.5, True),
+        ("minimize", [0.6, 0.4], 0.5, False),
+        ("minimize", [0.6, 0.4], 0.3, True),
+        ("minimize", [0.6, 0.4], 0.4, True),  # of equal trials the earlier one is the best
+        ("maximize", [0.6, 0.4], 0.5, False),
+        ("maximize", [0.6, 0.4], 0.7, True),
+    ],
+)
+def test_which_trial_leads(direction: str, values: list[float], value: float, leads: bool) -> None:
+    study = optuna.create_study(direction=direction)
+    study.add_trials([complete(found) for found in values])
+    assert StudyTrial(study.ask()).leads(value) is leads
+    assert Standalone().leads(value)

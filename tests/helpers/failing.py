@@ -83,6 +83,22 @@ class KillAsOftenAs(keras.callbacks.Callback):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+class KillIn(keras.callbacks.Callback):
+    """A callback that kills its own process once, at an epoch of the fold of a given name."""
+
+    def __init__(self, epoch: int, name: str, file: str) -> None:
+        super().__init__()
+        self.epoch = epoch
+        self.name = name
+        self.file = file  # a text, which each fold moves into its own folder
+
+    def on_epoch_end(self, epoch: int, logs: object = None) -> None:  # noqa: ARG002
+        file = Path(self.file)
+        if epoch == self.epoch and file.parent.name == self.name and not file.exists():
+            file.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
 class Trace(keras.callbacks.Callback):
     """A callback that leaves a file when training ends, for whatever reason."""
 

@@ -3,7 +3,7 @@
     check(configs)         config.py, which asks the others:
       Keras's backend        backend.py
       names of classes       import_paths.py
-      values, choices        fit.py, choices.py, and rnnexp/number_ranges.py
+      values, choices        fit.py, folds.py, choices.py, and rnnexp/number_ranges.py
       loss and labels        output_layer.py
       a model that was built callbacks.py, checkpoint_files.py, learning_rates.py, bucketing.py
       a model that is trained smallest_training.py

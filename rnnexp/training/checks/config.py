@@ -52,6 +52,8 @@ BUILT_FROM_FIT = [
     "sample_weight",
     "validation_freq",
     "epochs",
+    "folds",
+    "groups",
 ]
 # What to give for a key that has no default.
 HINTS = {"data.test": ", a file, or a share of the rows of data.train, such as data.test=0.2"}

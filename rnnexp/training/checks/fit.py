@@ -11,7 +11,8 @@ from rnnexp.data.dataset import Label
 from rnnexp.data.source import rows_to_train_on
 from rnnexp.number_ranges import COUNT, NOT_NEGATIVE, SHARE, Range
 from rnnexp.training.checks.choices import choice_problems
-from rnnexp.training.fit_arguments import BALANCED, class_number
+from rnnexp.training.checks.folds import stage_data_problems, stage_problems
+from rnnexp.training.fit_arguments import BALANCED, OWN, class_number
 
 COUNTS = ("fit.batch_size", "fit.epochs", "evaluate.batch_size")
 COUNTS_OR_NULL = ("fit.validation_batch_size",)
@@ -29,7 +30,11 @@ def fit_problems(config: DictConfig) -> list[str]:
     """
     fit = config.fit
     known = inspect.signature(keras_runtime.keras().Model.fit).parameters
-    problems = [f"fit.{key}: model.fit has no such argument" for key in fit if key not in known]
+    problems = [
+        f"fit.{key}: model.fit has no such argument"
+        for key in fit
+        if key not in known and key not in OWN
+    ]
     for key in (*COUNTS, *COUNTS_OR_NULL):
         value = OmegaConf.select(config, key)
         if value is not None or key in COUNTS:
@@ -37,7 +42,7 @@ def fit_problems(config: DictConfig) -> list[str]:
     for key, choices in CHOICES.items():
         if key in fit:
             problems += choice_problems(f"fit.{key}", fit[key], choices)
-    if fit.get("validation_data") is None:
+    if fit.get("validation_data") is None and fit.get("folds") is None:
         problems += SHARE.problems(
             "fit.validation_split", fit.get("validation_split"), ", such as 0.2"
         )
@@ -45,7 +50,7 @@ def fit_problems(config: DictConfig) -> list[str]:
         problems.append(
             "fit.class_weight and fit.sample_weight: Keras takes one of them; remove one"
         )
-    return problems or _epoch_problems(fit)
+    return problems or [*_epoch_problems(fit), *stage_problems(config)]
 
 
 def _epoch_problems(fit: DictConfig) -> list[str]:
@@ -79,7 +84,9 @@ def fit_data_problems(config: DictConfig, dataset: Dataset) -> list[str]:
         if fit.get(key) is not None and found is None:
             problems.append(f"fit.{key}={fit[key]}: only data=table has files to read it from")
     rows, split = len(train.x), fit.get("validation_split")
-    if not validation and split in SHARE and rows_to_train_on(rows, split) == rows:
+    if fit.get("folds") is not None:
+        problems += stage_data_problems(config, dataset)
+    elif not validation and split in SHARE and rows_to_train_on(rows, split) == rows:
         problems.append(
             f"fit.validation_split={split} of {rows} training reviews leaves none to train "
             "on, or none to validate on"
