@@ -210,6 +210,9 @@ def _resumed_study(plan: SweepPlan) -> optuna.Study:
     study = retry_transient(load_study)(settings.study_name, settings.storage)
     if study.user_attrs.get(StudyAttrs.DEFINITION, plan.definition) != plan.definition:
         raise ConfigError([changed_meanwhile(settings.study_name)])
+    if plan.change:
+        defaults = defaults_of(plan.base, plan.space)
+        retry_transient(study.set_user_attr)(StudyAttrs.DEFAULTS, defaults)
     study.sampler = DistinctSampler(plan.sampler, plan.space, has_changed=bool(changes_of(study)))
     study.pruner = plan.pruner
     return study
