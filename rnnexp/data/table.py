@@ -79,13 +79,7 @@ class Table(Source):
         files = self.files()
         problems += _file_problems(files)
         problems += format_problems(self.columns, self.encoding, self.separator, files.values())
-        if not self.column_names()[0]:
-            problems.append("data.text=[]: give the name of a column, or of several")
-        if _column(self.label) in self.column_names()[0]:
-            problems.append(
-                f"data.text={self.text} and data.label={self.label} are one column, so the label "
-                "would be read off the text; give the names of two columns"
-            )
+        problems += _column_problems(self.text, *self.column_names())
         return problems + _test_problems(files)
 
     def fingerprint(self) -> dict[str, object]:
@@ -190,6 +184,16 @@ def _file_problems(files: Mapping[str, Path]) -> Iterator[str]:
         elif table_files.kind(path) is None:
             found = "is a folder" if path_here(str(path)).is_dir() else "is of an unknown kind"
             yield f"data.{name}={path} {found}; {table_files.ACCEPTED}"
+
+
+def _column_problems(given: object, texts: Sequence[str], label: str) -> list[str]:
+    problems = [] if texts else ["data.text=[]: give the name of a column, or of several"]
+    if label in texts:
+        problems.append(
+            f"data.text={given} and data.label={label} are one column, so the label would be read "
+            "off the text; give the names of two columns"
+        )
+    return problems
 
 
 def _test_problems(files: Mapping[str, Path]) -> list[str]:

@@ -65,8 +65,15 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
         atomic_write(folder / file, content)
 
 
-def stored_evaluation(store: MlflowStore, run_id: str) -> Evaluation | None:
-    """Read the evaluation of a run's model on the test part; None if it can't be read."""
+def stored_evaluation(store: MlflowStore, run_id: str | None) -> Evaluation | None:
+    """Read the evaluation of a run's model on the test part; None if it can't be read, or no run.
+
+    Args:
+        store: The store of the run.
+        run_id: The run's id; None for no run.
+    """
+    if run_id is None:
+        return None
     path = f"{Artifacts.EVALUATION}/{EvaluationFiles.MEASURES}"
     with tempfile.TemporaryDirectory() as folder:
         try:

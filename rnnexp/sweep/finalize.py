@@ -6,7 +6,7 @@ Ctrl-C the best trial is neither evaluated nor published, and the summary says h
 
 import logging
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +20,6 @@ from optuna.trial import FrozenTrial
 
 from rnnexp.errors import RnnexpError, SweepError, one_line
 from rnnexp.evaluation.files import stored_evaluation
-from rnnexp.evaluation.measures import Evaluation
 from rnnexp.execution.composer import Composer
 from rnnexp.execution.launching import Jobs
 from rnnexp.execution.trusted_targets import needs_trust
@@ -106,8 +105,7 @@ class Finalizer:
         if best:
             self._step("results", lambda: _write_results(best, self.plan.space, folder))
         ended = stopped or "too many trials failed"
-        evaluation = self._stored_evaluation(best) if best and scores else None
-        has_report = self._step("report", lambda: self.reporter.write(scores, ended, evaluation))
+        has_report = self._step("report", lambda: self._report(best, scores, ended))
         lacking = self._step("deliver", lambda: undelivered(folder)) or []
         return SweepOutcome(
             study=self.study.study_name,
@@ -173,9 +171,9 @@ class Finalizer:
         self.study_run.log_batch(metrics=metrics)
         return scores
 
-    def _stored_evaluation(self, best: FrozenTrial) -> Evaluation | None:
-        """Read what the application has stored of the evaluation, for the report."""
-        return stored_evaluation(self.tracker, str(best.user_attrs[TrialAttrs.RUN_ID]))
+    def _report(self, best: FrozenTrial | None, scores: Mapping[str, float], ended: str) -> bool:
+        run_id = best.user_attrs[TrialAttrs.RUN_ID] if best and scores else None
+        return self.reporter.write(scores, ended, stored_evaluation(self.tracker, run_id))
 
     def _publish(self, best: FrozenTrial) -> list[tuple[str, str]]:
         function, settings = self.plan.application.publish, self.plan.settings

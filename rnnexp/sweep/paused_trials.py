@@ -144,11 +144,8 @@ class PausedTrials:
     def _resting(self, orders: Orders) -> list[PausedTrial]:
         """Return the paused trials inside of the search space that nobody runs or holds."""
         held = orders.trials_to(Action.PAUSE)
-        return [
-            _as_paused(trial)
-            for trial in _left(self.trials)
-            if trial.number not in held and self._is_inside(trial)
-        ]
+        left = [trial for trial in _left(self.trials) if self._is_inside(trial)]
+        return [_as_paused(trial) for trial in left if trial.number not in held]
 
     def reopenable(self) -> list[FrozenTrial]:
         """Return the trials that were paused when the study ended, and may go on with a resume."""
@@ -166,9 +163,9 @@ class PausedTrials:
         """
         orders = retry_transient(read_orders)(self.study)
         stopped = orders.trials_to(Action.STOP)
-        for trial in _left(self.trials) if stopped else ():
-            if order := stopped.get(trial.number):
-                self._end(trial.number, str(order), for_good=True, can_win=False)
+        for trial in [t for t in _left(self.trials) if t.number in stopped] if stopped else ():
+            order = str(stopped[trial.number])
+            self._end(trial.number, order, for_good=True, can_win=False)
         return orders
 
     @retry_transient
@@ -187,8 +184,7 @@ class PausedTrials:
         paused = paused_result(trial)
         if paused is None:
             return
-        best = self.trials.read().best_value
-        is_best = can_win and paused.value is not None and paused.value == best
+        is_best = can_win and paused.value in ({self.trials.read().best_value} - {None})
         state = State.COMPLETE if is_best else State.PRUNED
         result = replace(paused, state=state, reason=f"{paused.reason}; {reason}")
         self.end_run(trial, state, result.reason)

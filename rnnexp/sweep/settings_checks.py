@@ -63,7 +63,7 @@ def _epochs(settings: SweepSettings) -> list[str]:
     key, epochs = "hydra.sweeper.epochs", settings.epochs
     if epochs is None:
         return []
-    if POSITIVE.problems(key, epochs) or (epochs >= 1 and COUNT.problems(key, epochs)):
+    if POSITIVE.problems(key, epochs) or (epochs >= 1 and not float(epochs).is_integer()):
         return [
             f"{key}={epochs}: must be a number of epochs, a share below 1 of those that the study "
             "would take without pruning, or null for no limit"
