@@ -201,3 +201,18 @@ def test_a_config_of_dataclasses_of_the_script(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     assert "2 complete, 0 pruned, 0 fail" in done.stdout
+
+
+@pytest.mark.parametrize(("epochs", "trained"), [("6", 6), ("1.5", None), ("0.5", 12)])
+def test_the_epochs_of_a_sweep_are_a_number_or_a_share(
+    app: Command, epochs: str, trained: int | None
+) -> None:
+    ended = app(
+        "-m", f"hydra.sweeper.epochs={epochs}", "hydra.sweeper.n_trials=8", "steps=3",
+        "hydra.sweeper.pruner._target_=optuna.pruners.NopPruner",
+    )  # fmt: skip
+    if trained is None:
+        assert "hydra.sweeper.epochs=1.5: must be a number of epochs, a share below 1" in ended.err
+        return
+    trials = ended.study().trials
+    assert sum(len(trial.intermediate_values) for trial in trials) == trained
