@@ -10,6 +10,7 @@ The checks of the application's own configs are left to the function named in
 import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -100,8 +101,10 @@ def preflight(
     """
     problems: list[str] = []
     search = _search(settings, composer, arguments, problems)
-    untracked = settings.tracker().problems()
-    unstored = storage_problems(settings)
+    with ThreadPoolExecutor(1) as thread:  # a server that does not answer takes its whole timeout
+        tracked = thread.submit(settings.tracker().problems)
+        unstored = storage_problems(settings)
+        untracked = tracked.result()
     problems += [*settings_problems(settings, jobs), *unstored, *untracked]
     unreachable = jobs.problems()
     problems += unreachable
