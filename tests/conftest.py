@@ -183,6 +183,17 @@ def quota(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(disk)], check=True)  # noqa: S607
 
 
+@pytest.fixture(autouse=True)
+def determinism_ends_with_the_test() -> Iterator[None]:
+    """Keras has no XLA where TensorFlow is deterministic, as a training of the test has made it."""
+    yield
+    if "tensorflow" in sys.modules:
+        from tensorflow.python.framework import config
+
+        if config.is_op_determinism_enabled():
+            config.disable_op_determinism()
+
+
 @pytest.fixture
 def composed() -> "Callable[..., DictConfig]":
     """Composes the real config, shrunk, with overrides."""
