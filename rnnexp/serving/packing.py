@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from rnnexp import data
+from rnnexp import data, keras_runtime
 from rnnexp.data import Dataset
 from rnnexp.data import encoding as data_encoding
 from rnnexp.errors import ConfigError, NotFoundError, one_line
@@ -133,6 +133,7 @@ def text_model_of(
 
 def _needed(config: DictConfig, network: Path, run_id: str) -> dict[str, str]:
     """Return a saved model's own classes and functions; a model without any is loaded to see."""
+    keras_runtime.keras()  # without its messages, which `saved_model`, a part of models, would show
     if needed := saved_model.own_objects(network, module_of(config)):
         return needed
     try:

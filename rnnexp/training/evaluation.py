@@ -48,9 +48,9 @@ def _one_pass(
     config: DictConfig, dataset: Dataset, run_id: str, examples: Examples
 ) -> tuple[dict[str, float], Predictions]:
     """Return Keras's loss and metrics, and the predictions; each row is read once."""
+    keras_runtime.new_session()  # or metrics are named accuracy_1 after a training
     from rnnexp.training.recorder import Recorder  # which imports Keras
 
-    keras_runtime.new_session()  # or metrics are named accuracy_1 after a training
     output = output_of(config, dataset)
     recorder = Recorder(len(examples.x), output.units)
     model = build(config, dataset, recorder)
