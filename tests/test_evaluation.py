@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -274,3 +276,18 @@ def test_predictions_of_each_kind_are_those_of_the_checkpoint(
     if "test_accuracy" in run.data.metrics:
         right = (table["label"] == table["predicted"]).mean()
         assert right == pytest.approx(run.data.metrics["test_accuracy"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command_line", ["predict films test.csv", "evaluate films --output out"])
+def test_a_command_of_its_own_process_prints_nothing_else(
+    swept: Ended, tmp_path: Path, command_line: str
+) -> None:
+    """TensorFlow's libraries write to the error output while Keras is imported."""
+    write(tmp_path / "test.csv", ROWS[40:])
+    uri = f"sqlite:///{swept.path}/mlflow.db"
+    program = [sys.executable, "-c", "from rnnexp.cli import main; main()", *command_line.split()]
+    ended = subprocess.run(
+        [*program, "--tracking-uri", uri], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
