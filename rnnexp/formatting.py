@@ -1,8 +1,10 @@
-"""Text for people: numbers, durations, and the nearest known name."""
+"""Text for people: numbers, durations, the nearest known name; and values read from text."""
 
 import math
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+_CONSTANTS = {"True": True, "False": False, "None": None}
 
 
 def format_seconds(seconds: float) -> str:
@@ -27,6 +29,18 @@ def format_value(value: object, absent: str = "") -> str:
 def format_exact(value: object) -> str:
     """Format a value to the last digit; None as a dash."""
     return "-" if value is None else str(value)
+
+
+def read_value(text: str) -> str | int | float | bool | None:
+    """Return the value that a text was written from, as by `str`."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def format_column(values: Iterable[object], decimals: int | None = None) -> list[str]:

@@ -3,13 +3,11 @@
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from rnnexp import keras_runtime
 from rnnexp.compare.rows import RUN, Row, leaders, ranked, rows_of
 from rnnexp.errors import NotFoundError
 from rnnexp.library_defaults import set_library_defaults
 from rnnexp.objective import Objective
-from rnnexp.reproduce.packable import packable_config
-from rnnexp.serving.packing import dataset_of, text_model_of
+from rnnexp.reproduce.usable_run import UsableRun
 from rnnexp.storage.run_reader import RunReader, objective_of
 from rnnexp.storage.schema import Tags
 
@@ -127,7 +125,4 @@ class LoadedStudy:
             rnnexp.errors.UntrustedError: If the config names other code, and is not trusted.
         """
         run = self._reader.run(self.best[RUN] if trial is None else f"{self.run_id}/{trial}")
-        config = packable_config(self._reader, run)
-        keras_runtime.choose(config.backend, deterministic=config.deterministic)
-        dataset = dataset_of(config, run.info.run_id, run.data.tags)
-        return text_model_of(config, dataset, run.info.run_id, self._reader.store)
+        return UsableRun.of(self._reader, run).text_model()

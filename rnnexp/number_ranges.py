@@ -2,6 +2,12 @@
 
 import math
 from dataclasses import dataclass
+from typing import TypeGuard
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Return whether a value is a number; ``true`` and ``false`` are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,7 @@ class Range:
     excludes_high: bool = False
 
     def __contains__(self, value: object) -> bool:
-        if isinstance(value, bool) or not isinstance(value, int if self.is_whole else int | float):
+        if not is_number(value) or (self.is_whole and not isinstance(value, int)):
             return False
         above = value > self.low if self.excludes_low else value >= self.low
         below = value < self.high if self.excludes_high else value <= self.high

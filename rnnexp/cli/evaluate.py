@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rnnexp import keras_runtime
 from rnnexp.cli.options import TRACKING, TRUST
-from rnnexp.cli.process import import_from_working_directory
+from rnnexp.cli.process import reader_of
 from rnnexp.cli.tables import Column, print_table
 
 if TYPE_CHECKING:
@@ -39,36 +38,26 @@ def evaluate(
     MLflow or its beginning.
     """
     # Imported here, as in every command: `--help` needs no MLflow, whose import takes seconds.
-    from hydra.utils import instantiate
-
     from rnnexp.data.new_files import held_out, read_examples
     from rnnexp.evaluation.files import log_files, write_files
-    from rnnexp.reproduce.packable import packable_config
-    from rnnexp.reproduce.usable_run import usable_run
-    from rnnexp.serving.packing import dataset_of
-    from rnnexp.storage.run_reader import RunReader
+    from rnnexp.reproduce.usable_run import UsableRun, run_or_best
     from rnnexp.training.evaluation import evaluate_checkpoint, writable
 
-    if trust:
-        import_from_working_directory()
-    reader = RunReader(tracking_uri, trust=trust)
-    found = usable_run(reader, run)
-    config = packable_config(reader, found, builds=True)
-    source = instantiate(config.data)
-    keras_runtime.choose(config.backend, deterministic=config.deterministic)
-    dataset = dataset_of(config, found.info.run_id, found.data.tags)
+    reader = reader_of(tracking_uri, trust=trust)
+    found = UsableRun.of(reader, run_or_best(reader, run), builds=True)
+    source, dataset = found.source, found.dataset
     examples = read_examples(file, source, dataset) if file else held_out(source, dataset)
-    evaluation, files = evaluate_checkpoint(config, dataset, found, examples)
+    evaluation, files = evaluate_checkpoint(found.config, dataset, found.run, examples)
     show(evaluation)
     if output:
         write_files(output, files)
         click.echo(f"{output} has the plots, the predictions and the mistakes")
         return
     name = re.sub(r"[^\w.-]", "_", examples.name) if file else ""
-    folder = log_files(writable(reader.store, found), files, name)
+    folder = log_files(writable(found.store, found.run), files, name)
     click.echo(
-        f"{folder} among the artifacts of run {found.info.run_id} has the plots, the predictions "
-        "and the mistakes"
+        f"{folder} among the artifacts of run {found.run.info.run_id} has the plots, the "
+        "predictions and the mistakes"
     )
 
 

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import click
 
-from rnnexp import keras_runtime
 from rnnexp.atomic import atomic_folder
 from rnnexp.cli.options import TRACKING, TRUST
-from rnnexp.cli.process import import_from_working_directory
+from rnnexp.cli.process import reader_of
 
 
 @click.command()
@@ -24,23 +23,18 @@ def export(run: str, folder: Path, trust: bool, tracking_uri: str | None) -> Non
     # Imported here, as in every command: `--help` needs no MLflow, whose import takes seconds.
     from mlflow.models import Model
 
-    from rnnexp.reproduce.packable import packable_config
-    from rnnexp.serving.packing import dataset_of, pack
+    from rnnexp.reproduce.usable_run import UsableRun
+    from rnnexp.serving.packing import pack
     from rnnexp.serving.publish import how_to_predict
-    from rnnexp.storage.run_reader import RunReader
 
     if folder.exists() and any(folder.iterdir()):
         raise click.ClickException(f"{folder} is not empty; give an empty folder, or a new one")
-    if trust:
-        import_from_working_directory()
-    reader = RunReader(tracking_uri, trust=trust)
-    found = reader.run(run)
-    config = packable_config(reader, found)
-    keras_runtime.choose(config.backend, deterministic=config.deterministic)
-    run_id = found.info.run_id
-    dataset = dataset_of(config, run_id, found.data.tags)
+    reader = reader_of(tracking_uri, trust=trust)
+    found = UsableRun.of(reader, reader.run(run))
+    run_id = found.run.info.run_id
+    dataset = found.dataset
     with atomic_folder(folder) as draft:
-        needed = pack(config, dataset, run_id, reader.store, draft, Model(run_id=run_id))
+        needed = pack(found.config, dataset, run_id, found.store, draft, Model(run_id=run_id))
     click.echo(f"{folder} has the model of run {run_id}; to use it:")
     if needed:
         click.echo(f"  (it needs {', '.join(needed)}, which must be importable there)")

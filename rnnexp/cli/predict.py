@@ -4,10 +4,9 @@ from pathlib import Path
 
 import click
 
-from rnnexp import keras_runtime
 from rnnexp.atomic import atomic_write
 from rnnexp.cli.options import TRACKING, TRUST
-from rnnexp.cli.process import import_from_working_directory
+from rnnexp.cli.process import reader_of
 
 
 @click.command()
@@ -36,27 +35,16 @@ def predict(
     """
     # Imported here, as in every command: `--help` needs no MLflow, whose import takes seconds.
     import pandas as pd
-    from hydra.utils import instantiate
 
     from rnnexp.data.new_files import read_texts
-    from rnnexp.reproduce.packable import packable_config
-    from rnnexp.reproduce.usable_run import usable_run
-    from rnnexp.serving.packing import dataset_of, text_model_of
-    from rnnexp.storage.run_reader import RunReader
+    from rnnexp.reproduce.usable_run import UsableRun, run_or_best
 
-    if trust:
-        import_from_working_directory()
-    reader = RunReader(tracking_uri, trust=trust)
-    found = usable_run(reader, run)
-    config = packable_config(reader, found)
-    source = instantiate(config.data)
-    texts = list(read_texts(file, source))
-    keras_runtime.choose(config.backend, deterministic=config.deterministic)
-    dataset = dataset_of(config, found.info.run_id, found.data.tags)
-    model = text_model_of(config, dataset, found.info.run_id, reader.store)
-    names, _ = source.column_names()
+    reader = reader_of(tracking_uri, trust=trust)
+    found = UsableRun.of(reader, run_or_best(reader, run))
+    texts = list(read_texts(file, found.source))
+    names, _ = found.source.column_names()
     shown = pd.DataFrame({names[0] if len(names) == 1 else "text": texts})
-    table = pd.concat([shown, model.predict(texts)], axis=1).to_csv(index=False)
+    table = pd.concat([shown, found.text_model().predict(texts)], axis=1).to_csv(index=False)
     if output:
         atomic_write(output, table)
     else:

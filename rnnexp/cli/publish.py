@@ -3,7 +3,7 @@
 import click
 
 from rnnexp.cli.options import TRACKING, TRUST
-from rnnexp.cli.process import import_from_working_directory
+from rnnexp.cli.process import reader_of
 from rnnexp.storage.schema import Metrics, Tags
 
 
@@ -22,11 +22,8 @@ def publish(study: str, name: str | None, trust: bool, tracking_uri: str | None)
     from rnnexp.reproduce.packable import packable_config
     from rnnexp.serving.publish import publish_run
     from rnnexp.storage.registry import name_problem
-    from rnnexp.storage.run_reader import RunReader
 
-    if trust:
-        import_from_working_directory()
-    reader = RunReader(tracking_uri, trust=trust)
+    reader = reader_of(tracking_uri, trust=trust)
     parent = reader.study(study)
     name = name or str(parent.data.tags[Tags.STUDY])
     if problem := name_problem(name):

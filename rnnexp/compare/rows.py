@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from mlflow.entities import Run
 
 from rnnexp.errors import NotFoundError
-from rnnexp.formatting import did_you_mean, format_column
+from rnnexp.formatting import did_you_mean, format_column, read_value
 from rnnexp.objective import Objective
 from rnnexp.result import State
 from rnnexp.search.space import SHORT_NAMES
@@ -33,19 +33,11 @@ _SHORTENED = {Tags.DATA: 8, "commit": 8}  # the number of characters that are sh
 # Names that no param is shortened to.
 _OWN = {Tags.TRIAL, Tags.STATE, Tags.REASON, RUN, Metrics.BEST_VALUE, *RESULTS, *FACTS}
 _INTEGERS = {Metrics.BEST_EPOCH, Metrics.EPOCHS, Metrics.BEST_TRIAL}
-_CONSTANTS: dict[str, Value] = {"True": True, "False": False, "None": None}
 
 
 def value_of(text: str | None) -> Value:
     """Return the value that a param or a tag was written from."""
-    if text is None or text in _CONSTANTS:
-        return _CONSTANTS.get(text or "None")
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    return None if text is None else read_value(text)
 
 
 def short_names(keys: Iterable[str]) -> dict[str, str]:

@@ -81,6 +81,12 @@ def encode_parts(
     return vocabulary
 
 
+def _no_words() -> "pa.Array":
+    import pyarrow as pa  # only data that are not in the cache yet need pyarrow
+
+    return pa.array([], pa.binary())
+
+
 @dataclass
 class _Numbered:
     """The words of all texts, numbered as they come; the texts as such numbers are in a file."""
@@ -88,7 +94,7 @@ class _Numbered:
     file: IO[bytes]
     longest: int = 0
     _counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    _words: "pa.Array | None" = None
+    _known: "pa.Array" = field(default_factory=_no_words)
 
     def add(self, tokens: Tokens, *, counts: bool = False) -> npt.NDArray[np.int64]:
         """Append some texts to the file.
@@ -110,12 +116,6 @@ class _Numbered:
         self.file.write(numbers[tokens.numbers].data)
         return tokens.ends
 
-    @property
-    def _known(self) -> "pa.Array":
-        import pyarrow as pa
-
-        return pa.array([], pa.binary()) if self._words is None else self._words
-
     def _numbers_of(self, words: "pa.Array") -> npt.NDArray[np.int32]:
         """Return the numbers of some words, after the new words among them were numbered."""
         import pyarrow as pa
@@ -124,7 +124,7 @@ class _Numbered:
         known = self._known
         numbers = pc.index_in(words, value_set=known)
         new = words.filter(pc.is_null(numbers)).unique()
-        self._words = pa.concat_arrays([known, new])
+        self._known = pa.concat_arrays([known, new])
         new_numbers = pc.add(pc.index_in(words, value_set=new), pa.scalar(len(known), pa.int32()))
         return np.asarray(pc.coalesce(numbers, new_numbers).to_numpy())
 

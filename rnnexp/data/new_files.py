@@ -44,8 +44,14 @@ class Examples:
 
 def held_out(source: Source, dataset: Dataset) -> Examples:
     """Return the test part of some data."""
-    test = dataset.test()
-    return Examples("the test part", source.read()["test"].texts, test.x, test.y)
+    test, files = dataset.test(), source.files()
+    if "test" in files:  # the other parts, which may be large, are not read once more
+        names, _ = source.column_names()
+        path, wanted = files["test"], Wanted(names, None)
+        texts = table_files.read(path, wanted, source.form, f"data.test={path}").texts
+    else:
+        texts = source.read()["test"].texts
+    return Examples("the test part", texts, test.x, test.y)
 
 
 def read_texts(file: str, source: Source) -> Sequence[str]:

@@ -51,9 +51,8 @@ class Tokenizer:
         # What each character of a text becomes, as code points; filled when one first occurs.
         self._becomes = np.full(0x110000, _UNSEEN, dtype=np.uint32)
         # The same of a text in ASCII, whose bytes are its characters.
-        self._ascii = bytes(self._seen(ord(chr(code).lower())) for code in range(0x80)) + bytes(
-            0x80
-        )
+        ascii_codes = (self._seen(ord(chr(code).lower())) for code in range(0x80))
+        self._ascii = bytes([*ascii_codes, *range(0x80, 0x100)])
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """Return the words of some texts."""

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 
 from rnnexp.evaluation.measures import ClassScores, Evaluation, Mistake
 from rnnexp.evaluation.predictions import PROBABILITY, SCORE, Predictions
@@ -43,14 +44,12 @@ def confusion_csv(evaluation: Evaluation) -> str:
 
 def by_class_csv(evaluation: Evaluation) -> str:
     """Return precision, recall, F1 and the number of rows of each class."""
-    columns = list(ClassScores.__dataclass_fields__)
-    return _csv(columns, ([getattr(one, name) for name in columns] for one in evaluation.by_class))
+    return _csv_of(ClassScores, evaluation.by_class)
 
 
 def mistakes_csv(evaluation: Evaluation) -> str:
     """Return the worst mistakes with their texts."""
-    columns = list(Mistake.__dataclass_fields__)
-    return _csv(columns, ([getattr(one, name) for name in columns] for one in evaluation.mistakes))
+    return _csv_of(Mistake, evaluation.mistakes)
 
 
 def class_rows(evaluation: Evaluation) -> list[list[str]]:
@@ -65,6 +64,12 @@ def summary(evaluation: Evaluation) -> str:
     """Return the number of rows, and Keras's loss and metrics, in a sentence."""
     scores = ", ".join(f"{name} {format_value(value)}" for name, value in evaluation.scores.items())
     return f"{evaluation.rows:,} rows: {scores}."
+
+
+def _csv_of(kind: type[ClassScores | Mistake], rows: Sequence[ClassScores | Mistake]) -> str:
+    """Return a row for each object of a dataclass, with its fields as columns."""
+    columns = [field.name for field in fields(kind)]
+    return _csv(columns, ([getattr(one, name) for name in columns] for one in rows))
 
 
 def _csv(columns: Sequence[str], rows: Rows) -> str:

@@ -3,7 +3,6 @@
 import math
 import shlex
 from collections.abc import Callable, Mapping
-from typing import TypeGuard
 
 from optuna.distributions import (
     BaseDistribution,
@@ -13,6 +12,7 @@ from optuna.distributions import (
 )
 
 from rnnexp.formatting import format_value
+from rnnexp.number_ranges import is_number
 from rnnexp.report.snapshot import RUNNING, Snapshot
 from rnnexp.result import State
 
@@ -52,8 +52,8 @@ def margin_within_noise(snapshot: Snapshot) -> list[str]:
         return []
     return [
         "Confirm the best trial with other seeds: it is better than the runner-up by "
-        f"{_short(margin)}, but the epochs next to its best one are worse by at least "
-        f"{_short(noise)}. `rnnexp confirm {shlex.quote(snapshot.name)}` does that."
+        f"{margin:.2g}, but the epochs next to its best one are worse by at least "
+        f"{noise:.2g}. `rnnexp confirm {shlex.quote(snapshot.name)}` does that."
     ]
 
 
@@ -100,7 +100,7 @@ def edge_at(value: object, distribution: BaseDistribution) -> tuple[str, str] | 
         distribution: The distribution of its key.
     """
     found = _range(distribution)
-    if found is None or not _is_number(value):
+    if found is None or not is_number(value):
         return None
     low, high, scale, near = found
     place = (scale(value) - scale(low)) / (scale(high) - scale(low))
@@ -117,7 +117,7 @@ def _range(
     """Return the ends of a range, its scale, and the part of it that counts as its edge."""
     match distribution:
         case CategoricalDistribution(choices=choices):
-            numbers = [choice for choice in choices if _is_number(choice)]
+            numbers = [choice for choice in choices if is_number(choice)]
             if len(numbers) == len(choices) >= CHOICES:
                 return min(numbers), max(numbers), float, 0.0
         case (
@@ -127,10 +127,6 @@ def _range(
             if low < high:
                 return low, high, math.log if log else float, NEAR
     return None
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def hopeless_choices(snapshot: Snapshot) -> list[str]:
@@ -186,10 +182,6 @@ def best_came_late(snapshot: Snapshot) -> list[str]:
     if place <= (1 - LATE) * n_trials or any(row.state == RUNNING for row in snapshot.rows):
         return []
     return [f"Run more trials: the best was number {place} of {n_trials}; better ones may follow."]
-
-
-def _short(number: float) -> str:
-    return f"{number:.2g}"
 
 
 RULES: tuple[Callable[[Snapshot], list[str]], ...] = (

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
+from rnnexp.number_ranges import is_number
 from rnnexp.search.dimension import Value
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class Encoding:
         choices: dict[str, Sequence[Value]] = {}
         for key, distribution in distributions.items():
             found = list(dict.fromkeys(point[key] for point in points if key in point))
-            sizes = [value for value in found if _is_number(value)]
+            sizes = [value for value in found if is_number(value)]
             if len(sizes) < len(found) or not found:
                 choices[key] = found
                 continue
@@ -134,10 +135,6 @@ class Encoding:
         for key, choices in self.choices.items():
             row += [float(key in point and point[key] == choice) for choice in choices]
         return row
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _scaled(value: Any, by_log: bool) -> float:

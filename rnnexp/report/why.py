@@ -43,8 +43,7 @@ def in_short(snapshot: Snapshot) -> str:
 
 def _clear_gains(ablation: Ablation, labels: Labels) -> list[str]:
     return [
-        f"{_step(step, labels)} earned {_short(step.gain)} "
-        f"({_short(step.low)} to {_short(step.high)})"
+        f"{_step(step, labels)} earned {step.gain:.2g} ({step.low:.2g} to {step.high:.2g})"
         for step in ablation.steps
         if step.is_clear
     ]
@@ -101,7 +100,3 @@ def _change(change: Change, labels: Labels) -> str:
 def _listed(texts: Sequence[str]) -> str:
     *before, last = texts
     return f"{', '.join(before)} and {last}" if before else last
-
-
-def _short(number: float) -> str:
-    return f"{number:.2g}"

@@ -12,6 +12,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from rnnexp.number_ranges import is_number
 from rnnexp.search.quoting import as_value
 
 Value = str | int | float | bool | None
@@ -114,8 +115,8 @@ class Dimension:
         if isinstance(distribution, CategoricalDistribution) or self.holds(value):
             distribution.to_internal_repr(value)  # raises for a choice that is not there
             return distribution
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"{value} is not a number")  # noqa: TRY004
+        if not is_number(value):
+            raise ValueError(f"{value} is not a number")
         if isinstance(distribution, IntDistribution):
             if value != int(value):
                 raise ValueError(f"{value} is not a whole number")
@@ -128,7 +129,7 @@ class Dimension:
         """Return whether a value is one of the searched values."""
         distribution, values = self.distribution, self.values()
         if isinstance(distribution, FloatDistribution):
-            if isinstance(value, bool) or not isinstance(value, int | float):
+            if not is_number(value):
                 return False
             if values is not None:
                 return any(math.isclose(value, float(known or 0)) for known in values)

@@ -14,10 +14,9 @@ from dataclasses import replace
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial
 
+from rnnexp.formatting import read_value
 from rnnexp.search.dimension import Dimension, Params, Value
 from rnnexp.search.space import Space
-
-_CONSTANTS: dict[str, Value] = {"True": True, "False": False, "None": None}
 
 
 def value_in(text: str, dimension: Dimension) -> Value:
@@ -36,14 +35,7 @@ def value_in(text: str, dimension: Dimension) -> Value:
         for choice in dimension.distribution.choices:
             if str(choice) == text:
                 return choice
-    if text in _CONSTANTS:
-        return _CONSTANTS[text]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    return read_value(text)
 
 
 def carried(params: Mapping[str, Value], added: Mapping[str, Value], space: Space) -> Params:

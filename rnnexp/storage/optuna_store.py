@@ -123,10 +123,9 @@ def stored_attr(trial: "optuna.trial.Trial", name: str) -> Any:
 
     The trial itself has the attributes that its own process has read and set.
     """
-    from rnnexp.storage.sparing_storage import SparingStorage
+    from rnnexp.storage.sparing_storage import sparing
 
-    backend = getattr(trial.storage, "_backend", None)
-    if isinstance(backend, SparingStorage):  # one statement in place of seven
+    if backend := sparing(trial.storage):  # one statement in place of seven
         return backend.user_attr(trial._trial_id, name)
     return stored_trial(trial.study, trial.storage, trial.number).user_attrs.get(name)
 

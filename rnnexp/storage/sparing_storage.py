@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from optuna.distributions import BaseDistribution
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import text
 
@@ -43,6 +43,12 @@ STUDY_ATTRIBUTES = text(
     "SELECT attrs.key, attrs.value_json FROM study_user_attributes AS attrs "
     "WHERE attrs.study_id = :study AND attrs.key LIKE :names"
 )
+
+
+def sparing(storage: BaseStorage) -> "SparingStorage | None":
+    """Return the `SparingStorage` behind the cache of Optuna; None if another storage is there."""
+    backend = getattr(storage, "_backend", None)
+    return backend if isinstance(backend, SparingStorage) else None
 
 
 class SparingStorage(RDBStorage):

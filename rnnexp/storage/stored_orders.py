@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 
 def read_orders(study: "optuna.Study") -> Orders:
     """Return the orders that a study has, by one statement where it is in a database server."""
-    from rnnexp.storage.sparing_storage import SparingStorage
+    from rnnexp.storage.sparing_storage import sparing
 
-    backend = getattr(study._storage, "_backend", None)
-    if isinstance(backend, SparingStorage):  # in place of all attributes of the study
+    if backend := sparing(study._storage):  # in place of all attributes of the study
         attrs = backend.study_user_attrs(study._study_id, StudyAttrs.STEER)
     else:
         attrs = study.user_attrs

@@ -37,6 +37,7 @@ from rnnexp.sweep.heartbeat import Heartbeat
 from rnnexp.sweep.outcome import BestTrial, SweepOutcome
 from rnnexp.sweep.plan import SweepPlan
 from rnnexp.sweep.progress_metrics import log_progress
+from rnnexp.sweep.reopening import left_paused
 from rnnexp.sweep.retention import Retention
 from rnnexp.sweep.trial_ledger import TrialLedger
 
@@ -115,7 +116,7 @@ class Finalizer:
             browse=self.tracker.how_to_browse(self.study_run),
             storage=self.plan.settings.storage,
             scores=scores,
-            paused=len(self.ledger.paused.reopenable()),
+            paused=len(left_paused(self.ledger.paused)),
             published=[*published, *lacking],
             error=self.interruption or error,
             failed_steps=self.failed_steps,

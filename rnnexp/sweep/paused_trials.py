@@ -18,7 +18,7 @@ from rnnexp.orders import Action, Orders
 from rnnexp.result import Result, State
 from rnnexp.search.space import Space
 from rnnexp.storage.ended_trials import EndedTrials
-from rnnexp.storage.optuna_store import paused_result, reopenable, set_trial_attr, stored_trial
+from rnnexp.storage.optuna_store import paused_result, set_trial_attr, stored_trial
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Files, StudyAttrs, Tags, TrialAttrs
 from rnnexp.storage.stored_orders import keep_done, read_orders
@@ -144,15 +144,11 @@ class PausedTrials:
     def _resting(self, orders: Orders) -> list[PausedTrial]:
         """Return the paused trials inside of the search space that nobody runs or holds."""
         held = orders.trials_to(Action.PAUSE)
-        left = [trial for trial in _left(self.trials) if self._is_inside(trial)]
+        left = [trial for trial in _left(self.trials) if self.is_inside(trial)]
         return [_as_paused(trial) for trial in left if trial.number not in held]
 
-    def reopenable(self) -> list[FrozenTrial]:
-        """Return the trials that were paused when the study ended, and may go on with a resume."""
-        found = reopenable(retry_transient(self.study.get_trials)(deepcopy=False))
-        return [trial for trial in found if self._is_inside(trial)]
-
-    def _is_inside(self, trial: FrozenTrial) -> bool:
+    def is_inside(self, trial: FrozenTrial) -> bool:
+        """Return whether the params of a trial are inside of the search space."""
         return self.space is None or self.space.admits(trial.params)
 
     def _obey(self) -> Orders:
@@ -163,9 +159,9 @@ class PausedTrials:
         """
         orders = retry_transient(read_orders)(self.study)
         stopped = orders.trials_to(Action.STOP)
-        for trial in [t for t in _left(self.trials) if t.number in stopped] if stopped else ():
-            order = str(stopped[trial.number])
-            self._end(trial.number, order, for_good=True, can_win=False)
+        for trial in _left(self.trials) if stopped else ():
+            if order := stopped.get(trial.number):
+                self._end(trial.number, str(order), for_good=True, can_win=False)
         return orders
 
     @retry_transient
@@ -184,7 +180,8 @@ class PausedTrials:
         paused = paused_result(trial)
         if paused is None:
             return
-        is_best = can_win and paused.value in ({self.trials.read().best_value} - {None})
+        best = self.trials.read().best_value
+        is_best = can_win and best is not None and paused.value == best
         state = State.COMPLETE if is_best else State.PRUNED
         result = replace(paused, state=state, reason=f"{paused.reason}; {reason}")
         self.end_run(trial, state, result.reason)

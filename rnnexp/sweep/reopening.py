@@ -6,6 +6,7 @@ from pathlib import Path
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rnnexp.result import State
+from rnnexp.storage.optuna_store import reopenable
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import TrialAttrs
 from rnnexp.storage.trial_folder import folder_of
@@ -24,10 +25,20 @@ def reopen(paused: PausedTrials) -> None:
     study, folder = paused.study, paused.folder
     folder.mkdir(parents=True, exist_ok=True)  # its sweep may have died early
     with paused.lock.held():
-        for old in paused.reopenable():
+        for old in left_paused(paused):
             retry_transient(study.add_trial)(_again(old, folder))
         for trial in paused.trials.read().paused:
             paused.end_run(trial, State.PAUSED, trial.user_attrs[TrialAttrs.PAUSED]["reason"])
+
+
+def left_paused(paused: PausedTrials) -> list[FrozenTrial]:
+    """Return the trials that were paused when their study ended, and may go on with a resume.
+
+    Args:
+        paused: The paused trials of the study.
+    """
+    found = reopenable(retry_transient(paused.study.get_trials)(deepcopy=False))
+    return [trial for trial in found if paused.is_inside(trial)]
 
 
 def _again(old: FrozenTrial, folder: Path) -> FrozenTrial:

@@ -9,6 +9,7 @@ ask -> signed with the sweep's id -> running -> told
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import starmap
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -141,7 +142,8 @@ class TrialLedger:
                 self.finish(number, OUTSIDE)
                 continue
             complete(trial, self.space)  # the other sweep may have died while params were drawn
-            _count_attempt(trial, sweep=self.sweep_id)
+            trial.set_user_attr(TrialAttrs.SWEEP, self.sweep_id)
+            _count_attempt(trial)
             return number
         return None
 
@@ -199,7 +201,7 @@ class TrialLedger:
         fixed = {"sweeper.study_name": self.study.study_name, "sweep.dir": str(self.folder)}
         if subdir := trial.user_attrs.get(TrialAttrs.FOLDER):  # of the first attempt: the backup's
             fixed["sweep.subdir"] = subdir
-        return [*self.space.overrides(trial.params), *map(_quoted, fixed.items())]
+        return [*self.space.overrides(trial.params), *starmap(_quoted, fixed.items())]
 
     @retry_transient
     def reasons_to_stop(self, budget: Budget, seconds: float) -> tuple[str, str]:
@@ -225,12 +227,9 @@ def _end_run(ledger: TrialLedger, trial: FrozenTrial, result: Died) -> None:
         ledger.runs.end_failed(run_id, outcome, outbox, len(trial.intermediate_values))
 
 
-def _quoted(item: tuple[str, str]) -> str:
-    key, text = item
+def _quoted(key: str, text: str) -> str:
     return f"hydra.{key}={QuotedString(text, Quote.single).with_quotes()}"
 
 
-def _count_attempt(trial: Trial, sweep: str | None = None) -> None:
-    if sweep:
-        trial.set_user_attr(TrialAttrs.SWEEP, sweep)
+def _count_attempt(trial: Trial) -> None:
     trial.set_user_attr(TrialAttrs.ATTEMPT, trial.user_attrs.get(TrialAttrs.ATTEMPT, 0) + 1)

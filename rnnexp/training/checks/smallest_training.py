@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.data import Dataset
 from rnnexp.errors import one_line
+from rnnexp.number_ranges import is_number
 from rnnexp.training import jit
 from rnnexp.training.checkpoint import WEIGHTS, load_file
 from rnnexp.training.model import build, module_of
@@ -174,5 +175,4 @@ def _without_numbers(node: Any) -> Any:
         return {key: _without_numbers(value) for key, value in node.items()}
     if isinstance(node, list):
         return [_without_numbers(value) for value in node]
-    is_number = isinstance(node, int | float) and not isinstance(node, bool)
-    return 0 if is_number else node
+    return 0 if is_number(node) else node
