@@ -81,7 +81,7 @@ class Dimension:
         low, step = distribution.low, distribution.step
         steps = round((value - low) / step)
         exact = float(Decimal(str(low)) + steps * Decimal(str(step)))
-        return exact if math.isclose(exact, value) else value  # of a range that has changed since
+        return exact if _is_near(exact, value, step) else value  # of a range that has changed since
 
     def text(self, value: Value) -> str:
         """Return a value as it is written in an override, exact to the last digit."""
@@ -131,8 +131,8 @@ class Dimension:
         if isinstance(distribution, FloatDistribution):
             if not is_number(value):
                 return False
-            if values is not None:
-                return any(math.isclose(value, float(known or 0)) for known in values)
+            if values is not None and (step := distribution.step):
+                return any(_is_near(value, float(known or 0), step) for known in values)
             return distribution.low <= value <= distribution.high
         is_bool = isinstance(value, bool) and isinstance(distribution, IntDistribution)
         return values is not None and value in values and not is_bool
@@ -151,6 +151,14 @@ class Dimension:
             low, high = self.distribution.low, self.distribution.high
             return [low] if low == high else [low, high]
         raise TypeError(f"no probes for {self.distribution!r}")
+
+
+def _is_near(first: float, second: float, step: float) -> bool:
+    """Return whether two values of a range are equal but for the error of adding its steps.
+
+    The error at 0 is not small beside the value, but is beside the step.
+    """
+    return math.isclose(first, second, abs_tol=1e-6 * step)
 
 
 def _written(value: Value) -> str:
