@@ -1,5 +1,6 @@
 """Options and fixtures: the real config, shrunk until a trial takes a second."""
 
+import gc
 import random
 import shutil
 import sqlite3
@@ -71,6 +72,13 @@ def pytest_configure_node(node: Any) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     return f"fault tests: --kills {config.option.kills} --seed {config.option.seed}"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Find what a slow test has left open in this test, not in whichever one runs next."""
+    if item.get_closest_marker("slow"):
+        gc.collect()
 
 
 @pytest.fixture(autouse=True, scope="session")

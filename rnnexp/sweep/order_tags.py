@@ -67,8 +67,7 @@ class OrderTags(LoopCallback):
     def _look_repeatedly(self) -> None:
         self._try(self.forget)
         while not self._end.wait(INTERVAL):
-            self._try(self.take)
-            self._try(self.note)
+            self._try(self.look)
 
     def _try(self, act: Callable[[], None]) -> None:
         try:
@@ -83,6 +82,14 @@ class OrderTags(LoopCallback):
         tag = self._client.get_run(self._run.id).data.tags.get(Tags.STEER)
         if tag is not None:
             self._answer(self._run.id, f"{tag} was not obeyed, since no sweep was running")
+
+    def look(self) -> None:
+        """Note the orders that are new, and then take, and answer, those of tags.
+
+        An answer is the later of the two, so an earlier order must not be noted over it.
+        """
+        self.note()
+        self.take()
 
     def take(self) -> None:
         """Take the orders that tags give, and remove these tags."""
@@ -116,7 +123,7 @@ class OrderTags(LoopCallback):
     def note(self) -> None:
         """Note the orders that are new in the runs that they are for."""
         given = read_orders(self._study).given
-        for target, order in given.items():
+        for target, order in sorted(given.items(), key=lambda item: item[1].when):
             if self._noted.get(target) != order and (run_id := self._run_of(target)):
                 self._client.set_tag(run_id, Tags.STEERED, str(order))
                 if order.n_trials is not None:

@@ -6,6 +6,7 @@ import time
 
 import optuna
 import pytest
+from sqlalchemy.pool import NullPool
 
 from rnnexp.storage.database_clock import now
 from tests.helpers.commands import ROOT
@@ -29,10 +30,10 @@ def test_a_file_has_the_clock_of_its_machine() -> None:
 @pytest.mark.slow
 def test_a_server_has_one_clock_for_all_machines() -> None:
     with postgres_server() as server:
-        storage = f"{server.url}/optuna"
-        study = optuna.create_study(study_name="s", storage=storage)
-        here = now(study)
-        printed = subprocess.check_output([sys.executable, "-c", AHEAD, storage], cwd=ROOT)
+        url = f"{server.url}/optuna"
+        storage = optuna.storages.RDBStorage(url, engine_kwargs={"poolclass": NullPool})
+        here = now(optuna.create_study(study_name="s", storage=storage))
+        printed = subprocess.check_output([sys.executable, "-c", AHEAD, url], cwd=ROOT)
         own, there = map(float, printed.split())
         assert own > here + 3000
         assert here < there < here + 600

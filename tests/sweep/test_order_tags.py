@@ -8,9 +8,10 @@ import optuna
 import pytest
 from mlflow.tracking import MlflowClient
 
+from rnnexp.orders import Order, target_of
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_tracker import Tracker
-from rnnexp.storage.schema import Tags, TrialAttrs
+from rnnexp.storage.schema import StudyAttrs, Tags, TrialAttrs
 from rnnexp.storage.stored_orders import give_order, read_orders
 from rnnexp.sweep.heartbeat import Heartbeat
 from rnnexp.sweep.order_tags import OrderTags
@@ -76,8 +77,7 @@ def test_a_tag_is_taken_and_answered_once(
     with Heartbeat(parts.study) as heartbeat, caplog.at_level(logging.WARNING):
         taken = OrderTags(parts.study, parts.run, parts.client, heartbeat.sweep_id)
         for _ in range(2):
-            taken.take()
-            taken.note()
+            taken.look()
     assert parts.given() == given
     assert len(caplog.messages) == (1 if answer and not given else 0)
     tags = parts.tags(parts.run.id if of_study else parts.trials[0])
@@ -128,6 +128,26 @@ def test_commands_are_noted_when_the_sweep_ends(parts: Parts) -> None:
     assert noted[Tags.STEERED].startswith("trials=40 by rnnexp budget (ann@laptop, ")
     assert noted["budget.n_trials"] == "40"
     assert parts.tags(parts.trials[0])[Tags.STEERED].startswith("paused by rnnexp pause (")
+
+
+def test_an_answer_is_not_lost_to_an_earlier_order(parts: Parts) -> None:
+    give_order(parts.study, "resume", None, by="rnnexp resume", who="ann@laptop")
+    give_order(parts.study, "trials=40", None, by="rnnexp budget", who="ann@laptop")
+    parts.client.set_tag(parts.run.id, Tags.STEER, "halt")
+    with Heartbeat(parts.study) as heartbeat:
+        OrderTags(parts.study, parts.run, parts.client, heartbeat.sweep_id).look()
+    noted = parts.tags(parts.run.id)
+    assert noted[Tags.STEERED].startswith(UNKNOWN.format("study"))
+    assert noted["budget.n_trials"] == "40"
+
+
+def test_of_two_orders_the_later_is_noted(parts: Parts) -> None:
+    for what, when in (("resume", "2026-01-02 00:00:00"), ("trials=40", "2026-01-01 00:00:00")):
+        order = Order(what, "a command", "ann@laptop", when)
+        parts.study.set_user_attr(f"{StudyAttrs.STEER}{target_of(what, None)}", order.to_json())
+    with Heartbeat(parts.study) as heartbeat:
+        OrderTags(parts.study, parts.run, parts.client, heartbeat.sweep_id).note()
+    assert parts.tags(parts.run.id)[Tags.STEERED].startswith("resumed by a command")
 
 
 def test_a_store_that_fails_does_not_fail_the_sweep(parts: Parts) -> None:
