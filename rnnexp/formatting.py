@@ -26,6 +26,11 @@ def format_value(value: object, absent: str = "") -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def whole(value: float) -> float:
+    """Return a number of at least 10 without a fraction, such as a count, as an integer."""
+    return int(value) if abs(value) >= 10 and float(value).is_integer() else value
+
+
 def format_exact(value: object) -> str:
     """Format a value to the last digit; None as a dash."""
     return "-" if value is None else str(value)

@@ -6,15 +6,16 @@ the metric that ``objective.monitor`` names, as in Keras's callbacks.
 
 import math
 import re
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 K = TypeVar("K", bound=Hashable)
 Mode = Literal["min", "max"]
+Directions = str | Sequence[str] | None  # of a study, as ``hydra.sweeper.direction`` gives it
 
 MODES = ("auto", "min", "max")
 VALIDATION = "val_"  # Keras's prefix of a metric on the validation part
@@ -34,7 +35,7 @@ _DIRECTIONS: dict[Mode, str] = {
     meanabsolutepercentageerror mape meansquaredlogarithmicerror msle logcosherror logcosh hinge
     squaredhinge categoricalhinge kldivergence kld poisson crossentropy ce binarycrossentropy
     bce categoricalcrossentropy sparsecategoricalcrossentropy binaryfocalcrossentropy
-    categoricalfocalcrossentropy huber perplexity
+    categoricalfocalcrossentropy huber perplexity parameters latency seconds
     """,
 }
 _KNOWN = {name: mode for mode, names in _DIRECTIONS.items() for name in names.split()}
@@ -135,15 +136,17 @@ class Objective:
         return best
 
 
-def objective_in(config: DictConfig, direction: str | None = None) -> Objective:
+def objective_in(config: DictConfig, direction: Directions = None) -> Objective:
     """Return the objective of an application's config, in which `objective_problems` found nothing.
 
     Args:
-        config: The application's config; ``objective`` has ``monitor`` and ``mode``, if at all.
+        config: The application's config; ``objective`` has ``monitor`` and ``mode``, if at all. Of
+            several objectives, the first is returned.
         direction: The study's direction, ``minimize`` or ``maximize``, for a config whose
-            ``objective`` does not say it; None if it was not given.
+            ``objective`` does not say it; one for each of several values; None if it was not given.
     """
-    monitor, mode = value_in(config, "objective.monitor"), value_in(config, "objective.mode")
+    direction, given = directions_in(direction)[0], objective_node(config)
+    monitor, mode = given.get("monitor"), given.get("mode")
     if not monitor or mode not in (None, *MODES):
         return Objective.of_direction(direction or "minimize")
     if mode is None and direction:
@@ -152,47 +155,85 @@ def objective_in(config: DictConfig, direction: str | None = None) -> Objective:
     return Objective(str(monitor), settled or "min")
 
 
+def directions_in(direction: Directions) -> list[str | None]:
+    """Return the direction of each value; one None if none was given."""
+    if direction is None or isinstance(direction, str):
+        return [direction]
+    return list(direction) or [None]
+
+
+def objective_node(config: DictConfig) -> dict[str, Any]:
+    """Return ``objective`` of a config; of a list of objectives, the first, with the ``others``."""
+    node = value_in(config, "objective")
+    if isinstance(node, list):
+        first, *others = node or [{}]
+        node = {**first, "others": others} if isinstance(first, dict) else None
+    return node if isinstance(node, dict) else {}
+
+
 def settle_mode(config: DictConfig) -> None:
     """Set ``objective.mode`` of a config to ``min`` or ``max`` where it is ``auto``.
 
-    Callbacks and other keys that refer to the mode then follow.
+    Callbacks and other keys that refer to the mode then follow. A list of objectives becomes the
+    first objective, with the others in it, so that ``objective.monitor`` is there in any case.
     """
+    if isinstance(value_in(config, "objective"), list):
+        with open_dict(config):
+            config.objective = {"mode": "auto", **objective_node(config)}
     if value_in(config, "objective.mode") == "auto":
         monitor = str(value_in(config, "objective.monitor"))
         OmegaConf.update(config, "objective.mode", known_mode(config, monitor) or "auto")
 
 
-def objective_problems(config: DictConfig, direction: object = None) -> list[str]:
+def objective_problems(config: DictConfig, direction: Any = None) -> list[str]:
     """Return why it is unclear, or contradictory, which values of an objective are better.
 
     Args:
         config: The application's config.
-        direction: The study's direction as it was given; None if it was not.
+        direction: The study's direction as it was given, or those of several values; None if it
+            was not given.
     """
-    monitor, mode = value_in(config, "objective.monitor"), value_in(config, "objective.mode")
-    problems = []
-    if direction not in (None, *_MODES):
-        problems.append(f"hydra.sweeper.direction={direction}: must be minimize or maximize")
-    if not monitor or mode is None:
+    given, directions = objective_node(config), directions_in(direction)
+    problems = [
+        f"hydra.sweeper.direction={each}: must be minimize or maximize"
+        for each in directions
+        if each not in (None, *_MODES)
+    ]
+    if not (monitor := given.get("monitor")) or (mode := given.get("mode")) is None:
         return problems
-    if mode not in MODES:
-        return [*problems, f"objective.mode={mode}: must be one of {', '.join(MODES)}"]
-    known = known_mode(config, str(monitor))
-    if mode == "auto" and known is None:
-        problem = "whether less or more is better is unknown; give objective.mode=min or max"
-        return [*problems, f"objective.monitor={monitor}: {problem}"]
-    if known and mode not in ("auto", known):
-        problems.append(
-            f"objective.mode={mode}, but {_more(known)} {monitor} is better; give "
-            f"objective.mode={known}, or leave it out"
-        )
-    elif not problems and direction and _MODES[str(direction)] != (known or mode):
+    if unclear := mode_problems(config, "objective", str(monitor), mode):
+        return [*problems, *unclear]
+    known, direction = known_mode(config, str(monitor)), directions[0]
+    if not problems and direction and _MODES[direction] != (known or mode):
         problems.append(
             f"hydra.sweeper.direction={direction}, but {_more(objective_in(config).mode)} "
             f"{monitor} is better by objective.mode={mode}; leave hydra.sweeper.direction out, it "
             "follows from the objective"
         )
     return problems
+
+
+def mode_problems(config: DictConfig, where: str, monitor: str, mode: object) -> list[str]:
+    """Return why the mode of an objective is unclear, or contradicts its metric.
+
+    Args:
+        config: The application's config.
+        where: The objective's key, for messages.
+        monitor: The metric's name in Keras's logs.
+        mode: The mode as it was given.
+    """
+    if mode not in MODES:
+        return [f"{where}.mode={mode}: must be one of {', '.join(MODES)}"]
+    known = known_mode(config, monitor)
+    if mode == "auto" and known is None:
+        problem = f"whether less or more is better is unknown; give {where}.mode=min or max"
+        return [f"{where}.monitor={monitor}: {problem}"]
+    if known and mode not in ("auto", known):
+        return [
+            f"{where}.mode={mode}, but {_more(known)} {monitor} is better; give "
+            f"{where}.mode={known}, or leave it out"
+        ]
+    return []
 
 
 def known_mode(config: DictConfig, monitor: str) -> Mode | None:

@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial
 
 from rnnexp.number_ranges import COUNT, NOT_NEGATIVE, UNIT, WHOLE
 from rnnexp.objective import Objective
+from rnnexp.objectives import OTHERS
 from rnnexp.trial_reader import TrialReader
 
 WORST = 1e300  # the best value of a peer that reported nothing but NaN
@@ -80,7 +81,7 @@ def verdict_of(study: optuna.Study, trial: FrozenTrial) -> Verdict | None:
     if not trial.intermediate_values:
         return None
     epoch, value = max(trial.intermediate_values.items())
-    best = Objective.of_direction(study.direction.name.lower()).best(trial.intermediate_values)
+    best = Objective.of_direction(_direction(study)).best(trial.intermediate_values)
     others = (other for other in study.get_trials(deepcopy=False) if other.number != trial.number)
     name = type(study.pruner).__name__
     peers = sum(epoch in other.intermediate_values for other in others)
@@ -113,8 +114,13 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
     better than an epoch ago. A trial that is improving, on a plateau or recovering never counts as
     behind, so the threshold can be the best of the peers, ``quantile=0``.
 
+    In a study of several objectives a trial is compared with those peers alone that are no worse
+    by all the other objectives, as these were at the same epoch: with ``quantile=0`` it is behind
+    when a peer dominates it.
+
     The rule reads the study's stored values alone, so the answer is the same in every process and
-    after a resume. The pruner works in any Optuna study with one objective.
+    after a resume. The pruner works in any Optuna study with one objective; in one of several, jobs
+    report with `rnnexp.current_trial`.
 
     Example:
         >>> import optuna
@@ -210,7 +216,7 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
             rule=repr(self),
             peers=len(bests),
             behind=self._behind(own, lambda n: self._threshold(peers.values(n, self._by_best))),
-            compared_with=f"{self._quantile_name()} of {_count(len(bests))}",
+            compared_with=f"{self._quantile_name()} of {_count(len(bests))}{peers.kind}",
         )
 
     def _quantile_name(self) -> str:
@@ -268,9 +274,14 @@ class MeansPruner(EarlyStoppingPruner):
         return cls(**vars(pruner) | {"only_worsening": False})
 
 
+def _direction(study: optuna.Study) -> str:
+    """Return the direction of a study's first objective, by which epochs are compared."""
+    return study.directions[0].name.lower()
+
+
 def _sign(study: optuna.Study) -> int:
     """Return the factor that turns a value of a study into a loss."""
-    return Objective.of_direction(study.direction.name.lower()).sign
+    return Objective.of_direction(_direction(study)).sign
 
 
 def _losses(study: optuna.Study, trial: FrozenTrial) -> list[tuple[int, float]]:
@@ -279,7 +290,9 @@ def _losses(study: optuna.Study, trial: FrozenTrial) -> list[tuple[int, float]]:
     return [(epoch, sign * value) for epoch, value in sorted(trial.intermediate_values.items())]
 
 
-def _peers_of(study: optuna.Study, trial: FrozenTrial, sign: int) -> "_Peers | _Curves":
+def _peers_of(study: optuna.Study, trial: FrozenTrial, sign: int) -> "_Peers | _Curves | _Rivals":
+    if len(study.directions) > 1:
+        return _Rivals(study, trial, sign)
     if trial.state.is_finished():  # judged afterwards, and among those that have ended
         others = (each for each in study.get_trials(deepcopy=False) if each.number != trial.number)
         return _Curves(_reported(others), sign)
@@ -297,6 +310,8 @@ class _Peers:
         study: The study.
         sign: The factor that turns a value into a loss.
     """
+
+    kind = ""  # which of the other trials these are
 
     def __init__(self, study: optuna.Study, sign: int) -> None:
         self._reader = TrialReader(study)
@@ -336,6 +351,8 @@ def _peers_in(study: optuna.Study, sign: int) -> _Peers:
 class _Curves:
     """Losses by epoch of some trials in one array, so that thousands are read in milliseconds."""
 
+    kind = ""
+
     def __init__(self, curves: Sequence[Mapping[int, float]], sign: int) -> None:
         size = sum(map(len, curves))
         values = np.fromiter(chain.from_iterable(c.values() for c in curves), np.float64, size)
@@ -359,3 +376,44 @@ class _Curves:
         there = np.add.reduceat(self._epochs == epoch, self._starts) > 0
         bests: npt.NDArray[np.float64] = np.minimum.reduceat(values, self._starts)[there]
         return bests
+
+
+class _Rivals:
+    """The losses by epoch of the peers that are no worse by the other objectives of a study.
+
+    Args:
+        study: The study, of several objectives.
+        trial: The trial that is judged.
+        sign: The factor that turns a value of the first objective into a loss.
+    """
+
+    kind = " that are no worse by the other objectives"
+
+    def __init__(self, study: optuna.Study, trial: FrozenTrial, sign: int) -> None:
+        further = (direction.name.lower() for direction in study.directions[1:])
+        self._others = [Objective.of_direction(direction) for direction in further]
+        self._own = trial.user_attrs.get(OTHERS, {})
+        trials = study.get_trials(deepcopy=False)
+        self._peers = [t for t in trials if t.number != trial.number and t.intermediate_values]
+        self._sign = sign
+
+    def values(self, epoch: int, by_best: bool) -> npt.NDArray[np.float64]:
+        """Return the losses at an epoch; see `_Curves.values`."""
+        own = self._losses(self._own, epoch)
+        rivals = [
+            trial.intermediate_values
+            for trial in self._peers
+            if epoch in trial.intermediate_values
+            and all(
+                theirs <= mine
+                for theirs, mine in zip(
+                    self._losses(trial.user_attrs.get(OTHERS, {}), epoch), own, strict=True
+                )
+            )
+        ]
+        return _Curves(rivals, self._sign).values(epoch, by_best)
+
+    def _losses(self, stored: Mapping[str, Sequence[float]], epoch: int) -> list[float]:
+        """Return what was stored of the other objectives at an epoch, as losses."""
+        values = stored.get(str(epoch)) or [math.nan] * len(self._others)
+        return [each.sort_key(value) for each, value in zip(self._others, values, strict=False)]

@@ -1,7 +1,7 @@
 """The outcome of a trial, as a value that can cross processes."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
@@ -33,6 +33,8 @@ class Result:
         std: The standard deviation of the values whose mean the value is, as with folds; None of
             fewer than two values.
         trainings: The number of these values; None if the value is that of one training.
+        measures: What else was measured of the trial, by name: the other objectives, and what
+            constraints are on.
     """
 
     state: State
@@ -42,6 +44,7 @@ class Result:
     seconds: float | None = None
     std: float | None = None
     trainings: int | None = None
+    measures: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""

@@ -127,7 +127,8 @@ def test_the_directions_are_those_of_keras() -> None:
         ),
         ({"monitor": "val_loss", "mode": "up"}, None, None, "objective.mode=up: must be one of"),
         (None, "up", None, "hydra.sweeper.direction=up: must be minimize or maximize"),
-        (None, ["minimize"], None, "must be minimize or maximize"),
+        (None, ["minimize", "up"], None, "hydra.sweeper.direction=up: must be"),
+        (None, ["maximize", "minimize"], "max value", ""),
     ],
 )  # fmt: skip
 def test_the_objective_of_a_config(

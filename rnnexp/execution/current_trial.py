@@ -5,7 +5,8 @@ the study's name, storage and pruner are under ``hydra.sweeper``, and a job's nu
 of its trial.
 """
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property
@@ -17,14 +18,15 @@ from hydra.utils import instantiate
 from rnnexp.execution import interrupt
 from rnnexp.execution.orders_to_trial import OrdersToTrial
 from rnnexp.identity import Digests
-from rnnexp.objective import Objective
+from rnnexp.objectives import SECONDS, Objectives
 from rnnexp.pausing import Pausing
 from rnnexp.storage.optuna_store import (
-    best_trial,
-    objective_of,
+    complete_trials,
+    objectives_of,
     open_storage,
     open_trial,
     stored_trial,
+    values_of,
 )
 from rnnexp.storage.schema import TrialAttrs
 from rnnexp.storage.uris import absolute_uri
@@ -66,7 +68,14 @@ class CurrentTrial(Protocol):
 
     @property
     def stopped(self) -> str | None:
-        """By which order of a user the trial ends as pruned; None while there is none."""
+        """Why the trial ends as pruned whatever its values are; None while there is no reason.
+
+        A user may have ordered so, or the trial breaks a constraint for good.
+        """
+
+    @property
+    def measures(self) -> dict[str, float]:
+        """What was measured of the trial so far, by name; see `measure`."""
 
     @property
     def reported(self) -> dict[int, float]:
@@ -88,12 +97,24 @@ class CurrentTrial(Protocol):
             KeyboardInterrupt: If the sweep is stopping; the value has been stored.
         """
 
+    def measure(self, **values: float) -> None:
+        """Keep other objectives of the trial, and what constraints are on, as they are now.
+
+        The next `report` takes them along. The number of seconds is measured by itself.
+
+        Args:
+            **values: The values by name, such as ``parameters``.
+        """
+
     def end_of_epoch(self) -> None:
         """Note that the job has saved its state, as `report` does; for epochs without a report.
 
         Raises:
             KeyboardInterrupt: If the sweep is stopping.
         """
+
+    def broken(self) -> str:
+        """Return which constraint is broken, if no further epoch can change that; else empty."""
 
     def should_prune(self, *, is_last: bool = False, improves: bool = True) -> bool:
         """Return whether the trial is to stop: for good, or in a study with pausing for a while.
@@ -105,8 +126,13 @@ class CurrentTrial(Protocol):
                 its last value counts, not its best one.
         """
 
-    def leads(self, value: float) -> bool:
-        """Return whether no complete trial of the study is better than a value."""
+    def leads(self, value: float, measures: Mapping[str, float]) -> bool:
+        """Return whether no complete trial of the study is better than this one.
+
+        Args:
+            value: The value of this trial.
+            measures: The other values of this trial, see `measure`.
+        """
 
 
 class Standalone:
@@ -125,6 +151,7 @@ class Standalone:
     def __init__(self, run: "Run | None" = None, digests: Digests | None = None) -> None:
         self.run = run
         self.digests = digests or {}
+        self.measures: dict[str, float] = {}
 
     @property
     def params(self) -> dict[str, Any]:
@@ -139,14 +166,22 @@ class Standalone:
     def report(self, value: float, step: int, metric: str | None = "value") -> None:
         """Ignore the value."""
 
+    def measure(self, **values: float) -> None:
+        """Keep the values."""
+        self.measures |= values
+
     def end_of_epoch(self) -> None:
         """Do nothing."""
+
+    def broken(self) -> str:
+        """Return nothing, since a single run is no better or worse than others."""
+        return ""
 
     def should_prune(self, *, is_last: bool = False, improves: bool = True) -> bool:  # noqa: ARG002
         """Return False."""
         return False
 
-    def leads(self, value: float) -> bool:  # noqa: ARG002
+    def leads(self, value: float, measures: Mapping[str, float]) -> bool:  # noqa: ARG002
         """Return True, since there is no other trial."""
         return True
 
@@ -178,6 +213,8 @@ class StudyTrial:
         self.number = trial.number
         self.params = trial.params
         self.run = run
+        self.measures: dict[str, float] = {}
+        self._others: dict[str, list[float]] = dict(attrs.get(TrialAttrs.OTHERS, {}))
         self.verdict: Verdict | None = None
         self.pause: str | None = None
         self.stopped: str | None = None
@@ -191,11 +228,40 @@ class StudyTrial:
             self.run.log_batch(metrics={metric: value}, step=step)
         self._step = step
         if step not in self.reported:
-            retry_transient(self._trial.report)(value, step)
+            self._report_others(step)  # first: whoever sees the value has the others, too
+            # Optuna's own method refuses a study of several objectives.
+            report, trial_id = (
+                self._trial.storage.set_trial_intermediate_value,
+                self._trial._trial_id,
+            )
+            retry_transient(report)(trial_id, step, float(value))
             self.reported[step] = value
         if self.run:
             self.run.epochs = len(self.reported)
         self.end_of_epoch()
+
+    def _report_others(self, step: int) -> None:
+        from rnnexp.storage.retry import retry_transient
+
+        if not self._objectives.others:
+            return
+        measured = self.measured()
+        values = [measured.get(each.monitor, math.nan) for each in self._objectives.others]
+        self._others[str(step)] = values
+        retry_transient(self._trial.set_user_attr)(TrialAttrs.OTHERS, self._others)
+
+    def measure(self, **values: float) -> None:
+        """Keep the values for the next report."""
+        self.measures |= values
+
+    def measured(self) -> dict[str, float]:
+        """Return what was measured of the trial so far, and its seconds."""
+        seconds = {SECONDS: self.run.seconds} if self.run else {}
+        return seconds | self.measures
+
+    def broken(self) -> str:
+        """Return which constraint is broken, if no further epoch can change that; else empty."""
+        return self._objectives.broken(self.measured())
 
     def end_of_epoch(self) -> None:
         """Upload the backup if it is time to, and end the job if the sweep is stopping."""
@@ -224,21 +290,33 @@ class StudyTrial:
         """
         from rnnexp.storage.retry import retry_transient
 
-        if not is_last and self._obeys():
+        if not is_last and (self._obeys() or self._breaks()):
             return True
         if not improves:
             self._judge_means()
         if self._step < self._until or (is_last and self._pausing):
             return False
-        is_weak = retry_transient(self._trial.should_prune)()
+        is_weak = retry_transient(self._is_weak)()
         verdict = retry_transient(self._verdict)() if is_weak else None
         if self._pausing is None:
             self.verdict = verdict
         elif verdict:
             self.pause = str(verdict).replace("pruned", "paused", 1)
         else:
-            self.pause = self._pausing.reason(self.reported, self._objective, self._first_of_slice)
+            self.pause = self._pausing.reason(
+                self.reported, self._objectives.first, self._first_of_slice
+            )
         return is_weak or self.pause is not None
+
+    def _is_weak(self) -> bool:
+        study = self._trial.study  # Optuna's own method refuses one of several objectives
+        return study.pruner.prune(study, _stored(self._trial))
+
+    def _breaks(self) -> bool:
+        """Look whether a constraint is broken for good, so that the trial can't win."""
+        if reason := self.broken():
+            self.stopped = f"pruned at epoch {self._step}: {reason}"
+        return bool(reason)
 
     def _obeys(self) -> bool:
         """Look whether a user lets the trial end, or pause: also where weak trials never pause."""
@@ -246,12 +324,14 @@ class StudyTrial:
         self.pause = pause and f"paused at epoch {self._step}: {pause}"
         return bool(self.stopped or self.pause)
 
-    def leads(self, value: float) -> bool:
-        """Return whether no complete trial of the study is better than a value."""
+    def leads(self, value: float, measures: Mapping[str, float]) -> bool:
+        """Return whether no complete trial of the study is better than this one."""
         from rnnexp.storage.retry import retry_transient
 
-        best = retry_transient(best_trial)(self._trial.study)
-        return best is None or not self._objective.is_better(best.value, than=value)
+        complete = retry_transient(complete_trials)(self._trial.study)
+        trials = {trial.number: values_of(trial, self._objectives) for trial in complete}
+        own = self._objectives.named(value, {**self.measured(), **measures})
+        return self.number in self._objectives.front({**trials, self.number: own})
 
     def _judge_means(self) -> None:
         """Prune for good, by the last values."""
@@ -268,10 +348,10 @@ class StudyTrial:
         return verdict_of(self._trial.study, _stored(self._trial))
 
     @cached_property
-    def _objective(self) -> Objective:
+    def _objectives(self) -> Objectives:
         from rnnexp.storage.retry import retry_transient
 
-        return retry_transient(objective_of)(self._trial.study)
+        return retry_transient(objectives_of)(self._trial.study)
 
 
 def _stored(trial: "optuna.trial.Trial") -> "FrozenTrial":

@@ -1,8 +1,9 @@
 """The result of a job, from what its function returned or how its future ended."""
 
 import math
+from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -46,10 +47,22 @@ class DiskFull(Result):
         object.__setattr__(self, "reason", reason)
 
 
-def to_result(returned: Any) -> Result:
-    """Return a job's return value as a result; a finite number is the value of a complete trial."""
+def to_result(returned: Any, others: Sequence[str] = ()) -> Result:
+    """Return a job's return value as a result; a finite number is the value of a complete trial.
+
+    Args:
+        returned: What the job returned: a result, a number, or with several objectives a list of
+            a number for each.
+        others: The names of the objectives but for the first.
+    """
     if isinstance(returned, Result):
         return returned
+    if others and isinstance(returned, tuple | list) and len(returned) == 1 + len(others):
+        parts = [to_result(each) for each in returned]
+        if failed := next((part for part in parts if part.state == State.FAIL), None):
+            return failed
+        values = [part.value or 0.0 for part in parts[1:]]
+        return replace(parts[0], measures=dict(zip(others, values, strict=True)))
     try:
         number = float(returned)
     except (TypeError, ValueError):

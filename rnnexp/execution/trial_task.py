@@ -8,6 +8,7 @@ as its trial:
 """
 
 import contextlib
+import math
 import os
 import socket
 from collections.abc import Iterator, Mapping
@@ -29,7 +30,9 @@ from rnnexp.execution.job_result import to_result
 from rnnexp.execution.store_passwords import conceal_files
 from rnnexp.execution.uploads import Uploads, uploads_of
 from rnnexp.library_defaults import set_library_defaults
-from rnnexp.objective import Objective, objective_in, settle_mode
+from rnnexp.objective import objective_in, settle_mode
+from rnnexp.objectives import LATENCY, PARAMETERS, Objectives
+from rnnexp.objectives_in_config import objectives_in
 from rnnexp.passwords import concealed, may_have_secret
 from rnnexp.pausing import Pausing
 from rnnexp.pruning import Verdict
@@ -40,7 +43,16 @@ from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.provenance import environment, provenance_tags, threads
 from rnnexp.storage.retry import retry_transient
-from rnnexp.storage.schema import Artifacts, Files, Kind, Metrics, StudyAttrs, Tags, TrialAttrs
+from rnnexp.storage.schema import (
+    Artifacts,
+    Files,
+    Kind,
+    Metrics,
+    StudyAttrs,
+    Tags,
+    TrialAttrs,
+    measure_metric,
+)
 from rnnexp.storage.system_metrics import system_metrics
 from rnnexp.storage.trial_folder import Owner, claim, job_in, owner_of
 from rnnexp.storage.uris import absolute_uri
@@ -114,19 +126,20 @@ class TrialTask:
             current = retry_transient(StudyTrial)(
                 trial, run, digests, Pausing.of(pausing), uploads.after_epoch
             )
-            objective = objective_in(config, hydra.sweeper.direction)
+            objectives = objectives_in(config, hydra.sweeper.direction)
             with as_current(current):
-                result = self._result(config, current, objective)
-            log_result(run, result, current.verdict)
-            result = replace(result, seconds=run.seconds)
+                result = self._result(config, current, objectives)
+            result = _measured(replace(result, seconds=run.seconds), current, objectives)
+            log_result(run, result, current.verdict, objectives)
         run.guard.check()
         _store(trial, result, began, uploads)
         return result
 
-    def _result(self, config: DictConfig, trial: StudyTrial, objective: Objective) -> Result:
+    def _result(self, config: DictConfig, trial: StudyTrial, objectives: Objectives) -> Result:
         message = ""
         try:
-            result = to_result(self.task(config))
+            others = [each.monitor for each in objectives.others]
+            result = to_result(self.task(config), others)
         except optuna.TrialPruned as pruned:
             message = str(pruned)
         else:
@@ -138,8 +151,24 @@ class TrialTask:
             reason = trial.stopped
         elif trial.pause:
             state, reason = State.PAUSED, trial.pause
-        epoch, value = objective.best(trial.reported) or (None, None)
+        epoch, value = objectives.first.best(trial.reported) or (None, None)
         return Result(state, value, epoch, reason)
+
+
+def _measured(result: Result, trial: StudyTrial, objectives: Objectives) -> Result:
+    """Return a result with what was measured of the trial; one that lacks an objective failed."""
+    measures = {**trial.measured(), **result.measures}
+    wanted = [*objectives.names, PARAMETERS, LATENCY]
+    result = replace(result, measures={k: measures[k] for k in wanted if k in measures})
+    lacking = [
+        each.monitor
+        for each in objectives.others
+        if not math.isfinite(result.measures.get(each.monitor, math.nan))
+    ]
+    if lacking and result.state == State.COMPLETE:
+        reason = f"the objective {lacking[0]} was not measured, or is no finite number"
+        return replace(result, state=State.FAIL, reason=reason)
+    return result
 
 
 def _stored(trial: optuna.trial.Trial) -> Result | None:
@@ -311,13 +340,19 @@ def _without_environment(node: Any) -> Any:
     return node.replace("${", "\\${") if is_read else node
 
 
-def log_result(run: Run, result: Result, verdict: Verdict | None = None) -> None:
+def log_result(
+    run: Run,
+    result: Result,
+    verdict: Verdict | None = None,
+    objectives: Objectives | None = None,
+) -> None:
     """Write the result of a job, and let its run end with the status that belongs to the result.
 
     Args:
         run: The job's run.
         result: The job's result.
         verdict: Why the pruner stopped the trial.
+        objectives: The objectives and constraints of the study; None of a single run.
     """
     tags: dict[str, object] = {Tags.STATE: result.state}
     if result.reason:
@@ -330,7 +365,11 @@ def log_result(run: Run, result: Result, verdict: Verdict | None = None) -> None
         Metrics.BEST_STD: result.std,
         Metrics.TRAININGS: result.trainings,
     }
+    values |= {measure_metric(name): value for name, value in result.measures.items()}
     metrics = {name: value for name, value in values.items() if value is not None}
+    if objectives and objectives.constraints and result.state != State.FAIL:
+        named = objectives.named(result.value, result.measures)
+        tags[Tags.FEASIBLE] = str(objectives.is_feasible(named)).lower()
     run.log_outcome(metrics=metrics, tags=tags)
     if result.state == State.PAUSED:
         run.end_paused()

@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial
 from rnnexp.formatting import format_value
 from rnnexp.good_values import edge_of, is_outside
 from rnnexp.objective import Objective
+from rnnexp.objectives import Objectives
 from rnnexp.report.axes import clip
 from rnnexp.report.slices import Span
 from rnnexp.report.snapshot import RUNNING, Row, Snapshot
@@ -100,7 +101,7 @@ def _importances(snapshot: Snapshot) -> "tuple[go.Figure, str] | str":
 
 def _parallel(snapshot: Snapshot) -> "tuple[go.Figure, str] | str":
     objective = snapshot.objective
-    complete = ranked(snapshot.completed_study.get_trials(deepcopy=False), objective)
+    complete = ranked(snapshot.completed_study.get_trials(deepcopy=False), Objectives(objective))
     if len(complete) < 2:
         return "it takes two complete trials"
     edge = edge_of(snapshot.completed_values, objective)

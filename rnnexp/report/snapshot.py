@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rnnexp.evaluation.measures import Evaluation
 from rnnexp.objective import Objective
+from rnnexp.objectives import Objectives
 from rnnexp.passwords import concealed_override
 from rnnexp.report.ablation import Ablation, ablation_of
 from rnnexp.report.importances import Importance, importances_of
@@ -22,8 +23,10 @@ from rnnexp.search.space import short_key
 from rnnexp.search.study_definition import parents, searched_keys
 from rnnexp.storage.optuna_store import (
     best_epoch,
+    best_of,
     best_paused,
-    objective_of,
+    front,
+    objectives_of,
     paused_result,
     ranked,
     reopenable,
@@ -95,7 +98,7 @@ class Snapshot:
 
     Attributes:
         name: The study's name.
-        objective: What the study optimizes.
+        objectives: What the study optimizes, and the constraints.
         trials: The study's trials by number, without those in whose place another goes on.
         searched: How each key is searched, in Hydra's grammar.
         defaults: The config's own values of the searched keys, where those are searched.
@@ -107,7 +110,7 @@ class Snapshot:
     """
 
     name: str
-    objective: Objective
+    objectives: Objectives
     trials: Sequence[FrozenTrial]
     searched: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, Value] = field(default_factory=dict)
@@ -117,6 +120,11 @@ class Snapshot:
     ended: str = ""
     evaluation: Evaluation | None = None
 
+    @property
+    def objective(self) -> Objective:
+        """The first objective, by which epochs are judged and params are analysed."""
+        return self.objectives.first
+
     @cached_property
     def complete(self) -> list[FrozenTrial]:
         """The complete trials by number."""
@@ -124,13 +132,18 @@ class Snapshot:
 
     @cached_property
     def best(self) -> FrozenTrial | None:
-        """The complete trial with the best value; None if no trial is complete."""
-        return next(iter(ranked(self.trials, self.objective)), None)
+        """The complete trial that wins; None if none is complete and meets the constraints."""
+        return best_of(ranked(self.trials, self.objectives), self.objectives)
+
+    @cached_property
+    def front(self) -> list[FrozenTrial]:
+        """The complete trials on the Pareto front, by number."""
+        return front(self.trials, self.objectives)
 
     @cached_property
     def best_paused(self) -> Row | None:
         """The best paused trial, if it is better than every complete trial."""
-        found = best_paused(self.trials, self.objective, self.best)
+        found = best_paused(self.trials, self.objectives, self.best)
         return self._row(found[0]) if found else None
 
     @cached_property
@@ -141,7 +154,7 @@ class Snapshot:
     def _row(self, trial: FrozenTrial) -> Row:
         reported, result = trial.intermediate_values, stored_result(trial)
         if trial.state == TrialState.COMPLETE:
-            epoch, value = best_epoch(trial), trial.value
+            epoch, value = best_epoch(trial), trial.values[0]
         elif result and result.trainings:  # the best of the means so far is that of easy folds
             epoch, value = result.best_epoch, result.value
         else:
@@ -263,7 +276,7 @@ def snapshot_of(
     gone = replaced(trials)
     return Snapshot(
         name=study.study_name,
-        objective=objective_of(study),
+        objectives=objectives_of(study),
         trials=[trial for trial in trials if trial.number not in gone],
         searched=searched_keys(attrs.get(StudyAttrs.DEFINITION, {})),
         defaults=attrs.get(StudyAttrs.DEFAULTS, {}),

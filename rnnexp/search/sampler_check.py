@@ -10,6 +10,7 @@ import optuna
 from optuna.pruners import BasePruner
 
 from rnnexp.errors import one_line
+from rnnexp.objectives import Objectives
 from rnnexp.search.dimension import Params
 from rnnexp.search.sampling import DistinctSampler, ask, reason_to_stop
 from rnnexp.search.seeded_sampler import SeededSampler
@@ -27,6 +28,7 @@ def sampler_problems(
     space: Space,
     enqueued: Sequence[Params],
     n_trials: int | None,
+    objectives: Objectives | None = None,
 ) -> list[str]:
     """Return why a sampler or a pruner would break, after asking it for trials.
 
@@ -36,11 +38,16 @@ def sampler_problems(
         space: The search space.
         enqueued: The params to try first.
         n_trials: The number of trials that are wanted; None for no limit.
+        objectives: What is searched; None for one objective.
     """
+    searched = objectives or Objectives.of_directions(["minimize"])
+    directions = [each.direction for each in searched.all]
     if problems := _limit_problems(sampler, space):
         return problems
     with _quiet():
-        study = optuna.create_study(sampler=DistinctSampler(sampler, space), pruner=pruner)
+        study = optuna.create_study(
+            sampler=DistinctSampler(sampler, space), pruner=pruner, directions=directions
+        )
         for params in enqueued:
             study.enqueue_trial(params, skip_if_exists=True)
         end = time.monotonic() + SECONDS
@@ -56,12 +63,15 @@ def _trial_problem(study: optuna.Study, space: Space, name: str, number: int) ->
     part, step = "sampler", f"{name} can't draw trial {number}"
     try:
         trial = ask(study, space)
-        part, step = "pruner", f"{type(study.pruner).__name__} can't judge trial {number}"
+        pruner = study.pruner
+        part, step = "pruner", f"{type(pruner).__name__} can't judge trial {number}"
         for epoch in range(2):
-            trial.report(1 / (1 + number + epoch), epoch)
-            trial.should_prune()
+            # As jobs do it: Optuna's own methods refuse several objectives.
+            value = 1 / (1 + number + epoch)
+            trial.storage.set_trial_intermediate_value(trial._trial_id, epoch, value)
+            pruner.prune(study, trial.storage.get_trial(trial._trial_id))
         part, step = "sampler", f"{name} can't end trial {number}"
-        study.tell(trial, 1 / (1 + number))
+        study.tell(trial, [1 / (1 + number)] * len(study.directions))
     except ImportError as error:
         return f"hydra.sweeper.{part}: {step}: {_import_problem(error)}"
     except Exception as error:  # whatever a sampler or a pruner raises

@@ -1,5 +1,6 @@
 """Sampling of trials: draw params by conditions, and draw again what was tried before."""
 
+import math
 from collections.abc import Collection, Container, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from rnnexp.search.dimension import Params
 from rnnexp.search.seeded_sampler import Limits, SeededSampler, seed_of_trial
 from rnnexp.search.space import Space
 from rnnexp.search.space_change import SearchedTrials
-from rnnexp.storage.optuna_store import is_paused, replaced
+from rnnexp.storage.optuna_store import is_paused, objectives_of, replaced, values_of
 from rnnexp.trial_reader import TrialReader
 
 ATTEMPTS = 20  # draws of the sampler, at least 1
@@ -282,8 +283,28 @@ class _Stoppable:
         own = [trial for trial in stored if trial.number not in gone]
         if self._keeper.searched:
             own = self._keeper.searched.of(own)
-        trials = map(_paused_as_pruned, own)
-        return [trial for trial in trials if states is None or trial.state in states]
+        view = _paused_as_pruned if len(self._stoppable.directions) == 1 else self._with_values
+        return [trial for trial in map(view, own) if states is None or trial.state in states]
+
+    def _with_values(self, trial: FrozenTrial) -> FrozenTrial:
+        """Return a pruned or paused trial of several objectives as complete, with its values.
+
+        Optuna's samplers can't compare such a trial by its last epoch, as they do with one
+        objective.
+        """
+        if trial.state == TrialState.COMPLETE or not (
+            is_paused(trial) or trial.state == TrialState.PRUNED
+        ):
+            return trial
+        objectives = objectives_of(self._stoppable)
+        named = values_of(trial, objectives)
+        values = [named.get(each.monitor, math.nan) for each in objectives.all]
+        seen = copy(trial)
+        seen.state = TrialState.PRUNED
+        seen.intermediate_values = {}
+        if all(map(math.isfinite, values)):
+            seen.state, seen.values = TrialState.COMPLETE, values
+        return seen
 
 
 def _paused_as_pruned(trial: FrozenTrial) -> FrozenTrial:

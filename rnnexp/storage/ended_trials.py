@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, Self
 from rnnexp.result import Result, State
 from rnnexp.storage.optuna_store import (
     best_epoch,
+    best_of,
     best_paused,
+    front,
     is_paused,
-    objective_of,
+    objectives_of,
     paused_result,
     rank,
+    ranked,
     replaced,
     stored_result,
+    value_of,
+    values_of,
 )
 from rnnexp.storage.schema import TrialAttrs
 from rnnexp.trial_reader import TrialReader
@@ -31,16 +36,16 @@ class EndedTrials:
 
     Attributes:
         study: The study.
-        objective: What the study optimizes.
+        objectives: What the study optimizes.
         counts: The number of trials by state, the paused trials included.
-        ranked: The complete trials, the best first; of equal trials the earlier is first.
+        ranked: The complete trials, the best first; see `rnnexp.storage.optuna_store.ranked`.
         others: The pruned and the failed trials.
         results: The results in the order in which the trials ended.
     """
 
     def __init__(self, study: "optuna.Study") -> None:
         self.study = study
-        self.objective = objective_of(study)
+        self.objectives = objectives_of(study)
         self.counts = dict.fromkeys(State, 0)
         self.ranked: list[FrozenTrial] = []
         self.others: list[FrozenTrial] = []
@@ -54,8 +59,13 @@ class EndedTrials:
 
     @property
     def best(self) -> "FrozenTrial | None":
-        """The complete trial with the best value; None if no trial is complete."""
-        return self.ranked[0] if self.ranked else None
+        """The complete trial that wins; None if none is complete and meets the constraints."""
+        return best_of(self.ranked, self.objectives)
+
+    @property
+    def front(self) -> "list[FrozenTrial]":
+        """The complete trials on the Pareto front, the winner first."""
+        return front(self.ranked, self.objectives)
 
     @property
     def running(self) -> "list[FrozenTrial]":
@@ -71,7 +81,7 @@ class EndedTrials:
     @property
     def best_paused(self) -> "tuple[FrozenTrial, Result] | None":
         """The best paused trial and its result, if it is better than every complete trial."""
-        return best_paused(self._reader.unfinished, self.objective, self.best)
+        return best_paused(self._reader.unfinished, self.objectives, self.best)
 
     @property
     def paused_results(self) -> list[Result]:
@@ -85,10 +95,19 @@ class EndedTrials:
 
     @property
     def best_value(self) -> float | None:
-        """The best value of the complete and the paused trials; None without any."""
-        paused = [result.value for result in self.paused_results]
-        values = [*paused, self.best.value if self.best else None]
-        return min(values, key=self.objective.sort_key)
+        """The best value of the first objective, paused trials included; None without any.
+
+        Trials that break a constraint don't count.
+        """
+        paused = [
+            paused_result(trial)
+            for trial in self.paused
+            if self.objectives.is_feasible(values_of(trial, self.objectives))
+        ]
+        # The winner may be worse, if it is better by another objective.
+        first = value_of(self.front[0]) if self.front else None
+        values = [*(result.value for result in paused if result), first]
+        return min(values, key=self.objectives.first.sort_key)
 
     @property
     def epochs(self) -> int:
@@ -109,16 +128,18 @@ class EndedTrials:
             self._epochs += len(trial.intermediate_values)
             self._core_seconds += core_seconds(trial)
             if state == State.COMPLETE:
-                insort(self.ranked, trial, key=lambda each: rank(each, self.objective))
+                insort(self.ranked, trial, key=lambda each: rank(each, self.objectives.first))
             else:
                 self.others.append(trial)
             ended = trial.datetime_complete or datetime.max, trial.number
             place = bisect(self._ended, ended)  # another process may have ended it earlier
             self._ended.insert(place, ended)
-            self.results.insert(place, Result(state, trial.value, best_epoch(trial)))
+            self.results.insert(place, _result(trial, state))
         for number in replaced([*new, *self._reader.unfinished]) - self._replaced:
             self._leave_out(number)
         self.counts[State.PAUSED] = len(self.paused)
+        if new and not self.objectives.is_plain:
+            self.ranked = ranked(self.ranked, self.objectives)
         return self
 
     def _leave_out(self, number: int) -> None:
@@ -134,6 +155,12 @@ class EndedTrials:
             if each == number:
                 del self._ended[place], self.results[place]
                 return
+
+
+def _result(trial: "FrozenTrial", state: State) -> Result:
+    stored = stored_result(trial)
+    measures = stored.measures if stored else {}
+    return Result(state, value_of(trial), best_epoch(trial), measures=measures)
 
 
 def core_seconds(trial: "FrozenTrial") -> float:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rnnexp.errors import StoreError
 from rnnexp.formatting import did_you_mean
 from rnnexp.objective import Objective
+from rnnexp.objectives import Objectives
 from rnnexp.passwords import with_password
 from rnnexp.result import Result, State
 from rnnexp.storage.connections import engine_options
@@ -153,11 +154,36 @@ def _trial_id(study: "optuna.Study", storage: "BaseStorage", number: int) -> int
 
 
 def objective_of(study: "optuna.Study") -> Objective:
-    """Return the objective of a study; of another program's study, its direction and ``value``."""
-    stored = study.user_attrs.get(StudyAttrs.OBJECTIVE)
-    if stored:
-        return Objective.parse(stored)
-    return Objective.of_direction(study.direction.name.lower())
+    """Return the first objective of a study; see `objectives_of`."""
+    return objectives_of(study).first
+
+
+def objectives_of(study: "optuna.Study") -> Objectives:
+    """Return the objectives of a study; of another program's study, its directions."""
+    attrs = study.user_attrs
+    if stored := attrs.get(StudyAttrs.OBJECTIVE):
+        return Objectives.from_json(Objective.parse(stored), attrs.get(StudyAttrs.OBJECTIVES))
+    return Objectives.of_directions([each.name.lower() for each in study.directions])
+
+
+def value_of(trial: "FrozenTrial") -> float | None:
+    """Return the value of a trial's first objective; None if it has none."""
+    return trial.values[0] if trial.values else None
+
+
+def values_of(trial: "FrozenTrial", objectives: Objectives) -> dict[str, float]:
+    """Return the values of a trial by name: all that are measured, of an ended or a paused trial.
+
+    Args:
+        trial: The trial.
+        objectives: The objectives of the trial's study.
+    """
+    result = stored_result(trial) or paused_result(trial)
+    measures = dict(result.measures) if result else {}
+    if trial.values:
+        measures |= {o.monitor: v for o, v in zip(objectives.all, trial.values, strict=False)}
+        return measures
+    return objectives.named(result.value if result else None, measures)
 
 
 def stored_result(trial: "FrozenTrial") -> Result | None:
@@ -208,38 +234,70 @@ def best_epoch(trial: "FrozenTrial") -> int | None:
     return result.best_epoch if result else None
 
 
-def ranked(trials: Iterable["FrozenTrial"], objective: Objective) -> list["FrozenTrial"]:
-    """Return the complete trials, the best first; of equal trials the earlier is first."""
-    complete = [trial for trial in trials if trial.state.name == State.COMPLETE]
-    return sorted(complete, key=lambda trial: rank(trial, objective))
+def complete_trials(study: "optuna.Study") -> list["FrozenTrial"]:
+    """Return the complete trials of a study, without those in whose place others go on."""
+    trials = study.get_trials(deepcopy=False)
+    gone = replaced(trials)
+    return [t for t in trials if t.state.name == State.COMPLETE and t.number not in gone]
+
+
+def ranked(trials: Iterable["FrozenTrial"], objectives: Objectives) -> list["FrozenTrial"]:
+    """Return the complete trials, the best first; of equal trials the earlier is first.
+
+    Of several objectives, the winner is first, then come the other trials of the Pareto front.
+    Trials that break a constraint are last.
+    """
+    complete = sorted(
+        (trial for trial in trials if trial.state.name == State.COMPLETE),
+        key=lambda trial: trial.number,
+    )
+    values = {n: values_of(trial, objectives) for n, trial in enumerate(complete)}
+    return [complete[n] for n in objectives.order(values)]
 
 
 def rank(trial: "FrozenTrial", objective: Objective) -> tuple[float, int]:
-    """Return a key that sorts complete trials: the best first, and of equal ones the earlier."""
-    return objective.sort_key(trial.value), trial.number
+    """Return a key that sorts complete trials of one objective, as `ranked` does."""
+    return objective.sort_key(value_of(trial)), trial.number
+
+
+def front(trials: Iterable["FrozenTrial"], objectives: Objectives) -> list["FrozenTrial"]:
+    """Return the complete trials on the Pareto front, by number; see `Objectives.front`."""
+    complete = [trial for trial in trials if trial.state.name == State.COMPLETE]
+    on_front = objectives.front({n: values_of(t, objectives) for n, t in enumerate(complete)})
+    return [complete[n] for n in on_front]
+
+
+def best_of(ranking: Sequence["FrozenTrial"], objectives: Objectives) -> "FrozenTrial | None":
+    """Return the first of ranked trials, unless it breaks a constraint, as all then do."""
+    first = next(iter(ranking), None)
+    return first if first and objectives.is_feasible(values_of(first, objectives)) else None
 
 
 def best_trial(study: "optuna.Study") -> "FrozenTrial | None":
-    """Return the complete trial with the best value; None if no trial is complete."""
-    trials = study.get_trials(deepcopy=False)
-    gone = replaced(trials)
-    own = [trial for trial in trials if trial.number not in gone]
-    return next(iter(ranked(own, objective_of(study))), None)
+    """Return the complete trial that wins; None if none is complete and meets the constraints."""
+    objectives = objectives_of(study)
+    return best_of(ranked(complete_trials(study), objectives), objectives)
 
 
 def best_paused(
-    trials: Iterable["FrozenTrial"], objective: Objective, best: "FrozenTrial | None"
+    trials: Iterable["FrozenTrial"], objectives: Objectives, best: "FrozenTrial | None"
 ) -> "tuple[FrozenTrial, Result] | None":
     """Return the best paused trial and its result so far, if it is better than every complete one.
 
+    Better means by the first objective, and without a broken constraint.
+
     Args:
         trials: The trials; those that are not paused are passed over.
-        objective: Which of two values is better.
-        best: The complete trial with the best value; None if no trial is complete.
+        objectives: Which of two trials is better.
+        best: The complete trial that wins; None if there is none.
     """
-    found, value = None, best.value if best else None
+    found, value = None, value_of(best) if best else None
     for trial in trials:
         result = paused_result(trial)
-        if result and objective.is_better(result.value, value):
+        if (
+            result
+            and objectives.first.is_better(result.value, value)
+            and objectives.is_feasible(values_of(trial, objectives))
+        ):
             found, value = (trial, result), result.value
     return found

@@ -8,6 +8,8 @@ a colon or an underscore is a prefix. A test checks that no other module spells 
 from collections.abc import Mapping
 from enum import StrEnum
 
+from rnnexp.objectives import LATENCY, OTHERS, PARAMETERS
+
 # Raised when a stored name or its meaning changes. A study or a run of another version is refused.
 VERSION = 1
 
@@ -19,7 +21,8 @@ class StudyAttrs:
     RUN_ID = "mlflow_run_id"
     DEFINITION = "definition"  # what must not change on resume, as texts by key
     DEFAULTS = "defaults"  # the config's own values of the searched keys, where those are searched
-    OBJECTIVE = "objective"  # as `str(Objective)`
+    OBJECTIVE = "objective"  # the first, as `str(Objective)`
+    OBJECTIVES = "objectives"  # the others, and the constraints, as `Objectives.to_json`
     IDENTITY = "identity"  # what values are measured on and by, as `str(Identity)`
     DIGESTS = "digests"  # fingerprints of the config's files, as of `rnnexp.identity.digests_of`
     MODEL_NAME = "registered_model_name"  # the name in MLflow's registry; None for none
@@ -53,6 +56,7 @@ class TrialAttrs:
     CLOCK = "clock"  # of a later attempt: its start, and the seconds of the earlier ones
     FOLDER = "folder"  # of the job, below the sweep's folder; missing where it is the number
     RESULT = "result"  # the `Result`, as JSON
+    OTHERS = OTHERS  # with several objectives: the values of the others, by the reported epoch
     PAUSED = "paused"  # the `Result` of a paused trial, as JSON; None after the trial went on
     SLICE = "slice"  # of a trial that went on: first epoch, and the first that it may pause after
     REOPENS = "reopens"  # of a trial that a resume made: the earlier trials that it goes on from
@@ -83,6 +87,9 @@ class Tags:
     REASON = "reason"
     FOLDER = "folder"
     OBJECTIVE = "objective"
+    OBJECTIVES = "objectives"  # of a study with several, or with constraints, as JSON
+    FRONT = "pareto_front"  # true of a trial on the front
+    FEASIBLE = "feasible"  # false of a trial that breaks a constraint
     SEED = "seed"
     BACKEND = "backend"  # of Keras
     HOST = "host"  # the machine
@@ -118,6 +125,7 @@ class Metrics:
 
     BEST_VALUE = "best_value"
     BEST_EPOCH = "best_epoch"
+    MEASURE = "best."  # prefix of what else was measured of a trial, see `measure_metric`
     BEST_STD = "best_value_std"  # of the values whose mean the best value is
     TRAININGS = "trainings"  # the number of these values
     FOLD = "fold_"  # prefix, before the number of a fold, a slash and a metric of its epochs
@@ -195,6 +203,11 @@ class Files:
     REPORT = "report"  # sweep: folder of the report
     RESULTS = "optimization_results.yaml"  # sweep
     UNREADABLE = ".unreadable"  # end of the name of a file that was torn and is set aside
+
+
+def measure_metric(name: str) -> str:
+    """Return the metric that a measure of a trial is stored as, next to the best value."""
+    return name if name in (PARAMETERS, LATENCY) else f"{Metrics.MEASURE}{name}"
 
 
 def version_problem(found: object) -> str | None:

@@ -1,5 +1,6 @@
 """A new study in Optuna, which is made once, also where the storage's answer is lost."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from rnnexp.storage.retry import retry_transient
@@ -13,7 +14,7 @@ def create_study(
     name: str | None,
     storage: "optuna.storages.BaseStorage",
     *,
-    direction: Literal["minimize", "maximize"],
+    directions: Sequence[Literal["minimize", "maximize"]],
     **parts: Any,
 ) -> "optuna.Study":
     """Create a study, retrying while the storage is unreachable.
@@ -24,7 +25,7 @@ def create_study(
     Args:
         name: The study's name; None for a name that Optuna makes up.
         storage: Optuna's storage.
-        direction: What is better, a smaller or a greater value.
+        directions: What is better of each value, a smaller or a greater one.
         **parts: The sampler and the pruner.
 
     Raises:
@@ -41,7 +42,7 @@ def create_study(
         n_attempts += 1
         try:
             return optuna.create_study(
-                study_name=name, storage=storage, direction=direction, **parts
+                study_name=name, storage=storage, directions=directions, **parts
             )
         except optuna.exceptions.DuplicatedStudyError:
             if n_attempts == 1:

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial
 
 from rnnexp.result import State
 from rnnexp.storage import backup_artifact
-from rnnexp.storage.optuna_store import replaced, state_of
+from rnnexp.storage.optuna_store import replaced, state_of, value_of
 from rnnexp.storage.outbox import deliver_all
 from rnnexp.storage.refused_writes import refused_files
 from rnnexp.storage.schema import Artifacts, Files, Kind, Metrics, StudyAttrs, Tags, TrialAttrs
@@ -204,8 +204,9 @@ def _run(name: str, trial: FrozenTrial, run: Run, client: MlflowClient) -> Itera
             partial(client.delete_tag, run_id, Tags.CHECKPOINT),
         )
     value = run.data.metrics.get(Metrics.BEST_VALUE)
-    if trial.value is not None and state == State.COMPLETE and value != trial.value:
+    stored = value_of(trial)
+    if stored is not None and state == State.COMPLETE and value != stored:
         yield Difference(
-            f"{name} has the value {trial.value} in Optuna, {value} in MLflow",
-            partial(client.log_metric, run_id, Metrics.BEST_VALUE, trial.value),
+            f"{name} has the value {stored} in Optuna, {value} in MLflow",
+            partial(client.log_metric, run_id, Metrics.BEST_VALUE, stored),
         )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rnnexp.objective import Objective
+from rnnexp.objectives import Objectives, Values
 from rnnexp.result import Result, State
 
 FAILURE_WINDOW = 20  # the last trials that `too_many_failed` looks at
@@ -16,7 +16,7 @@ class Budget:
     """What a study may spend.
 
     Attributes:
-        objective: What the study optimizes.
+        objectives: What the study optimizes, and the constraints.
         n_trials: The number of trials; None for no limit.
         timeout: Seconds after which no further trial begins; None for no limit.
         patience: The number of trials in a row, without an improvement of the best, after which
@@ -30,7 +30,7 @@ class Budget:
             trial goes on; None for no limit.
     """
 
-    objective: Objective
+    objectives: Objectives
     n_trials: int | None = None
     timeout: float | None = None
     patience: int | None = None
@@ -107,16 +107,34 @@ class Budget:
         return min(known, default=None)
 
     def _since_best(self, ended: Sequence[Result]) -> int:
+        """Count the trials since the last that improved the best, or came to the Pareto front."""
         best: float | None = None
+        front: dict[int, Values] = {}
         since = 0
-        for result in ended:
+        for number, result in enumerate(ended):
             has_value = result.state in (State.COMPLETE, State.PAUSED)
             value = result.value if has_value else None
-            if value is not None and self.objective.is_better(value, best, self.min_delta):
+            values = self.objectives.named(value, result.measures)
+            if value is None or not self.objectives.is_feasible(values):
+                since += best is not None
+            elif self.objectives.first.is_better(value, best, self.min_delta):
                 best, since = value, 0
-            elif best is not None:
+                front[number] = values
+            elif self._joins(front, number, values):
+                since = 0
+            else:
                 since += 1
         return since
+
+    def _joins(self, front: dict[int, Values], number: int, values: Values) -> bool:
+        """Add a trial of several objectives to the front, and return whether it belongs there."""
+        if not self.objectives.others:
+            return False
+        front[number] = values
+        left = self.objectives.front(front)
+        for gone in front.keys() - set(left):
+            del front[gone]
+        return number in front
 
 
 def too_many_failed(ended: Sequence[State], max_failure_rate: float) -> str:

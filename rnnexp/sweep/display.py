@@ -92,7 +92,7 @@ def trial_line(number: int, result: Result, best: FrozenTrial | None) -> str:
             line += f" at epoch {result.best_epoch}"
     elif result.reason:
         line += f": {result.reason}"
-    return line if best is None else f"{line} (best: {best.value:.4f}, trial {best.number})"
+    return line if best is None else f"{line} (best: {best.values[0]:.4f}, trial {best.number})"
 
 
 class LiveDisplay(LoopCallback):
@@ -216,7 +216,7 @@ def _rows(trials: EndedTrials) -> Table:
         title = "[bold]best[/], [magenta]paused[/]"
         row(title, trial, result.best_epoch, result.value)
     elif best := trials.best:
-        row("[bold]best[/]", best, best_epoch(best), best.value)
+        row("[bold]best[/]", best, best_epoch(best), best.values[0])
     for trial in trials.running:
         epoch = trial.last_step
         value = None if epoch is None else trial.intermediate_values[epoch]

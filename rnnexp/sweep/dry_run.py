@@ -81,7 +81,7 @@ def _copy(plan: SweepPlan) -> optuna.Study:
         storage=storage,
         sampler=DistinctSampler(plan.sampler, plan.space, has_changed=has_changed),
         pruner=plan.pruner,
-        direction=plan.objective.direction,
+        direction=plan.objectives.first.direction,
         load_if_exists=True,
     )
     if change:

@@ -33,8 +33,9 @@ from rnnexp.storage.optuna_store import best_trial, stored_result
 from rnnexp.storage.refused_writes import undelivered
 from rnnexp.storage.schema import Files, Metrics, TrialAttrs
 from rnnexp.storage.stored_orders import read_orders
+from rnnexp.sweep.front_tags import FrontTags
 from rnnexp.sweep.heartbeat import Heartbeat
-from rnnexp.sweep.outcome import BestTrial, SweepOutcome
+from rnnexp.sweep.outcome import BestTrial, FrontTrial, SweepOutcome
 from rnnexp.sweep.plan import SweepPlan
 from rnnexp.sweep.progress_metrics import log_progress
 from rnnexp.sweep.reopening import left_paused
@@ -106,6 +107,8 @@ class Finalizer:
         if best:
             self._step("results", lambda: _write_results(best, self.plan.space, folder))
         ended = stopped or "too many trials failed"
+        if not self.plan.objectives.is_plain:
+            self._step("front", FrontTags(self.study, self.tracker.client()).tag)
         has_report = self._step("report", lambda: self._report(best, scores, ended))
         lacking = self._step("deliver", lambda: undelivered(folder)) or []
         return SweepOutcome(
@@ -123,6 +126,8 @@ class Finalizer:
             report=self.reporter.page if has_report else None,
             findings=self.reporter.findings,
             n_trials=_n_trials(self.plan, self.study),
+            front=_front(self.plan, self.study),
+            objectives=self.plan.objectives,
         )
 
     def _step(self, name: str, step: Callable[[], T]) -> T | None:
@@ -202,7 +207,9 @@ class Finalizer:
 def _write_results(best: FrozenTrial, space: Space, folder: Path) -> None:
     """Write the best params in the form of Hydra's own Optuna sweeper."""
     params = space.exact(best.params)
-    found = {"name": "optuna", "best_params": params, Metrics.BEST_VALUE: best.value}
+    found = {"name": "optuna", "best_params": params, Metrics.BEST_VALUE: best.values[0]}
+    if len(best.values) > 1:
+        found["best_values"] = best.values
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(OmegaConf.create(found), folder / Files.RESULTS)
 
@@ -226,12 +233,23 @@ def _summarized(best: FrozenTrial, plan: SweepPlan, ledger: TrialLedger) -> Best
     return BestTrial(
         number=best.number,
         value=best.values[0],
+        measures=result.measures if result else {},
         epoch=result.best_epoch if result else None,
         std=result.std if result else None,
         params=plan.space.texts(best.params),
         overrides=ledger.space.overrides(best.params),
         run_id=best.user_attrs.get(TrialAttrs.RUN_ID),
     )
+
+
+def _front(plan: SweepPlan, study: optuna.Study) -> list[FrontTrial]:
+    """Return the trials on the Pareto front, the winner first; none of one objective."""
+    if not plan.objectives.others:
+        return []
+    return [
+        FrontTrial(trial.number, trial.values, plan.space.texts(trial.params))
+        for trial in EndedTrials(study).front
+    ]
 
 
 @contextmanager

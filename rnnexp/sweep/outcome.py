@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rnnexp.errors import SweepError
+from rnnexp.objectives import Objectives
 from rnnexp.result import State
 
 
@@ -17,6 +18,8 @@ class BestTrial:
         value: The trial's value.
         epoch: The epoch of that value, from 0; None if the application doesn't count epochs.
         std: The standard deviation of the values whose mean the value is; None of one value.
+        measures: What else was measured of the trial: other objectives, and what constraints are
+            on, by name.
         params: The searched values by key, as they are written in overrides.
         overrides: The overrides that the trial was run with.
         run_id: The trial's run in MLflow; None if it has none.
@@ -29,6 +32,22 @@ class BestTrial:
     overrides: Sequence[str]
     run_id: str | None
     std: float | None = None
+    measures: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FrontTrial:
+    """A trial on the Pareto front of a study.
+
+    Attributes:
+        number: The trial's number.
+        values: The trial's value by each objective.
+        params: The searched values by key, as they are written in overrides.
+    """
+
+    number: int
+    values: Sequence[float]
+    params: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -50,6 +69,8 @@ class SweepOutcome:
         findings: Why the best trial won, and what to try next, in sentences.
         n_trials: The number of trials that were asked for; None if there was no limit, or if
             nothing is left to try.
+        front: The trials on the Pareto front, the winner first; empty with one objective.
+        objectives: What the study optimizes, and the constraints.
         browse: How to browse the runs in MLflow.
         storage: Optuna's storage URL.
     """
@@ -68,6 +89,8 @@ class SweepOutcome:
     report: Path | None = None
     findings: Sequence[str] = ()
     n_trials: int | None = None
+    front: Sequence[FrontTrial] = ()
+    objectives: Objectives | None = None
 
     @property
     def is_interrupted(self) -> bool:
@@ -89,6 +112,11 @@ class SweepOutcome:
         """
         if self.error:
             raise self.error
+        if not self.best and self.counts.get(State.COMPLETE) and self.objectives:
+            raise SweepError(
+                f"no complete trial meets the constraints: {self.objectives}; the values of each "
+                "are in its MLflow run"
+            )
         if not self.best:
             raise SweepError("no trial is complete; the traceback of each is in its MLflow run")
         if self.failed_steps:

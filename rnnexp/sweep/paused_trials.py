@@ -18,7 +18,7 @@ from rnnexp.orders import Action, Orders
 from rnnexp.result import Result, State
 from rnnexp.search.space import Space
 from rnnexp.storage.ended_trials import EndedTrials
-from rnnexp.storage.optuna_store import paused_result, set_trial_attr, stored_trial
+from rnnexp.storage.optuna_store import paused_result, set_trial_attr, stored_trial, values_of
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Files, StudyAttrs, Tags, TrialAttrs
 from rnnexp.storage.stored_orders import keep_done, read_orders
@@ -128,7 +128,7 @@ class PausedTrials:
         return "; ".join(filter(None, [reason, self.scheduler.reason_to_stop(self.trials.begun)]))
 
     def end_all(self, reason: str) -> None:
-        """Tell what is still paused: the study's best trial as complete, the others as pruned.
+        """Tell what is still paused: what no trial is better than as complete, the rest as pruned.
 
         Their backups stay for a resume with another budget, see `rnnexp.sweep.reopening`.
 
@@ -180,15 +180,21 @@ class PausedTrials:
         paused = paused_result(trial)
         if paused is None:
             return
-        best = self.trials.read().best_value
-        is_best = can_win and best is not None and paused.value == best
-        state = State.COMPLETE if is_best else State.PRUNED
+        can_win = can_win and self._leads(trial)
+        state = State.COMPLETE if can_win else State.PRUNED
         result = replace(paused, state=state, reason=f"{paused.reason}; {reason}")
         self.end_run(trial, state, result.reason)
         if for_good:
             self._set(number, TrialAttrs.PAUSED, None)
             self.runs.delete_backup(trial.user_attrs.get(TrialAttrs.RUN_ID))
         tell(self.study, self.storage, self.folder, number, result, keep_backup=not for_good)
+
+    def _leads(self, trial: FrozenTrial) -> bool:
+        """Return whether no complete or paused trial is better; equal ones are no better."""
+        trials, objectives = self.trials.read(), self.trials.objectives
+        both = {each.number: each for each in [*trials.ranked, *trials.paused, trial]}
+        found = {number: values_of(each, objectives) for number, each in both.items()}
+        return trial.number in objectives.front(found)
 
 
 def _left(trials: EndedTrials) -> list[FrozenTrial]:

@@ -11,7 +11,7 @@ from optuna.samplers import BaseSampler
 from rnnexp.data.run_datasets import RunDataset
 from rnnexp.execution.application_hooks import Application
 from rnnexp.identity import Digests, Identity
-from rnnexp.objective import Objective
+from rnnexp.objectives import Objectives
 from rnnexp.search.dimension import Params
 from rnnexp.search.space import Space
 from rnnexp.sweep.search_change import SearchChange
@@ -26,7 +26,7 @@ class SweepPlan:
         settings: The sweeper's settings.
         space: The search space; of a study to resume, with the choices that the study stores.
         base: The composed config of a trial with nothing searched.
-        objective: What the study optimizes.
+        objectives: What the study optimizes, and the constraints.
         identity: What the trials' values are measured on and by.
         digests: The fingerprints of the files that the trials read, by config key and path.
         definition: What must stay the same when the study is resumed, as texts by key.
@@ -43,7 +43,7 @@ class SweepPlan:
     settings: SweepSettings
     space: Space
     base: DictConfig
-    objective: Objective
+    objectives: Objectives
     identity: Identity
     digests: Digests
     definition: Mapping[str, str]

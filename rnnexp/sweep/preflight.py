@@ -30,13 +30,21 @@ from rnnexp.execution.launching import Jobs
 from rnnexp.execution.probe_configs import Probes, base_config
 from rnnexp.identity import Identity, named_files
 from rnnexp.number_ranges import COUNT
-from rnnexp.objective import Objective, objective_in, objective_problems, settle_mode
+from rnnexp.objective import settle_mode
+from rnnexp.objectives import Objectives
+from rnnexp.objectives_in_config import objectives_in, objectives_problems
 from rnnexp.passwords import concealed
 from rnnexp.search.conditions import as_overrides, with_conditions
 from rnnexp.search.dimension import Params
 from rnnexp.search.enqueue import enqueued_params
 from rnnexp.search.sampler_check import sampler_problems
-from rnnexp.search.sampler_config import ability_problems, drawn_at_random, for_space
+from rnnexp.search.sampler_config import (
+    ability_problems,
+    drawn_at_random,
+    for_space,
+    pruner_problems,
+    unknown_constraints,
+)
 from rnnexp.search.seeded_sampler import SeededSampler
 from rnnexp.search.space import Space, parse
 from rnnexp.search.study_definition import definition
@@ -108,9 +116,10 @@ def preflight(
     problems += [*settings_problems(settings, jobs), *unstored, *untracked]
     unreachable = jobs.problems()
     problems += unreachable
-    sampler, pruner = _sampler_and_pruner(settings, search, problems)
     application, missing = load_application(vars(settings))
     problems += missing
+    objectives = _objectives(settings, search, problems)
+    sampler, pruner = _sampler_and_pruner(settings, search, objectives, problems)
     configs = Probes(composer, search.space, search.fixed).configs(problems)
     uploads = False
     if search.base and not unreachable:
@@ -121,25 +130,24 @@ def preflight(
     base = search.base
     if base and not not_resumed:
         problems += folder_problems(settings, partial(subdir_of, base), study)
-    objective = _objective(settings, search, problems)
     checked = application.checked(
         [] if unreachable else configs, settings.direction, jobs, None if problems else meanwhile
     )
     problems += checked.problems
-    identity = checked.identity or Identity(str(objective))
+    identity = checked.identity or Identity(str(objectives.first if objectives else None))
     now = concealed(definition(base, search.space)) if base else {}
     space, change = search.space, None
-    if study and objective and base:
+    if study and objectives and base:
         problems += sharing_problems(settings, study)
         problems += resume_problems(settings, study, now, identity, checked.digests)
         problems += [] if untracked else run_problems(settings, study)
         groups = base.hydra.runtime.choices
         change, space, unchanged = search_change(settings, study, space, now, groups)
         problems += unchanged
-    if problems or not (base and sampler and pruner and objective):
+    if problems or not (base and sampler and pruner and objectives):
         raise ConfigError(list(dict.fromkeys(problems)))
     return SweepPlan(
-        settings, space, base, objective, identity, checked.digests, now,
+        settings, space, base, objectives, identity, checked.digests, now,
         sampler, pruner, search.enqueued, application, study, uploads, checked.datasets, change,
     )  # fmt: skip
 
@@ -172,30 +180,35 @@ def _search(
 
 
 def _sampler_and_pruner(
-    settings: SweepSettings, search: _Search, problems: list[str]
+    settings: SweepSettings, search: _Search, objectives: Objectives | None, problems: list[str]
 ) -> tuple[Any, Any]:
     """Make the sampler and the pruner, and let the sampler draw; None if one can't be made."""
-    config = for_space(settings.sampler, search.space)
+    objectives = objectives or Objectives.of_directions(["minimize"])
+    config = for_space(settings.sampler, search.space, is_single=not objectives.others)
     made = _made("sampler", config, optuna.samplers.BaseSampler, problems)
     pruner = _made("pruner", settings.pruner, optuna.pruners.BasePruner, problems)
     if made and pruner and search.is_readable and search.space.dimensions:
         n_trials = settings.n_trials if settings.n_trials in COUNT else None
-        problems += ability_problems(config, search.space) or sampler_problems(
-            SeededSampler(config), pruner, search.space, search.enqueued, n_trials
+        unable = ability_problems(config, search.space, objectives)
+        unable += pruner_problems(pruner, objectives)
+        problems += unable or sampler_problems(
+            SeededSampler(config), pruner, search.space, search.enqueued, n_trials, objectives
         )
+        if warning := unknown_constraints(config, objectives):
+            log.warning(warning)
         if random := drawn_at_random(config, search.space):
             log.warning("the sampler draws these choices at random: %s", ", ".join(random))
     return made and SeededSampler(config), pruner  # another, which has drawn nothing yet
 
 
-def _objective(settings: SweepSettings, search: _Search, problems: list[str]) -> Objective | None:
+def _objectives(settings: SweepSettings, search: _Search, problems: list[str]) -> Objectives | None:
     base = search.base
     if base is None:
         return None
     settle_mode(base)
-    unclear = objective_problems(base, settings.direction)
+    unclear = objectives_problems(base, settings.direction)
     problems += unclear
-    return None if unclear else objective_in(base, settings.direction)
+    return None if unclear else objectives_in(base, settings.direction)
 
 
 def _made(name: str, config: Mapping[str, Any], base: type, problems: list[str]) -> Any:

@@ -54,7 +54,7 @@ def resume_problems(
     where = f"hydra.sweeper.resume={study.study_name}"
     # A study without a definition has no trials either: its sweep died early.
     found = differences(study.user_attrs.get(StudyAttrs.DEFINITION, definition), definition)
-    before, now = study.direction.name.lower(), Objective.parse(identity.objective).direction
+    before, now = _direction(study), Objective.parse(identity.objective).direction
     if before != now:
         found.append(f"direction was {before}, now it is {now}")
     found += changed_files(study.user_attrs.get(StudyAttrs.DIGESTS, {}), digests)
@@ -63,6 +63,10 @@ def resume_problems(
     if problem := _other_model_name(settings, study):
         found.append(problem)
     return [f"{where}: the study is another one: {text}" for text in found]
+
+
+def _direction(study: optuna.Study) -> str:
+    return study.directions[0].name.lower()
 
 
 def has_other_budget(settings: SweepSettings, study: optuna.Study) -> bool:

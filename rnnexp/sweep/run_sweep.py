@@ -13,6 +13,7 @@ Optuna's storage has the trials and their values, MLflow the metrics. The study'
 up the study, and is brought up to date after every trial.
 """
 
+import json
 import logging
 import sys
 from collections.abc import Iterator, Sequence
@@ -51,6 +52,7 @@ from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.display import display_of
 from rnnexp.sweep.dry_run import show_dry_run
 from rnnexp.sweep.finalize import Finalizer
+from rnnexp.sweep.front_tags import FrontTags
 from rnnexp.sweep.heartbeat import Heartbeat
 from rnnexp.sweep.loop import Loop, signals
 from rnnexp.sweep.loop_callbacks import Callback
@@ -120,7 +122,7 @@ def _run_study(plan: SweepPlan, composer: Composer, jobs: Jobs) -> SweepOutcome:
     settings, tracker = plan.settings, plan.settings.tracker()
     study = _open_study(plan)
     folder = Path(study.user_attrs[StudyAttrs.FOLDER])
-    log.info("study %s %ss %s", study.study_name, plan.objective.direction, plan.objective.monitor)
+    log.info("study %s searches: %s", study.study_name, plan.objectives)
     jobs.share(folder)
     heartbeat = Heartbeat(study)
     if plan.resumed:
@@ -130,7 +132,7 @@ def _run_study(plan: SweepPlan, composer: Composer, jobs: Jobs) -> SweepOutcome:
         if plan.resumed:
             _repair(study, tracker)
         storage = open_storage(settings.storage)
-        scheduler = Scheduler(plan.objective, Pausing.of(settings.pausing))
+        scheduler = Scheduler(plan.objectives.first, Pausing.of(settings.pausing))
         lock = study_lock(settings.storage, study.study_name, folder)
         paused = PausedTrials(
             study, storage, tracker, folder, scheduler, lock,
@@ -156,6 +158,8 @@ def _run_study(plan: SweepPlan, composer: Composer, jobs: Jobs) -> SweepOutcome:
         display = display_of(study, budget)
         tags = OrderTags(study, run, tracker.client(), heartbeat.sweep_id)
         callbacks: list[Callback] = [display, Progress(study, run), reporter, retention, tags]
+        if not plan.objectives.is_plain:
+            callbacks.append(FrontTags(study, tracker.client()))
         loop = Loop(
             jobs, ledger, budget, settings.max_failure_rate, callbacks, settings.trial_timeout
         )
@@ -197,7 +201,7 @@ def _new_study(plan: SweepPlan) -> optuna.Study:
             open_storage(settings.storage),
             sampler=DistinctSampler(plan.sampler, plan.space),
             pruner=plan.pruner,
-            direction=plan.objective.direction,
+            directions=[each.direction for each in plan.objectives.all],
         )
     except optuna.exceptions.DuplicatedStudyError:  # another sweep has made it a moment ago
         raise ConfigError([taken_name(settings)]) from None
@@ -225,15 +229,17 @@ def _open_study(plan: SweepPlan) -> optuna.Study:
     if StudyAttrs.DEFINITION not in study.user_attrs:
         attrs = {
             StudyAttrs.SCHEMA: VERSION,
-            StudyAttrs.OBJECTIVE: str(plan.objective),
+            StudyAttrs.OBJECTIVE: str(plan.objectives.first),
             StudyAttrs.IDENTITY: str(plan.identity),
             StudyAttrs.DIGESTS: plan.digests,
             StudyAttrs.MODEL_NAME: settings.registered_model_name,
             StudyAttrs.SCRIPT: sys.argv[0],
             StudyAttrs.FOLDER: str(settings.sweep_dir),
             StudyAttrs.DEFAULTS: defaults_of(plan.base, plan.space),
-            StudyAttrs.DEFINITION: dict(plan.definition),  # the last, see above
         }
+        if not plan.objectives.is_plain:
+            attrs[StudyAttrs.OBJECTIVES] = plan.objectives.to_json()
+        attrs[StudyAttrs.DEFINITION] = dict(plan.definition)  # the last, see above
         for name, value in attrs.items():
             retry_transient(study.set_user_attr)(name, value)
     if plan.uploads:
@@ -251,6 +257,9 @@ def _study_run(
     settings, folder = plan.settings, Path(study.user_attrs[StudyAttrs.FOLDER])
     commit = git.state if git else None
     tags = {Tags.STUDY: study.study_name, Tags.FOLDER: folder}
+    own = provenance_tags(plan.base, plan.objectives.first, commit) | _budget_tags(settings)
+    if not plan.objectives.is_plain:
+        own[Tags.OBJECTIVES] = json.dumps(plan.objectives.to_json())
     if heartbeat.is_alone():  # from the first heartbeat on, orders are for this sweep
         retry_transient(forget_orders)(study)
     # A sweep that died may have had no time to store the id of the study's run.
@@ -258,7 +267,7 @@ def _study_run(
     with (
         tracker.run(
             study.study_name,
-            tags=provenance_tags(plan.base, plan.objective, commit) | tags | _budget_tags(settings),
+            tags=own | tags,
             params=_params(plan),
             kind=Kind.STUDY,
             continued=known or (tracker.find(tags) if plan.resumed else None),
@@ -273,7 +282,7 @@ def _study_run(
         if plan.change:
             new = {f"{Params.SEARCH}{key}": plan.space.by_key[key] for key in plan.change.added}
             run.log_batch(params=new, tags={Tags.CHANGES: change_text(study)})
-        save_view(tracker.client(), run, study.study_name, plan.space.by_key, plan.objective)
+        save_view(tracker.client(), run, study.study_name, plan.space.by_key, plan.objectives)
         run.log_text(environment(commit), Artifacts.ENVIRONMENT)
         if git and git.dirty and tracker.uncommitted_diff:
             run.log_text(conceal(git.diff), Artifacts.DIFF)
@@ -307,7 +316,7 @@ def _budget_tags(settings: SweepSettings) -> dict[str, object]:
 def _budget(plan: SweepPlan) -> Budget:
     settings = plan.settings
     return Budget(
-        objective=plan.objective,
+        objectives=plan.objectives,
         n_trials=settings.n_trials,
         timeout=settings.timeout,
         patience=settings.patience,

@@ -16,7 +16,7 @@ from mlflow.tracking import MlflowClient
 
 from rnnexp.search.study_definition import searched_keys
 from rnnexp.storage.mlflow_store import MlflowStore
-from rnnexp.storage.optuna_store import objective_of, open_storage, study_names
+from rnnexp.storage.optuna_store import objectives_of, open_storage, study_names
 from rnnexp.storage.outbox import deliver_all
 from rnnexp.storage.registry import name_problem
 from rnnexp.storage.schema import ModelTags, StudyAttrs, StudyNames, Tags
@@ -110,10 +110,10 @@ class Renaming:
     def _rename_view(self, client: MlflowClient, run_id: str, attrs: Mapping[str, object]) -> None:
         definition = attrs.get(StudyAttrs.DEFINITION)
         run = client.get_run(run_id)
-        objective = objective_of(self.study)
+        objectives = objectives_of(self.study)
         keys = searched_keys(definition) if isinstance(definition, dict) else {}
         save_view(
-            client, self.store.attach(run_id, run.info.experiment_id), self.new, keys, objective
+            client, self.store.attach(run_id, run.info.experiment_id), self.new, keys, objectives
         )
 
 

@@ -9,11 +9,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from rnnexp.formatting import format_column, format_value, whole
+from rnnexp.objectives import Objectives
 from rnnexp.passwords import concealed_override, to_type
 from rnnexp.result import State
 from rnnexp.search.quoting import as_value, for_shell
-from rnnexp.sweep.outcome import BestTrial, SweepOutcome
+from rnnexp.search.space import short_key
+from rnnexp.sweep.outcome import BestTrial, FrontTrial, SweepOutcome
 
+FRONT = 12  # trials of the front that are shown
 MORE_SECONDS = 600  # of the command that lets paused trials go on
 
 
@@ -34,6 +38,10 @@ def print_summary(outcome: SweepOutcome) -> None:
         block("\nResume the study:", f"{_resume_command(outcome.study)}\n")
     if best := outcome.best:
         console.print(_table(best, outcome))
+        if outcome.front and outcome.objectives:
+            console.print(_front_table(outcome.front, outcome.objectives))
+            rule = f"The best trial is, by rule: {outcome.objectives.rule}."
+            console.print(rule, markup=False, highlight=False, soft_wrap=True)
         for sentence in outcome.findings:
             console.print(sentence.replace("`", ""), markup=False, highlight=False, soft_wrap=True)
         block("\nTrain with the best params again:", _train_command(best))
@@ -82,6 +90,27 @@ def _command(arguments: Sequence[str]) -> str:
     return " ".join(["python", *map(for_shell, arguments)])
 
 
+def _front_table(front: Sequence[FrontTrial], objectives: Objectives) -> Table:
+    """Return the Pareto front as a table, the winner first."""
+    table = Table(title="Pareto front", title_justify="left")
+    table.add_column("trial", justify="right")
+    for each in objectives.all:
+        table.add_column(each.monitor, justify="right")
+    keys = [key for key in front[0].params if len({t.params.get(key) for t in front}) > 1]
+    for key in keys:
+        table.add_column(Text(short_key(key)))
+    shown = front[:FRONT]
+    columns = [
+        format_column([whole(t.values[n]) for t in shown]) for n in range(len(objectives.all))
+    ]
+    for n, trial in enumerate(shown):
+        values = [column[n] for column in columns]
+        table.add_row(str(trial.number), *values, *(Text(trial.params.get(k, "")) for k in keys))
+    if len(front) > FRONT:
+        table.caption = f"and {len(front) - FRONT} more, in the report"
+    return table
+
+
 def _table(best: BestTrial, outcome: SweepOutcome) -> Table:
     table = Table(title=f"Best trial: {best.number}", title_justify="left", show_header=False)
     for key, text in best.params.items():
@@ -90,6 +119,8 @@ def _table(best: BestTrial, outcome: SweepOutcome) -> Table:
     at = "" if best.epoch is None else f" at epoch {best.epoch}"
     spread = "" if best.std is None else f" ± {best.std:.2g}"
     table.add_row("best value", f"{best.value:.4f}{spread}{at}")
+    for name, measure in best.measures.items():
+        table.add_row(Text(name), format_value(whole(measure)))
     for name, score in outcome.scores.items():
         table.add_row(Text(f"test {name}"), f"{score:.4f}")
     table.add_row("MLflow run", best.run_id or "none")

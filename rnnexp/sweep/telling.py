@@ -1,5 +1,6 @@
 """Telling Optuna the result of a trial, which ends the trial."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import optuna
@@ -7,7 +8,12 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from rnnexp.result import Result, State
-from rnnexp.storage.optuna_store import set_trial_attr, stored_trial
+from rnnexp.storage.optuna_store import (
+    objectives_of,
+    open_trial,
+    set_trial_attr,
+    stored_trial,
+)
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import Files, TrialAttrs
 from rnnexp.storage.trial_folder import folder_of
@@ -44,12 +50,27 @@ def _tell(study: optuna.Study, storage: BaseStorage, number: int, result: Result
     Returns:
         The trial as it was before.
     """
-    trial = stored_trial(study, storage, number)
+    trial, objectives = stored_trial(study, storage, number), objectives_of(study)
     if trial.state.is_finished():
         return trial  # Optuna was told before, but its answer was lost with the connection
     if TrialAttrs.RESULT not in trial.user_attrs:  # the job broke before it could store it
         set_trial_attr(study, storage, number, TrialAttrs.RESULT, result.to_json())
+    values = objectives.named(result.value, result.measures)
+    if objectives.constraints and result.state != State.FAIL:
+        _tell_constraints(study, storage, number, objectives.violations(values))
     # Optuna itself takes a pruned trial's last reported value, and accepts no other.
-    value = result.value if result.state == State.COMPLETE else None
-    study.tell(number, value, state=TrialState[result.state])
+    told = None
+    if result.state == State.COMPLETE:
+        told = [values[each.monitor] for each in objectives.all]
+    study.tell(number, told, state=TrialState[result.state])
     return trial
+
+
+def _tell_constraints(
+    study: optuna.Study, storage: BaseStorage, number: int, violations: Mapping[str, float]
+) -> None:
+    """Store how a trial breaks the constraints, from which Optuna's samplers learn."""
+    running = open_trial(study, storage, number)
+    for text, violation in violations.items():
+        if text not in running.constraints:  # an earlier answer may have been lost
+            running.set_constraint(text, violation)

@@ -13,7 +13,7 @@ import numpy as np
 
 from rnnexp.execution.current_trial import CurrentTrial
 from rnnexp.full_disk import named_if_full
-from rnnexp.objective import Objective
+from rnnexp.objectives import Objectives
 from rnnexp.result import Result, State
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.schema import Metrics
@@ -135,17 +135,19 @@ class ReportToStudy(keras.callbacks.Callback):
 
     Args:
         trial: The trial in its study.
-        objective: The monitored value, and which of two values is better.
+        objectives: The monitored value, which of two values is better, and what else is measured.
 
     Attributes:
         values: The monitored value by epoch; epochs without a value are missing.
         losses: The training loss by epoch.
     """
 
-    def __init__(self, trial: CurrentTrial, objective: Objective) -> None:
+    def __init__(self, trial: CurrentTrial, objectives: Objectives) -> None:
         super().__init__()
         self._trial = trial
-        self._objective = objective
+        self._objective = objectives.first
+        self._names = objectives.names
+        self._measures: dict[int, dict[str, float]] = {}  # by epoch
         self.values: dict[int, float] = {}
         self.losses: dict[int, float] = {}
 
@@ -156,6 +158,7 @@ class ReportToStudy(keras.callbacks.Callback):
         if value is None:
             return
         self.values[epoch] = float(value)
+        self._measure(epoch, logs or {})
         self._trial.report(float(value), epoch, metric=None)  # `LogEpoch` logs the value
         is_last = self.model.stop_training or epoch + 1 == (self.params or {}).get("epochs")
         if self._is_pruned(is_last=is_last):
@@ -178,9 +181,20 @@ class ReportToStudy(keras.callbacks.Callback):
             self._keep_loss(epoch, metrics[epoch])
             if (value := metrics[epoch].get(self._objective.monitor)) is not None:
                 self.values[epoch] = value
+                self._measure(epoch, metrics[epoch])
                 if epoch not in reported:
                     self._trial.report(value, epoch, metric=None)
         return bool(self.values) and self._is_pruned(is_last=is_over)
+
+    def _measure(self, epoch: int, logs: Mapping[str, float]) -> None:
+        """Keep the other objectives, and let the trial know those of the best epoch so far."""
+        self._measures[epoch] = {n: float(logs[n]) for n in self._names if n in logs}
+        self._trial.measure(**self.measures)
+
+    @property
+    def measures(self) -> dict[str, float]:
+        """The metrics that are other objectives, or under constraints, at the best epoch."""
+        return self._measures[self.best[0]] if self.best else {}
 
     def _keep_loss(self, epoch: int, logs: Mapping[str, float]) -> None:
         if (loss := logs.get("loss")) is not None:
@@ -211,10 +225,12 @@ class ReportToStudy(keras.callbacks.Callback):
             return Result(State.FAIL, reason=f"{monitor} was never a number")
         epoch, value = best
         if pause := self._trial.pause:
-            return Result(State.PAUSED, value, epoch, reason=f"{monitor} {pause}")
+            reason = f"{monitor} {pause}"
+            return Result(State.PAUSED, value, epoch, reason, measures=self.measures)
         if verdict is None:
-            return Result(State.COMPLETE, value, epoch)
-        return Result(State.PRUNED, value, epoch, reason=f"{monitor} {verdict}")
+            return Result(State.COMPLETE, value, epoch, measures=self.measures)
+        reason = f"{monitor} {verdict}"
+        return Result(State.PRUNED, value, epoch, reason, measures=self.measures)
 
     def diverged(self) -> str:
         """Return at which epoch the training diverged; empty if it did not."""

@@ -22,7 +22,8 @@ from rnnexp import keras_runtime
 from rnnexp.data import Dataset
 from rnnexp.execution.current_trial import CurrentTrial
 from rnnexp.full_disk import named_if_full
-from rnnexp.objective import Objective, objective_in
+from rnnexp.objective import Objective
+from rnnexp.objectives_in_config import objectives_in
 from rnnexp.result import Result, State
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.schema import Metrics
@@ -72,7 +73,9 @@ class SeveralTrainings:
     epochs: int = 0
 
     def __post_init__(self) -> None:
-        self._objective: Objective = objective_in(self.config)
+        objectives = objectives_in(self.config)
+        self._objective: Objective = objectives.first
+        self._names = objectives.names
         self._folder = Path(HydraConfig.get().runtime.output_dir)
         self._seed: int = self.config.seed
 
@@ -93,6 +96,7 @@ class SeveralTrainings:
             mean = fmean(value for _, value in self.bests[: number + 1])
             if number not in is_logged:
                 self._log_mean(number, mean)
+            self.trial.measure(**self._measures(number + 1))
             self.trial.report(mean, number, metric=None)
             self.run.epochs = self.epochs
             if number + 1 < len(stages) and self.trial.should_prune(improves=False):
@@ -112,7 +116,17 @@ class SeveralTrainings:
             round(fmean(epoch for epoch, _ in self.bests[:number])),
             std=stdev(values) if number > 1 else None,
             trainings=number,
+            measures=self._measures(number),
         )
+
+    def _measures(self, number: int) -> dict[str, float]:
+        """Return the means of the other objectives at the best epochs of the first trainings."""
+        logs = [self.earlier[n][self.bests[n][0]] for n in range(number)]
+        return {
+            name: fmean(each[name] for each in logs)
+            for name in self._names
+            if all(name in each for each in logs)
+        }
 
     def _resume(self) -> set[int]:
         """Read which trainings have ended, and return the steps of the mean in MLflow."""
@@ -177,7 +191,11 @@ class SeveralTrainings:
         """
         ending = self._ending()
         is_wanted = self.config.fit.get("refit", True) and ending is not None
-        if not is_wanted or result.value is None or not self.trial.leads(result.value):
+        if (
+            not is_wanted
+            or result.value is None
+            or not self.trial.leads(result.value, result.measures)
+        ):
             return ""
         epochs = (result.best_epoch or 0) + 1
         training = self._fit(self.dataset.whole(), Stage(Metrics.REFIT, self._seed, epochs))

@@ -16,13 +16,14 @@ from omegaconf import DictConfig
 from rnnexp import keras_runtime
 from rnnexp.data import Dataset
 from rnnexp.execution.current_trial import CurrentTrial, Standalone
-from rnnexp.objective import objective_in
+from rnnexp.objectives_in_config import objectives_in
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.schema import Tags
 from rnnexp.training import compiled_models, jit, unroll
 from rnnexp.training.checkpoint import load, log_checkpoints
 from rnnexp.training.fit_arguments import fit_arguments
+from rnnexp.training.measures import measure
 from rnnexp.training.model import build
 from rnnexp.training.streams import fit_on_streams
 
@@ -206,6 +207,7 @@ def train(
     has_loops = not unroll.settle(config, model, arguments)
     is_jit = jit.settle(config, model, arguments, has_loops=has_loops)
     model = compiled_models.take(config, model)
+    measure(config, model, dataset, trial)
     training = _training(config, model, trial, mlflow_run, stage)
     mlflow_run.tag_later({Tags.JIT_COMPILE: str(is_jit).lower()})
     is_over = training.resume(arguments)
@@ -249,7 +251,7 @@ def _training(
         chosen=chosen,
         backup=Backup(folder, chosen, mlflow_run.id, stage.earlier if stage else ()),
         log_epoch=LogEpoch(mlflow_run, monitor, f"{stage.name}/" if stage else ""),
-        report=ReportToStudy(Standalone() if stage else trial, objective_in(config)),
+        report=ReportToStudy(Standalone() if stage else trial, objectives_in(config)),
         run=mlflow_run,
         trial=trial,
         stage=stage,

@@ -9,6 +9,7 @@ of a study.
 
 import json
 import logging
+from dataclasses import replace
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -108,7 +109,7 @@ def _run_alone(config: DictConfig, trial: CurrentTrial) -> Result:
         if git and git.dirty and tracker.uncommitted_diff:
             mlflow_run.log_text(conceal(git.diff), Artifacts.DIFF)
         result = _train(config, trial, mlflow_run)
-        log_result(mlflow_run, result)
+        log_result(mlflow_run, replace(result, measures={**trial.measures, **result.measures}))
         if result.reason:
             log.error("the run has failed: %s", result.reason)
         scores = evaluate(config, mlflow_run.id)

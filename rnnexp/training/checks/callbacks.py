@@ -15,6 +15,8 @@ from rnnexp import keras_runtime
 from rnnexp.errors import one_line
 from rnnexp.number_ranges import NOT_NEGATIVE, SHARE, WHOLE, Range
 from rnnexp.objective import MODES, known_mode, objective_in
+from rnnexp.objectives import MEASURED
+from rnnexp.objectives_in_config import objectives_in
 from rnnexp.storage.uris import write_problem
 from rnnexp.training.checks.checkpoint_files import checkpoint_file_problems
 from rnnexp.training.checks.choices import choice_problems
@@ -109,14 +111,21 @@ def _monitor_problems(
     config: DictConfig, callbacks: Mapping[str, object], names: Sequence[str]
 ) -> list[str]:
     monitored = {config.objective.monitor: "objective.monitor"}
+    objectives = objectives_in(config)
+    for each in objectives.others:
+        monitored.setdefault(each.monitor, "objective.others")
+    for constraint in objectives.constraints:
+        monitored.setdefault(constraint.name, "constraints")
     for name, callback in callbacks.items():
         if hasattr(callback, "monitor"):
             monitored.setdefault(callback.monitor, f"callbacks.{name}.monitor")
     monitors = [*names, *(f"val_{name}" for name in names)]
+    measured = {"objective.others": MEASURED, "constraints": MEASURED}
     return [
-        f"{key}={monitor}: no metric has this name; there are {', '.join(monitors)}"
+        f"{key}={monitor}: no metric has this name; there are "
+        f"{', '.join([*monitors, *measured.get(key, ())])}"
         for monitor, key in monitored.items()
-        if monitor not in monitors
+        if monitor not in [*monitors, *measured.get(key, ())]
     ]
 
 

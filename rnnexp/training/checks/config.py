@@ -16,7 +16,8 @@ from rnnexp import data, keras_runtime
 from rnnexp.data import Dataset
 from rnnexp.errors import DataError, one_line
 from rnnexp.number_ranges import FRACTION, WHOLE
-from rnnexp.objective import objective_problems, settle_mode, value_in
+from rnnexp.objective import settle_mode, value_in
+from rnnexp.objectives_in_config import objectives_problems
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.training import jit, unroll
 from rnnexp.training.checkpoint import load
@@ -44,7 +45,16 @@ if TYPE_CHECKING:
 
 # The keys that `_data_and_model_problems` reads. Other keys of `fit` are left out: their values
 # hardly change what is found, and each new combination builds a model.
-BUILT_FROM = ["data", "model", "compile", "objective", "seed", "callbacks", "checkpoint"]
+BUILT_FROM = [
+    "data",
+    "model",
+    "compile",
+    "objective",
+    "constraints",
+    "seed",
+    "callbacks",
+    "checkpoint",
+]
 BUILT_FROM_FIT = [
     "validation_data",
     "validation_split",
@@ -137,7 +147,7 @@ def _deterministic_problems(configs: Sequence[DictConfig]) -> list[str]:
 
 def _value_problems(config: DictConfig) -> list[str]:
     problems = WHOLE.problems("seed", config.seed)
-    problems += objective_problems(config)
+    problems += objectives_problems(config)
     for key in (jit.KEY, unroll.KEY):
         problems += choice_problems(key, value_in(config, key), (None, jit.AUTO, True, False))
     problems += unroll.problems(config)
