@@ -3,12 +3,13 @@
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from rnnexp.compare.rows import RUN, Row, leaders, ranked, rows_of
+from rnnexp.compare.rows import RUN, Row, front, leaders, ranked, rows_of
 from rnnexp.errors import NotFoundError
 from rnnexp.library_defaults import set_library_defaults
 from rnnexp.objective import Objective
+from rnnexp.objectives import Objectives
 from rnnexp.reproduce.usable_run import UsableRun
-from rnnexp.storage.run_reader import RunReader, objective_of
+from rnnexp.storage.run_reader import RunReader, objective_of, objectives_of
 from rnnexp.storage.schema import Tags
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ class LoadedStudy:
     Attributes:
         name: The study's name.
         run_id: Id of the study's run in MLflow.
-        objective: What the study optimizes, such as ``min val_loss``.
+        objective: What the study optimizes, such as ``min val_loss``; of several, the first.
+        objectives: All objectives, and the constraints.
     """
 
     def __init__(self, reader: RunReader, run: "Run") -> None:
@@ -78,11 +80,12 @@ class LoadedStudy:
         self._run = run
         self.name: str = run.data.tags[Tags.STUDY]
         self.run_id: str = run.info.run_id
+        self.objectives: Objectives | None = objectives_of(run)
         self.objective: Objective | None = objective_of(run)
 
     def __repr__(self) -> str:
         """Return the study's name and objective."""
-        return f"<study {self.name}, {self.objective}>"
+        return f"<study {self.name}, {self.objectives}>"
 
     @cached_property
     def trials(self) -> "pd.DataFrame":
@@ -102,10 +105,20 @@ class LoadedStudy:
         Raises:
             rnnexp.errors.NotFoundError: If no trial is complete.
         """
-        complete = leaders(ranked(self._rows, self.objective))
+        complete = leaders(ranked(self._rows, self.objectives), self.objectives)
         if not complete:
-            raise NotFoundError(f"study {self.name} has no complete trial")
+            raise NotFoundError(
+                f"study {self.name} has no complete trial that meets its constraints"
+                if self.objectives and self.objectives.constraints
+                else f"study {self.name} has no complete trial"
+            )
         return self.trials.loc[complete[0][Tags.TRIAL]]
+
+    @property
+    def front(self) -> "pd.DataFrame":
+        """The rows of the trials on the Pareto front; with one objective, that of the best."""
+        found = front(self._rows, self.objectives) if self.objectives else []
+        return self.trials.loc[[row[Tags.TRIAL] for row in found]]
 
     @cached_property
     def _rows(self) -> list[Row]:

@@ -210,13 +210,17 @@ class Objectives:
 
     @property
     def rule(self) -> str:
-        """The rule of the winner, to follow "the best trial is"."""
-        text = f"the one with the {_best(self.first)}"
-        if self.others:
-            near = f"of those within {100 * self.tolerance:.3g} % of the {_best(self.first)}"
-            second = self.others[0]
-            text = f"{near}, the one with the {_best(second)}"
-        return f"{text}{self._where}"
+        """The rule by which a trial wins, as a sentence without its period."""
+        feasible = f" that meets {' and '.join(map(str, self.constraints))}" * bool(
+            self.constraints
+        )
+        if not self.others:
+            return f"the best trial{feasible} has the {_best(self.first)}"
+        return (
+            f"of the trials on the Pareto front{feasible.replace('meets', 'meet')} whose "
+            f"{self.first.monitor} is within {100 * self.tolerance:.3g} % of the best, the one "
+            f"with the {_best(self.others[0])} wins"
+        )
 
     @property
     def _where(self) -> str:

@@ -12,6 +12,7 @@ from common import Work, fit, work
 from mlflow import MlflowClient
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
 from optuna_integration import KerasPruningCallback, MLflowCallback
 from space import CHOICES, LEARNING_RATES, drawn
 
@@ -41,7 +42,8 @@ def optimize(search: Work, number: int) -> None:
     sampler = optuna.samplers.TPESampler(seed=search.seed + number)
     study = optuna.load_study(study_name=STUDY, storage=storage(search), sampler=sampler)
     log = MLflowCallback(tracking_uri=mlflow_uri(search), metric_name="val_loss")
-    enough = optuna.study.MaxTrialsCallback(search.trials, states=None)
+    begun = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)  # not what is enqueued
+    enough = optuna.study.MaxTrialsCallback(search.trials, states=begun)
     study.optimize(lambda trial: objective(search, trial), callbacks=[log, enough])
 
 

@@ -14,6 +14,7 @@ from rnnexp.compare.rows import (
     Row,
     columns_of,
     describe_winner,
+    front,
     leaders,
     ordered,
     ranked,
@@ -23,7 +24,8 @@ from rnnexp.compare.rows import (
 from rnnexp.compare.where import where
 from rnnexp.formatting import format_column, format_value
 from rnnexp.identity import differing as differing_identities
-from rnnexp.storage.run_reader import identity_in, objective_of
+from rnnexp.objectives import Objectives
+from rnnexp.storage.run_reader import identity_in, objectives_of
 from rnnexp.storage.schema import Metrics, Tags
 
 _STYLES = {
@@ -59,17 +61,18 @@ def show_ranking(
         NotFoundError: If there is no such column.
         QueryError: If the condition can't be read.
     """
-    objective = objective_of(study)
+    objectives = objectives_of(study)
     rows = rows_of(trials)
-    kept = ranked(where(rows, condition) if condition is not None else rows, objective)
-    best = leaders(kept)
+    kept = ranked(where(rows, condition) if condition is not None else rows, objectives)
+    best = leaders(kept, objectives)
     shown = (ordered(kept, sort) if sort else kept)[:top]
     if as_json:
         print_json(
             {
                 Tags.STUDY: study.data.tags[Tags.STUDY],
                 "run_id": study.info.run_id,
-                Tags.OBJECTIVE: objective and str(objective),
+                Tags.OBJECTIVE: objectives and str(objectives.first),
+                Tags.OBJECTIVES: objectives and objectives.to_json(),
                 "trials": _as_json(trials, best, shown),
             }
         )
@@ -79,15 +82,19 @@ def show_ranking(
     if condition is not None:
         print_text(f"{len(kept)} of them where {condition}.")
     _show_winner(trials, best)
+    if objectives and objectives.others:
+        on_front = ", ".join(str(row[Tags.TRIAL]) for row in front(kept, objectives))
+        rule = objectives.rule
+        print_text(f"Pareto front: trials {on_front or 'none'}; {rule}.")
     if shown:
-        _show_table(shown, (sort or "").removeprefix("-"))
+        _show_table(shown, (sort or "").removeprefix("-"), objectives)
 
 
 def _heading(study: Run, counts: Counter[str]) -> str:
     each = ", ".join(f"{count} {state}" for state, count in counts.items())
     trials = f"{counts.total()} trials{f' ({each})' if each else ''}"
     return (
-        f"Study {study.data.tags[Tags.STUDY]}: {objective_of(study) or 'no objective'}, {trials}."
+        f"Study {study.data.tags[Tags.STUDY]}: {objectives_of(study) or 'no objective'}, {trials}."
     )
 
 
@@ -105,8 +112,8 @@ def _show_winner(trials: Sequence[Run], best: Sequence[Row]) -> None:
         print_text(f"The values of the trials can't be compared: {problem}.", "yellow")
 
 
-def _show_table(rows: Sequence[Row], sort: str) -> None:
-    names = columns_of(rows[0])
+def _show_table(rows: Sequence[Row], sort: str, objectives: Objectives | None) -> None:
+    names = columns_of(rows[0], objectives)
     if sort and sort not in names:
         names.insert(names.index(Metrics.BEST_VALUE) + 1, sort)
     differ = differing([{name: row[name] for name in names} for row in rows])

@@ -11,7 +11,8 @@ from rnnexp.compare.where import where
 from rnnexp.errors import QueryError
 from rnnexp.identity import Identity, differing
 from rnnexp.objective import Objective
-from rnnexp.storage.run_reader import RunReader, identity_in, is_study, objective_of
+from rnnexp.objectives import Objectives
+from rnnexp.storage.run_reader import RunReader, identity_in, is_study, objective_of, objectives_of
 from rnnexp.storage.schema import Metrics, Tags
 
 
@@ -72,7 +73,8 @@ def _best(reader: RunReader, study: Run, condition: str | None, top: int) -> lis
     trials = reader.trials(study)
     rows = rows_of(trials)
     kept = where(rows, condition) if condition is not None else rows
-    best = leaders(ranked(kept, objective_of(study)))[:top]
+    objectives = objectives_of(study)
+    best = leaders(ranked(kept, objectives), objectives)[:top]
     if not best:
         which = f" where {condition}" if condition else ""
         raise QueryError(f"study {study.data.tags[Tags.STUDY]} has no completed trial{which}")
@@ -108,7 +110,8 @@ def winner_of(compared: Sequence[Contender]) -> str:
         A sentence without its period; empty if no run has completed with a value.
     """
     letters = {one.row[RUN]: one.letter for one in compared}
-    order = leaders(ranked([one.row for one in compared], compared[0].objective))
+    first = compared[0].objective
+    order = leaders(ranked([one.row for one in compared], Objectives(first) if first else None))
     return describe_winner(
         [letters[row[RUN]] for row in order], [row[Metrics.BEST_VALUE] for row in order]
     )

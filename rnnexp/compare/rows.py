@@ -11,10 +11,11 @@ from mlflow.entities import Run
 
 from rnnexp.errors import NotFoundError
 from rnnexp.formatting import did_you_mean, format_column, read_value
-from rnnexp.objective import Objective
+from rnnexp.number_ranges import is_number
+from rnnexp.objectives import PARAMETERS, Objectives
 from rnnexp.result import State
 from rnnexp.search.space import SHORT_NAMES
-from rnnexp.storage.schema import Metrics, Tags
+from rnnexp.storage.schema import Metrics, Tags, measure_metric
 
 Value = str | int | float | bool | None
 Row = dict[str, Value]
@@ -32,7 +33,7 @@ RESULTS = (Metrics.BEST_EPOCH, Metrics.BEST_STD, Metrics.EPOCHS, Metrics.SECONDS
 _SHORTENED = {Tags.DATA: 8, "commit": 8}  # the number of characters that are shown
 # Names that no param is shortened to.
 _OWN = {Tags.TRIAL, Tags.STATE, Tags.REASON, RUN, Metrics.BEST_VALUE, *RESULTS, *FACTS}
-_INTEGERS = {Metrics.BEST_EPOCH, Metrics.EPOCHS, Metrics.BEST_TRIAL}
+_INTEGERS = {Metrics.BEST_EPOCH, Metrics.EPOCHS, Metrics.BEST_TRIAL, PARAMETERS}
 
 
 def value_of(text: str | None) -> Value:
@@ -89,36 +90,74 @@ def _metric(name: str, value: float | None) -> Value:
     return int(value) if value is not None and name in _INTEGERS and value.is_integer() else value
 
 
-def columns_of(row: Row) -> list[str]:
-    """Return the columns that a table may show, from the trial to the reason."""
+def columns_of(row: Row, objectives: Objectives | None = None) -> list[str]:
+    """Return the columns that a table may show, from the trial to the reason.
+
+    Args:
+        row: A row of the table.
+        objectives: The objectives of the study: the others stand next to the best value.
+    """
     names = list(row)
-    return names[: names.index(Tags.REASON) + 1]
+    names = names[: names.index(Tags.REASON) + 1]
+    measures = [measure_metric(name) for name in objectives.names] if objectives else []
+    place = names.index(Metrics.BEST_VALUE) + 1
+    names[place:place] = [name for name in measures if name in row and name not in names]
+    return names
 
 
-def ranked(rows: Iterable[Row], objective: Objective | None) -> list[Row]:
+def ranked(rows: Iterable[Row], objectives: Objectives | None) -> list[Row]:
     """Return completed trials first, the best first, then paused, pruned and all other ones.
 
     Args:
         rows: The trials.
-        objective: The rule by which trials of the same state are ordered; None to order them by
+        objectives: The rule by which trials of the same state are ordered; None to order them by
             their numbers.
     """
+    rows = list(rows)
+    if objectives and not objectives.is_plain:
+        complete, others = leaders(rows), [row for row in rows if row not in leaders(rows)]
+        named = {n: values_of(row, objectives) for n, row in enumerate(complete)}
+        best = [complete[n] for n in objectives.order(named)]
+        return [*best, *ranked(others, Objectives(objectives.first))]
     order = (State.COMPLETE, State.PAUSED, State.PRUNED, State.FAIL)
     states = [str(state) for state in order]
 
     def key(row: Row) -> tuple[int, float, int]:
         state, trial = row[Tags.STATE], row[Tags.TRIAL]
         place = states.index(str(state)) if state in states else len(states)
-        value = objective.sort_key(_best_value(row)) if objective else 0.0
+        value = objectives.first.sort_key(_best_value(row)) if objectives else 0.0
         return place, value, trial if isinstance(trial, int) else -1
 
     return sorted(rows, key=key)
 
 
-def leaders(rows: Iterable[Row]) -> list[Row]:
-    """Return the trials that have a rank: those that have completed with a finite value."""
+def values_of(row: Row, objectives: Objectives) -> dict[str, float]:
+    """Return the values of a trial by name: of each objective, and what constraints are on."""
+    measures = {name: row.get(measure_metric(name)) for name in objectives.names}
+    known = {name: value for name, value in measures.items() if is_number(value)}
+    return objectives.named(_best_value(row), known)
+
+
+def front(rows: Iterable[Row], objectives: Objectives) -> list[Row]:
+    """Return the complete trials on the Pareto front, in their order."""
+    complete = leaders(rows)
+    named = {n: values_of(row, objectives) for n, row in enumerate(complete)}
+    return [complete[n] for n in objectives.front(named)]
+
+
+def leaders(rows: Iterable[Row], objectives: Objectives | None = None) -> list[Row]:
+    """Return the trials that have a rank: those that have completed with a finite value.
+
+    Args:
+        rows: The trials.
+        objectives: The objectives of their study, whose constraints have to be met; None for any.
+    """
     return [
-        row for row in rows if row[Tags.STATE] == State.COMPLETE and _best_value(row) is not None
+        row
+        for row in rows
+        if row[Tags.STATE] == State.COMPLETE
+        and _best_value(row) is not None
+        and (not objectives or objectives.is_feasible(values_of(row, objectives)))
     ]
 
 

@@ -126,7 +126,7 @@ class CurrentTrial(Protocol):
                 its last value counts, not its best one.
         """
 
-    def leads(self, value: float, measures: Mapping[str, float]) -> bool:
+    def leads(self, value: float, measures: Mapping[str, float] | None = None) -> bool:
         """Return whether no complete trial of the study is better than this one.
 
         Args:
@@ -181,7 +181,7 @@ class Standalone:
         """Return False."""
         return False
 
-    def leads(self, value: float, measures: Mapping[str, float]) -> bool:  # noqa: ARG002
+    def leads(self, value: float, measures: Mapping[str, float] | None = None) -> bool:  # noqa: ARG002
         """Return True, since there is no other trial."""
         return True
 
@@ -324,13 +324,13 @@ class StudyTrial:
         self.pause = pause and f"paused at epoch {self._step}: {pause}"
         return bool(self.stopped or self.pause)
 
-    def leads(self, value: float, measures: Mapping[str, float]) -> bool:
+    def leads(self, value: float, measures: Mapping[str, float] | None = None) -> bool:
         """Return whether no complete trial of the study is better than this one."""
         from rnnexp.storage.retry import retry_transient
 
         complete = retry_transient(complete_trials)(self._trial.study)
         trials = {trial.number: values_of(trial, self._objectives) for trial in complete}
-        own = self._objectives.named(value, {**self.measured(), **measures})
+        own = self._objectives.named(value, {**self.measured(), **(measures or {})})
         return self.number in self._objectives.front({**trials, self.number: own})
 
     def _judge_means(self) -> None:

@@ -1,7 +1,7 @@
 """Texts and tables of a report: the HTML page, and the note in MLflow."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from textwrap import shorten
 
@@ -9,13 +9,14 @@ from optuna.trial import FrozenTrial
 
 from rnnexp import html_page
 from rnnexp.evaluation import page as evaluation_page
-from rnnexp.formatting import format_exact, format_seconds, format_value
+from rnnexp.formatting import format_exact, format_seconds, format_value, whole
 from rnnexp.html_page import Table, table
 from rnnexp.report.next_steps import next_steps
 from rnnexp.report.plots import Plot
 from rnnexp.report.snapshot import STATES, Row, Snapshot
 from rnnexp.report.why import in_short, what_decides, why_it_won
 from rnnexp.result import State
+from rnnexp.storage.optuna_store import values_of
 from rnnexp.storage.schema import Artifacts, Metrics, Tags
 
 LONGEST = 5000  # characters of a note, which MLflow stores as a tag
@@ -29,12 +30,14 @@ def note(snapshot: Snapshot) -> str:
         f"{_code(snapshot.labels[key])} {_code(grammar)}"
         for key, grammar in snapshot.searched.items()
     )
-    objective = snapshot.objective
     lines = [
         _state(snapshot),
-        f"Searched to {objective.direction} {objective.monitor}: {searched}.",
+        f"Searched to {_and(f'{o.direction} {o.monitor}' for o in snapshot.objectives.all)}"
+        f"{_where(snapshot)}: {searched}.",
         _best(snapshot),
     ]
+    if snapshot.objectives.others:
+        lines.append(_front(snapshot))
     if gains := in_short(snapshot):
         lines.append(gains)
     lines += what_decides(snapshot)
@@ -61,6 +64,8 @@ def html(snapshot: Snapshot, plots: Sequence[Plot]) -> str:
     parts = [f"<h1>{escape(snapshot.name)}</h1>"]
     lines = [line for line in (_state(snapshot), _best(snapshot), _saved(snapshot)) if line]
     parts += [f"<p>{escape(line.replace('`', ''))}</p>" for line in lines]
+    if not snapshot.objectives.is_plain:
+        parts.append(f"<p>{escape(_front(snapshot))}</p>")
     parts.append(_as_list("Why it won", why_it_won(snapshot)))
     parts.append(_as_list("What to try next", next_steps(snapshot)))
     parts.append(table(_best_params(snapshot)))
@@ -105,11 +110,33 @@ def _best(snapshot: Snapshot) -> str:
     return found
 
 
+def _and(texts: Iterable[str]) -> str:
+    *first, last = texts
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _where(snapshot: Snapshot) -> str:
+    constraints = snapshot.objectives.constraints
+    return f" where {_and(map(str, constraints))}" if constraints else ""
+
+
+def _front(snapshot: Snapshot) -> str:
+    """Say how the best trial was chosen, and between which trials."""
+    rule = snapshot.objectives.rule
+    rule = f"{rule[0].upper()}{rule[1:]}."
+    if not snapshot.objectives.others:
+        return rule
+    return f"{rule} On the front: {_and(f'trial {t.number}' for t in snapshot.front) or 'none'}."
+
+
 def _described(snapshot: Snapshot, row: Row) -> str:
     trial, monitor = row.trial, snapshot.objective.monitor
     params = " ".join(f"{snapshot.labels[k]}={format_value(v)}" for k, v in trial.params.items())
     at = "" if row.best_epoch is None else f" at epoch {row.best_epoch}"
     value = f"{monitor} {format_value(row.best_value)}"
+    for name in snapshot.objectives.names:
+        if name in row.measures:
+            value += f", {name} {format_value(whole(row.measures[name]))}"
     return f"trial {trial.number} with {value}{at}: {_code(params)}"
 
 
@@ -142,23 +169,36 @@ def _spent(snapshot: Snapshot) -> Table:
 
 def _trials(snapshot: Snapshot) -> Table:
     keys = list(snapshot.labels)
+    names = snapshot.objectives.names
     head = [
         Tags.TRIAL, Tags.STATE, *snapshot.labels.values(), f"best {snapshot.objective.monitor}",
-        "best epoch", Metrics.EPOCHS, Metrics.SECONDS, "run", Tags.REASON,
+        *names, "best epoch", Metrics.EPOCHS, Metrics.SECONDS, "run", Tags.REASON,
     ]  # fmt: skip
-    rows = [_cells(row, keys, snapshot.best) for row in snapshot.rows]
+    rows = [_cells(row, keys, names, _marks(row.trial, snapshot)) for row in snapshot.rows]
     if len({row.host for row in snapshot.rows} - {""}) > 1:
         return [*head, Tags.HOST], [[*c, r.host] for c, r in zip(rows, snapshot.rows, strict=True)]
     return head, rows
 
 
-def _cells(row: Row, keys: Sequence[str], best: FrozenTrial | None) -> list[str]:
+def _marks(trial: FrozenTrial, snapshot: Snapshot) -> str:
+    """Return whether a trial is the best, on the front, or breaks a constraint."""
+    if trial is snapshot.best:
+        return ", best"
+    values = values_of(trial, snapshot.objectives)
+    is_ended = trial.state.name in (State.COMPLETE, State.PRUNED)
+    if is_ended and not snapshot.objectives.is_feasible(values):
+        return ", breaks a constraint"
+    return ", on the front" if snapshot.objectives.others and trial in snapshot.front else ""
+
+
+def _cells(row: Row, keys: Sequence[str], names: Sequence[str], marks: str) -> list[str]:
     trial = row.trial
     return [
         str(trial.number),
-        f"{row.state}, best" if trial is best else row.state,
+        f"{row.state}{marks}",
         *(format_value(trial.params[key]) if key in trial.params else "" for key in keys),
         format_value(row.best_value) + ("" if row.std is None else f" ± {row.std:.2g}"),
+        *(format_value(whole(row.measures[n])) if n in row.measures else "" for n in names),
         format_value(row.best_epoch),
         str(row.epochs),
         "" if row.seconds is None else f"{row.seconds:.1f}",

@@ -14,6 +14,7 @@ from rnnexp.good_values import edge_of, is_outside
 from rnnexp.objective import Objective
 from rnnexp.objectives import Objectives
 from rnnexp.report.axes import clip
+from rnnexp.report.pareto_plot import plot_front
 from rnnexp.report.slices import Span
 from rnnexp.report.snapshot import RUNNING, Row, Snapshot
 from rnnexp.result import State
@@ -53,7 +54,7 @@ class Plot:
 def plots_of(snapshot: Snapshot) -> list[Plot]:
     """Draw all plots of a study; a plot that can't be drawn yet says why."""
     plots = []
-    for title, text, draw in PLOTS:
+    for title, text, draw in [*([FRONT] if snapshot.objectives.others else []), *PLOTS]:
         drawn = draw(snapshot)
         if isinstance(drawn, str):
             plots.append(Plot(title, f"Left out: {drawn}.", None))
@@ -239,6 +240,12 @@ def lanes(spans: Sequence[Span]) -> list[int]:
     return found
 
 
+FRONT = (
+    "Pareto front",
+    "Each trial by its objectives. No complete trial is better than one on the front by one "
+    "objective, and as good by the others.",
+    plot_front,
+)
 PLOTS: tuple[tuple[str, str, Callable[[Snapshot], "tuple[go.Figure, str] | str"]], ...] = (
     ("Optimization history", "The value of every complete trial, and the best so far.", _history),
     (

@@ -33,6 +33,7 @@ from rnnexp.storage.optuna_store import (
     replaced,
     state_of,
     stored_result,
+    values_of,
 )
 from rnnexp.storage.schema import StudyAttrs, TrialAttrs
 
@@ -52,6 +53,7 @@ class Row:
         epochs: The number of epochs that the trial has reported.
         seconds: The time that all attempts of the trial took; None while it runs.
         std: The standard deviation of the values whose mean `best_value` is; None of one value.
+        measures: What else was measured of the trial, by name.
     """
 
     trial: FrozenTrial
@@ -60,6 +62,7 @@ class Row:
     epochs: int
     seconds: float | None
     std: float | None = None
+    measures: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def state(self) -> str:
@@ -160,7 +163,9 @@ class Snapshot:
         else:
             epoch, value = self.objective.best(reported) or (None, None)
         seconds = _worked(trial, trial.datetime_complete)
-        return Row(trial, value, epoch, len(reported), seconds, result.std if result else None)
+        std = result.std if result else None
+        measures = values_of(trial, self.objectives)
+        return Row(trial, value, epoch, len(reported), seconds, std, measures)
 
     @cached_property
     def labels(self) -> dict[str, str]:

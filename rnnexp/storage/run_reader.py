@@ -1,5 +1,6 @@
 """Read what runs have left in MLflow: studies, their trials, single runs."""
 
+import json
 from collections.abc import Mapping, Sequence
 
 from mlflow.entities import Run, ViewType
@@ -10,6 +11,7 @@ from rnnexp.errors import NotFoundError, SchemaError
 from rnnexp.formatting import did_you_mean
 from rnnexp.identity import Identity
 from rnnexp.objective import Objective
+from rnnexp.objectives import Objectives
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.run_contents import ArtifactReader
 from rnnexp.storage.schema import Kind, Metrics, Tags, run_problem
@@ -184,6 +186,12 @@ def objective_of(run: Run) -> Objective | None:
     """Return what a run's best value is of; None if the run has not stored it."""
     text = run.data.tags.get(Tags.OBJECTIVE)
     return Objective.parse(text) if text else None
+
+
+def objectives_of(run: Run) -> Objectives | None:
+    """Return the objectives of a study by its run; None if the run has not stored them."""
+    first, others = objective_of(run), run.data.tags.get(Tags.OBJECTIVES)
+    return Objectives.from_json(first, json.loads(others) if others else None) if first else None
 
 
 def identity_in(tags: Mapping[str, str]) -> Identity | None:

@@ -40,8 +40,10 @@ def print_summary(outcome: SweepOutcome) -> None:
         console.print(_table(best, outcome))
         if outcome.front and outcome.objectives:
             console.print(_front_table(outcome.front, outcome.objectives))
-            rule = f"The best trial is, by rule: {outcome.objectives.rule}."
-            console.print(rule, markup=False, highlight=False, soft_wrap=True)
+            rule = outcome.objectives.rule
+            console.print(
+                f"{rule[0].upper()}{rule[1:]}.", markup=False, highlight=False, soft_wrap=True
+            )
         for sentence in outcome.findings:
             console.print(sentence.replace("`", ""), markup=False, highlight=False, soft_wrap=True)
         block("\nTrain with the best params again:", _train_command(best))

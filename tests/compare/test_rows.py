@@ -15,6 +15,7 @@ from rnnexp.compare.rows import (
 )
 from rnnexp.errors import NotFoundError
 from rnnexp.objective import Objective
+from rnnexp.objectives import Objectives
 from tests.helpers.runs import run
 
 
@@ -89,7 +90,7 @@ def test_the_best_first_then_paused_pruned_and_others(
         trial(7, "COMPLETE", math.inf),
         trial(8, "PAUSED", 0.7),
     ]
-    found = ranked(rows, objective)
+    found = ranked(rows, objective and Objectives(objective))
     assert [row["trial"] for row in found] == order
     assert [row["trial"] for row in leaders(found)] == order[:2]
 

@@ -31,7 +31,7 @@ def test_read_step_by_step_as_at_once(direction: str) -> None:
     at_once = EndedTrials(study)
     trials.read()
     assert {trial.number for trial in trials.running} == running
-    assert trials.ranked == at_once.ranked == ranked(study.trials, trials.objective)
+    assert trials.ranked == at_once.ranked == ranked(study.trials, trials.objectives)
     assert trials.best == trials.ranked[0]
     assert trials.counts == at_once.counts
     assert sum(trials.counts.values()) == len(trials.results) == 60 - len(running)

@@ -38,7 +38,7 @@ def storage(tmp_path: Path) -> Losing:
 def test_one_study_is_made(storage: Losing, lost: str) -> None:
     storage.lost = lost
     sampler = optuna.samplers.RandomSampler()
-    study = create_study("s", storage, direction="maximize", sampler=sampler)
+    study = create_study("s", storage, directions=["maximize"], sampler=sampler)
     assert (study.study_name, study.direction.name) == ("s", "MAXIMIZE")
     assert study.sampler is sampler
     assert [study.study_name for study in storage.get_all_studies()] == ["s"]
@@ -48,4 +48,4 @@ def test_the_study_of_another_sweep_is_not_taken(storage: Losing) -> None:
     storage.lost, storage.schema = "after", 1
     for _ in range(2):  # also at the first attempt
         with pytest.raises(DuplicatedStudyError):
-            create_study("s", storage, direction="minimize")
+            create_study("s", storage, directions=["minimize"])

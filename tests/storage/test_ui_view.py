@@ -5,11 +5,12 @@ import zlib
 import pytest
 
 from rnnexp.objective import Objective
+from rnnexp.objectives import Objectives
 from rnnexp.storage.ui_view import view
 
 
 def state(study: str = "s", params: tuple[str, ...] = ("a.b",), mode: str = "min") -> dict:
-    text = view(study, params, Objective.parse(f"{mode} val_loss"), now=7)
+    text = view(study, params, Objectives(Objective.parse(f"{mode} val_loss")), now=7)
     assert text
     named = json.loads(text)
     assert (named["name"], named["createdAt"]) == (study, 7)
@@ -45,4 +46,4 @@ def test_columns() -> None:
 
 def test_more_columns_than_a_tag_can_hold() -> None:
     random = [hex(number**9) for number in range(2000)]
-    assert view("s", random, Objective("val_loss", "min"), 0) is None
+    assert view("s", random, Objectives(Objective("val_loss", "min")), 0) is None

@@ -1,6 +1,7 @@
 import pytest
 
 from rnnexp.objective import Objective
+from rnnexp.objectives import Objectives
 from rnnexp.result import Result, State
 from rnnexp.sweep.budget import Budget, too_many_failed
 from tests.helpers.commands import Command
@@ -18,7 +19,7 @@ def ended(*values: float | None) -> list[Result]:
 
 def budget(**given: object) -> Budget:
     mode = given.pop("mode", "min")
-    return Budget(Objective("value", mode), **given)  # type: ignore[arg-type]
+    return Budget(Objectives(Objective("value", mode)), **given)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

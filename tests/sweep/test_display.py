@@ -10,6 +10,7 @@ from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
 from rnnexp.objective import Objective
+from rnnexp.objectives import Objectives
 from rnnexp.result import Result, State
 from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.schema import TrialAttrs
@@ -18,7 +19,7 @@ from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.display import LiveDisplay, LogDisplay, can_redraw, draw
 
 OBJECTIVE = Objective("value", "min")
-BUDGET = Budget(OBJECTIVE, n_trials=10)
+BUDGET = Budget(Objectives(OBJECTIVE), n_trials=10)
 UNITS = {"model.units": optuna.distributions.IntDistribution(1, 99)}
 
 
@@ -103,7 +104,7 @@ def pausing(study: optuna.Study) -> optuna.Study:
 
 def test_a_trial_was_tried_when_it_was_paused_once(pausing: optuna.Study) -> None:
     console = Console(file=io.StringIO(), width=120)
-    budget = Budget(OBJECTIVE, n_trials=10)
+    budget = Budget(Objectives(OBJECTIVE), n_trials=10)
     console.print(draw(EndedTrials(pausing), budget, seconds=100.0))
     head, _, best, *running = text_of(console).splitlines()
     for text in ("6 of 10 trials", "2 complete", "1 pruned", "1 failed", "1 paused"):
@@ -129,7 +130,7 @@ def test_what_a_user_has_ordered_is_shown(study: optuna.Study) -> None:
 
 def test_with_paused_trials_the_time_left_is_that_of_the_timeout(pausing: optuna.Study) -> None:
     console = Console(file=io.StringIO(), width=120)
-    budget = Budget(OBJECTIVE, n_trials=10, timeout=400.0)
+    budget = Budget(Objectives(OBJECTIVE), n_trials=10, timeout=400.0)
     console.print(draw(EndedTrials(pausing), budget, seconds=100.0))
     assert "1:40, about 5:00 left" in text_of(console)
 
@@ -145,7 +146,7 @@ def test_params_with_brackets() -> None:
 
 def test_before_anything_has_ended() -> None:
     console = Console(file=io.StringIO(), width=120)
-    budget = Budget(OBJECTIVE, timeout=60.0)
+    budget = Budget(Objectives(OBJECTIVE), timeout=60.0)
     console.print(draw(EndedTrials(optuna.create_study()), budget, seconds=1.0))
     assert "0 trials" in text_of(console)
     assert "0:01, about 0:59 left" in text_of(console)

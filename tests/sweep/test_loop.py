@@ -13,6 +13,7 @@ from hydra.core.utils import JobReturn
 
 from rnnexp.errors import SweepError
 from rnnexp.objective import Objective
+from rnnexp.objectives import Objectives
 from rnnexp.result import Result, State
 from rnnexp.storage.optuna_store import stored_result
 from rnnexp.storage.schema import TrialAttrs
@@ -28,7 +29,7 @@ FULL = OSError(errno.ENOSPC, "No space left on device")
 
 
 def budget(n_trials: int) -> Budget:
-    return Budget(Objective("value", "min"), n_trials=n_trials)
+    return Budget(Objectives(Objective("value", "min")), n_trials=n_trials)
 
 
 def script(*outcomes: object) -> Callable[[int], object]:

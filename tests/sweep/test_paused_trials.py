@@ -8,6 +8,7 @@ import pytest
 from optuna.trial import TrialState
 
 from rnnexp.objective import Objective
+from rnnexp.objectives import Objectives
 from rnnexp.pausing import Pausing
 from rnnexp.result import Result, State
 from rnnexp.storage.ended_trials import EndedTrials
@@ -75,7 +76,7 @@ def states(ledger: TrialLedger) -> list[str]:
 
 
 def test_new_trials_come_first_then_the_best_forecast(ledger: TrialLedger) -> None:
-    jobs = run(ledger, Budget(OBJECTIVE, n_trials=3))
+    jobs = run(ledger, Budget(Objectives(OBJECTIVE), n_trials=3))
     assert jobs.slices[:3] == [(0, 0, 2), (1, 0, 1), (2, 0, 1)]
     # Trial 0 is at 0.875, after a gain of 0.125; trial 2 at 0.75, after none.
     assert jobs.slices[3:] == [(0, 3, 3), (2, 2, 2), (1, 2, 2)]
@@ -92,11 +93,19 @@ def test_new_trials_come_first_then_the_best_forecast(ledger: TrialLedger) -> No
 @pytest.mark.parametrize(
     ("budget", "slices", "reason"),
     [
-        (Budget(OBJECTIVE, n_trials=3, epochs=8), 4, "8 epochs have been trained (epochs=8)"),
-        (Budget(OBJECTIVE, n_trials=3, epochs=3), 1, "3 epochs have been trained (epochs=3)"),
-        (Budget(OBJECTIVE, timeout=0.0), 0, "0 seconds have passed (timeout=0)"),
         (
-            Budget(OBJECTIVE, patience=1),
+            Budget(Objectives(OBJECTIVE), n_trials=3, epochs=8),
+            4,
+            "8 epochs have been trained (epochs=8)",
+        ),
+        (
+            Budget(Objectives(OBJECTIVE), n_trials=3, epochs=3),
+            1,
+            "3 epochs have been trained (epochs=3)",
+        ),
+        (Budget(Objectives(OBJECTIVE), timeout=0.0), 0, "0 seconds have passed (timeout=0)"),
+        (
+            Budget(Objectives(OBJECTIVE), patience=1),
             4,
             "no improvement in the last trial (patience=1); "
             "no new best in 1 epochs of paused trials (pausing.idle_epochs=0.5 a trial)",

@@ -9,6 +9,7 @@ from optuna.trial import TrialState
 
 from rnnexp.execution.job_result import DISK_FULL, WORKER_DIED, Died, DiskFull
 from rnnexp.objective import Objective
+from rnnexp.objectives import Objectives
 from rnnexp.result import Result, State
 from rnnexp.storage.in_memory_tracker import MemoryRun, MemoryTracker
 from rnnexp.storage.optuna_store import open_trial, stored_result
@@ -21,7 +22,7 @@ RUNNING, COMPLETE, PRUNED, FAIL = (
     TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL,
 )  # fmt: skip
 DIED, FULL = Died(State.FAIL, reason=WORKER_DIED), DiskFull(State.FAIL, reason=DISK_FULL)
-UNLIMITED = Budget(Objective("value", "min"))
+UNLIMITED = Budget(Objectives(Objective("value", "min")))
 
 
 @pytest.fixture
@@ -203,8 +204,8 @@ def test_a_job_knows_its_study_and_folder(tmp_path: Path) -> None:
     [
         (UNLIMITED, 2, 1.0, ""),
         (UNLIMITED, 3, 1.0, "all 3 params of the search space have been tried"),
-        (Budget(UNLIMITED.objective, n_trials=2), 2, 1.0, "all 2 trials have run (n_trials=2)"),
-        (Budget(UNLIMITED.objective, timeout=5), 1, 6.0, "5 seconds have passed (timeout=5)"),
+        (Budget(UNLIMITED.objectives, n_trials=2), 2, 1.0, "all 2 trials have run (n_trials=2)"),
+        (Budget(UNLIMITED.objectives, timeout=5), 1, 6.0, "5 seconds have passed (timeout=5)"),
     ],
 )
 def test_when_no_further_trial_begins(

@@ -10,6 +10,7 @@ import pytest
 
 from rnnexp.execution.current_trial import Standalone, StudyTrial
 from rnnexp.objective import Objective
+from rnnexp.objectives import Objectives
 from rnnexp.result import State
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.training.callbacks import LogEpoch, ModelCheckpoint, ReportToStudy
@@ -56,7 +57,7 @@ def test_report_to_study(
 ) -> None:
     study = optuna.create_study(pruner=StopAt(stop_at))
     trial = study.ask()
-    callback = ReportToStudy(StudyTrial(trial), Objective("val_loss", mode))
+    callback = ReportToStudy(StudyTrial(trial), Objectives(Objective("val_loss", mode)))
     logs = [{} if value is None else {"val_loss": value} for value in values]
     model = feed(callback, logs)
     result = callback.result()
@@ -67,7 +68,7 @@ def test_report_to_study(
 
 
 def test_outside_of_a_sweep_nothing_is_pruned() -> None:
-    callback = ReportToStudy(Standalone(), Objective("val_loss", "min"))
+    callback = ReportToStudy(Standalone(), Objectives(Objective("val_loss", "min")))
     feed(callback, [{"val_loss": 0.5}, {"val_loss": 0.6}])
     assert callback.result().value == 0.5
 
