@@ -6,84 +6,18 @@ of it. `rnnexp.objective` has the rule of a single objective.
 
 import math
 import operator
-import re
-import sys
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
+from rnnexp.constraints import Constraint, Values
 from rnnexp.objective import Objective
 
 K = TypeVar("K", bound=Hashable)
-Values = Mapping[str, float]  # of a trial, by name
 
 TOLERANCE = 0.01
 # User attribute of a trial in Optuna, which the pruner reads; see `TrialAttrs.OTHERS`.
 OTHERS = "other_objectives"
-PARAMETERS, LATENCY, SECONDS = "parameters", "latency", "seconds"
-# What this project measures of a trial, next to Keras's metrics: the number of parameters; the
-# median seconds that the prediction of one row takes; the seconds of the whole trial.
-MEASURED = (PARAMETERS, LATENCY, SECONDS)
-
-_SIGNS: dict[str, Callable[[float, float], bool]] = {
-    "<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt,
-}  # fmt: skip
-_GRAMMAR = re.compile(r"\s*([^\s<>=]+)\s*(<=|>=|<|>)\s*(\S+)\s*")
-
-
-@dataclass(frozen=True)
-class Constraint:
-    """What has to hold of a value of a trial, such as ``parameters < 100000``.
-
-    Example:
-        >>> Constraint.parse("seconds<60").violation(62.0)
-        2.0
-
-    Attributes:
-        name: The name of the value.
-        sign: ``<``, ``<=``, ``>`` or ``>=``.
-        bound: The number that the value is compared with.
-    """
-
-    name: str
-    sign: str
-    bound: float
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read a constraint.
-
-        Raises:
-            ValueError: If the text is not a name, a sign and a finite number.
-        """
-        found = _GRAMMAR.fullmatch(text)
-        try:
-            bound = float(found[3]) if found else math.nan
-        except ValueError:
-            bound = math.nan
-        if not found or not math.isfinite(bound):
-            raise ValueError("must be such as 'parameters < 100000', with <, <=, > or >=")
-        return cls(found[1], found[2], bound)
-
-    def __str__(self) -> str:
-        """Write the constraint as `parse` reads it."""
-        return f"{self.name} {self.sign} {self.bound:.12g}"
-
-    def violation(self, value: float | None) -> float:
-        """Return by how much a value breaks the constraint; 0 if it does not, as without a value.
-
-        Args:
-            value: The value; NaN breaks every constraint.
-        """
-        if value is None or _SIGNS[self.sign](value, self.bound):
-            return 0.0
-        by = abs(value - self.bound)
-        return sys.float_info.max if math.isnan(by) else by or sys.float_info.min
-
-    def is_broken_for_good(self, values: Values) -> bool:
-        """Return whether the constraint is broken, and no further epoch can change that."""
-        only_grows = self.name in MEASURED and (self.name != SECONDS or self.sign.startswith("<"))
-        return only_grows and self.violation(values.get(self.name)) > 0
 
 
 @dataclass(frozen=True)
@@ -160,11 +94,6 @@ class Objectives:
                 return f"{each.name} is {values[each.name]:.6g}, which breaks {each}"
         return ""
 
-    def dominates(self, values: Values, others: Values) -> bool:
-        """Return whether a trial is as good as another by each objective, and better by one."""
-        mine, its = self.losses(values), self.losses(others)
-        return mine != its and all(a <= b for a, b in zip(mine, its, strict=True))
-
     def front(self, trials: Mapping[K, Values]) -> list[K]:
         """Return the feasible trials that no other feasible trial dominates, in their order."""
         losses = {
@@ -209,20 +138,6 @@ class Objectives:
         return sorted(trials, key=place)
 
     @property
-    def rule(self) -> str:
-        """The rule by which a trial wins, as a sentence without its period."""
-        feasible = f" that meets {' and '.join(map(str, self.constraints))}" * bool(
-            self.constraints
-        )
-        if not self.others:
-            return f"the best trial{feasible} has the {_best(self.first)}"
-        return (
-            f"of the trials on the Pareto front{feasible.replace('meets', 'meet')} whose "
-            f"{self.first.monitor} is within {100 * self.tolerance:.3g} % of the best, the one "
-            f"with the {_best(self.others[0])} wins"
-        )
-
-    @property
     def _where(self) -> str:
         return f", where {' and '.join(map(str, self.constraints))}" if self.constraints else ""
 
@@ -246,19 +161,6 @@ class Objectives:
             stored["tolerance"],
         )
 
-    @classmethod
-    def of_directions(cls, directions: Sequence[str]) -> Self:
-        """Make the objectives of another program's study, which has no names for its values.
-
-        Args:
-            directions: ``minimize`` or ``maximize`` of each value.
-        """
-        first, *others = directions
-        return cls(
-            Objective.of_direction(first),
-            tuple(Objective.of_direction(d, f"value_{n}") for n, d in enumerate(others, start=1)),
-        )
-
     def __str__(self) -> str:
         """Describe the objectives, then the constraints."""
         return f"{', '.join(map(str, self.all))}{self._where}"
@@ -266,3 +168,29 @@ class Objectives:
 
 def _best(objective: Objective) -> str:
     return f"{'least' if objective.mode == 'min' else 'greatest'} {objective.monitor}"
+
+
+def winning_rule(objectives: Objectives) -> str:
+    """The rule by which a trial wins, as a sentence without its period."""
+    where = f" that meets {' and '.join(map(str, objectives.constraints))}"
+    feasible = where if objectives.constraints else ""
+    if not objectives.others:
+        return f"the best trial{feasible} has the {_best(objectives.first)}"
+    near = f"{objectives.first.monitor} is within {100 * objectives.tolerance:.3g} % of the best"
+    return (
+        f"of the trials on the Pareto front{feasible.replace('meets', 'meet')} whose {near}, the "
+        f"one with the {_best(objectives.others[0])} wins"
+    )
+
+
+def objectives_of_directions(directions: Sequence[str]) -> Objectives:
+    """Make the objectives of another program's study, which has no names for its values.
+
+    Args:
+        directions: ``minimize`` or ``maximize`` of each value.
+    """
+    first, *others = directions
+    return Objectives(
+        Objective.of_direction(first),
+        tuple(Objective.of_direction(d, f"value_{n}") for n, d in enumerate(others, start=1)),
+    )

@@ -10,6 +10,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from rnnexp.constraints import Constraint
 from rnnexp.number_ranges import NOT_NEGATIVE
 from rnnexp.objective import (
     Directions,
@@ -22,7 +23,7 @@ from rnnexp.objective import (
     objective_problems,
     value_in,
 )
-from rnnexp.objectives import TOLERANCE, Constraint, Objectives
+from rnnexp.objectives import TOLERANCE, Objectives, objectives_of_directions
 
 _OTHERS = "objective.others"
 
@@ -39,7 +40,7 @@ def objectives_in(config: DictConfig, direction: Directions = None) -> Objective
     others = [_other(config, entry) for entry in node.get("others") or ()]
     further = [str(each) for each in directions_in(direction)[1:]]
     if not others and further:
-        others = list(Objectives.of_directions(["minimize", *further]).others)
+        others = list(objectives_of_directions(["minimize", *further]).others)
     constraints = [Constraint.parse(str(text)) for text in value_in(config, "constraints") or ()]
     return Objectives(
         first, tuple(others), tuple(constraints), float(node.get("tolerance", TOLERANCE))

@@ -106,21 +106,18 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
     A trial is behind at an epoch when its best value so far is worse, by more than ``min_delta``,
     than the threshold: the ``quantile`` of the best values of its peers up to that same epoch.
     Peers are all other trials with a value at that epoch, whatever their state is. Catching up once
-    resets the count. NaN counts as behind; for a peer, NaN counts as no value. Epochs without a
-    value (``validation_freq``) are skipped.
+    resets the count. NaN counts as behind, and of a peer as no value. Epochs without a value
+    (``validation_freq``) are skipped.
 
-    With ``only_worsening`` an epoch counts as behind only if the trial's value is also worse than
-    the trial's own best before, by more than ``min_delta``; and no epoch counts while the trial is
-    better than an epoch ago. A trial that is improving, on a plateau or recovering never counts as
-    behind, so the threshold can be the best of the peers, ``quantile=0``.
+    With ``only_worsening`` an epoch counts only if the trial's value is also worse than its own
+    best before, by more than ``min_delta``, and none while the trial is better than an epoch ago. A
+    trial that improves, recovers or is on a plateau never counts, so ``quantile=0`` can be given.
 
-    In a study of several objectives a trial is compared with those peers alone that are no worse
-    by all the other objectives, as these were at the same epoch: with ``quantile=0`` it is behind
-    when a peer dominates it.
+    With several objectives the peers are those that are no worse by all others at that epoch; with
+    ``quantile=0`` a trial is behind when it is dominated.
 
     The rule reads the study's stored values alone, so the answer is the same in every process and
-    after a resume. The pruner works in any Optuna study with one objective; in one of several, jobs
-    report with `rnnexp.current_trial`.
+    after a resume. The pruner works in any Optuna study with one objective.
 
     Example:
         >>> import optuna
@@ -216,12 +213,8 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
             rule=repr(self),
             peers=len(bests),
             behind=self._behind(own, lambda n: self._threshold(peers.values(n, self._by_best))),
-            compared_with=f"{self._quantile_name()} of {_count(len(bests))}{peers.kind}",
+            compared_with=f"{_quantile_name(self.quantile)} of {_count(len(bests))}{peers.kind}",
         )
-
-    def _quantile_name(self) -> str:
-        names = {0: "best", 0.5: "median", 1: "worst"}
-        return names.get(self.quantile, f"quantile {self.quantile:g}")
 
     def _behind(
         self, own: Sequence[tuple[int, float]], threshold_at: Callable[[int], float | None]
@@ -255,6 +248,11 @@ class EarlyStoppingPruner(optuna.pruners.BasePruner):
             return None
         # Finite, since a quantile between a number and infinity would be NaN.
         return float(np.quantile(np.minimum(bests, WORST), self.quantile))
+
+
+def _quantile_name(quantile: float) -> str:
+    names = {0: "best", 0.5: "median", 1: "worst"}
+    return names.get(quantile, f"quantile {quantile:g}")
 
 
 class MeansPruner(EarlyStoppingPruner):

@@ -24,7 +24,7 @@ from rnnexp.compare.rows import (
 from rnnexp.compare.where import where
 from rnnexp.formatting import format_column, format_value
 from rnnexp.identity import differing as differing_identities
-from rnnexp.objectives import Objectives
+from rnnexp.objectives import Objectives, winning_rule
 from rnnexp.storage.run_reader import identity_in, objectives_of
 from rnnexp.storage.schema import Metrics, Tags
 
@@ -84,7 +84,7 @@ def show_ranking(
     _show_winner(trials, best)
     if objectives and objectives.others:
         on_front = ", ".join(str(row[Tags.TRIAL]) for row in front(kept, objectives))
-        rule = objectives.rule
+        rule = winning_rule(objectives)
         print_text(f"Pareto front: trials {on_front or 'none'}; {rule}.")
     if shown:
         _show_table(shown, (sort or "").removeprefix("-"), objectives)

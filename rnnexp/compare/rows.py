@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from mlflow.entities import Run
 
+from rnnexp.constraints import PARAMETERS
 from rnnexp.errors import NotFoundError
 from rnnexp.formatting import did_you_mean, format_column, read_value
 from rnnexp.number_ranges import is_number
-from rnnexp.objectives import PARAMETERS, Objectives
+from rnnexp.objectives import Objectives
 from rnnexp.result import State
 from rnnexp.search.space import SHORT_NAMES
 from rnnexp.storage.schema import Metrics, Tags, measure_metric

@@ -5,11 +5,9 @@ the study's name, storage and pruner are under ``hydra.sweeper``, and a job's nu
 of its trial.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hydra.conf import HydraConf
@@ -17,16 +15,13 @@ from hydra.utils import instantiate
 
 from rnnexp.execution import interrupt
 from rnnexp.execution.orders_to_trial import OrdersToTrial
+from rnnexp.execution.trial_measures import TrialMeasures
 from rnnexp.identity import Digests
-from rnnexp.objectives import SECONDS, Objectives
 from rnnexp.pausing import Pausing
 from rnnexp.storage.optuna_store import (
-    complete_trials,
-    objectives_of,
     open_storage,
     open_trial,
     stored_trial,
-    values_of,
 )
 from rnnexp.storage.schema import TrialAttrs
 from rnnexp.storage.uris import absolute_uri
@@ -213,8 +208,7 @@ class StudyTrial:
         self.number = trial.number
         self.params = trial.params
         self.run = run
-        self.measures: dict[str, float] = {}
-        self._others: dict[str, list[float]] = dict(attrs.get(TrialAttrs.OTHERS, {}))
+        self._measured = TrialMeasures(trial, run)
         self.verdict: Verdict | None = None
         self.pause: str | None = None
         self.stopped: str | None = None
@@ -228,7 +222,7 @@ class StudyTrial:
             self.run.log_batch(metrics={metric: value}, step=step)
         self._step = step
         if step not in self.reported:
-            self._report_others(step)  # first: whoever sees the value has the others, too
+            self._measured.report(step)  # first: whoever sees the value has the others, too
             # Optuna's own method refuses a study of several objectives.
             report, trial_id = (
                 self._trial.storage.set_trial_intermediate_value,
@@ -240,28 +234,18 @@ class StudyTrial:
             self.run.epochs = len(self.reported)
         self.end_of_epoch()
 
-    def _report_others(self, step: int) -> None:
-        from rnnexp.storage.retry import retry_transient
-
-        if not self._objectives.others:
-            return
-        measured = self.measured()
-        values = [measured.get(each.monitor, math.nan) for each in self._objectives.others]
-        self._others[str(step)] = values
-        retry_transient(self._trial.set_user_attr)(TrialAttrs.OTHERS, self._others)
+    @property
+    def measures(self) -> dict[str, float]:
+        """What was measured of the trial so far, by name, with its seconds."""
+        return self._measured.now()
 
     def measure(self, **values: float) -> None:
         """Keep the values for the next report."""
-        self.measures |= values
-
-    def measured(self) -> dict[str, float]:
-        """Return what was measured of the trial so far, and its seconds."""
-        seconds = {SECONDS: self.run.seconds} if self.run else {}
-        return seconds | self.measures
+        self._measured.values |= values
 
     def broken(self) -> str:
         """Return which constraint is broken, if no further epoch can change that; else empty."""
-        return self._objectives.broken(self.measured())
+        return self._measured.broken()
 
     def end_of_epoch(self) -> None:
         """Upload the backup if it is time to, and end the job if the sweep is stopping."""
@@ -304,7 +288,7 @@ class StudyTrial:
             self.pause = str(verdict).replace("pruned", "paused", 1)
         else:
             self.pause = self._pausing.reason(
-                self.reported, self._objectives.first, self._first_of_slice
+                self.reported, self._measured.objectives.first, self._first_of_slice
             )
         return is_weak or self.pause is not None
 
@@ -326,12 +310,7 @@ class StudyTrial:
 
     def leads(self, value: float, measures: Mapping[str, float] | None = None) -> bool:
         """Return whether no complete trial of the study is better than this one."""
-        from rnnexp.storage.retry import retry_transient
-
-        complete = retry_transient(complete_trials)(self._trial.study)
-        trials = {trial.number: values_of(trial, self._objectives) for trial in complete}
-        own = self._objectives.named(value, {**self.measured(), **(measures or {})})
-        return self.number in self._objectives.front({**trials, self.number: own})
+        return self._measured.leads(value, measures or {})
 
     def _judge_means(self) -> None:
         """Prune for good, by the last values."""
@@ -346,12 +325,6 @@ class StudyTrial:
         from rnnexp.pruning import verdict_of
 
         return verdict_of(self._trial.study, _stored(self._trial))
-
-    @cached_property
-    def _objectives(self) -> Objectives:
-        from rnnexp.storage.retry import retry_transient
-
-        return retry_transient(objectives_of)(self._trial.study)
 
 
 def _stored(trial: "optuna.trial.Trial") -> "FrozenTrial":

@@ -24,6 +24,7 @@ from hydra.types import RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from rnnexp.constraints import LATENCY, PARAMETERS
 from rnnexp.execution.attempt import begin_attempt
 from rnnexp.execution.current_trial import StudyTrial, as_current, trial_of_job
 from rnnexp.execution.job_result import to_result
@@ -31,7 +32,7 @@ from rnnexp.execution.store_passwords import conceal_files
 from rnnexp.execution.uploads import Uploads, uploads_of
 from rnnexp.library_defaults import set_library_defaults
 from rnnexp.objective import objective_in, settle_mode
-from rnnexp.objectives import LATENCY, PARAMETERS, Objectives
+from rnnexp.objectives import Objectives
 from rnnexp.objectives_in_config import objectives_in
 from rnnexp.passwords import concealed, may_have_secret
 from rnnexp.pausing import Pausing
@@ -157,7 +158,7 @@ class TrialTask:
 
 def _measured(result: Result, trial: StudyTrial, objectives: Objectives) -> Result:
     """Return a result with what was measured of the trial; one that lacks an objective failed."""
-    measures = {**trial.measured(), **result.measures}
+    measures = {**trial.measures, **result.measures}
     wanted = [*objectives.names, PARAMETERS, LATENCY]
     result = replace(result, measures={k: measures[k] for k in wanted if k in measures})
     lacking = [

@@ -11,8 +11,10 @@ from rnnexp import html_page
 from rnnexp.evaluation import page as evaluation_page
 from rnnexp.formatting import format_exact, format_seconds, format_value, whole
 from rnnexp.html_page import Table, table
+from rnnexp.objectives import winning_rule
 from rnnexp.report.next_steps import next_steps
 from rnnexp.report.plots import Plot
+from rnnexp.report.savings import saved
 from rnnexp.report.snapshot import STATES, Row, Snapshot
 from rnnexp.report.why import in_short, what_decides, why_it_won
 from rnnexp.result import State
@@ -122,7 +124,7 @@ def _where(snapshot: Snapshot) -> str:
 
 def _front(snapshot: Snapshot) -> str:
     """Say how the best trial was chosen, and between which trials."""
-    rule = snapshot.objectives.rule
+    rule = winning_rule(snapshot.objectives)
     rule = f"{rule[0].upper()}{rule[1:]}."
     if not snapshot.objectives.others:
         return rule
@@ -141,9 +143,9 @@ def _described(snapshot: Snapshot, row: Row) -> str:
 
 
 def _saved(snapshot: Snapshot) -> str:
-    if snapshot.saved is None:
+    if (found := saved(snapshot)) is None:
         return ""
-    epochs, seconds = snapshot.saved
+    epochs, seconds = found
     whole = epochs + sum(spent.epochs for spent in snapshot.spent.values())
     return (
         f"Pruning saved about {epochs} of {whole} epochs ({epochs / whole:.0%}) and "

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from statistics import median
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -214,21 +213,6 @@ class Snapshot:
 
     def _end(self, trial: FrozenTrial) -> datetime:
         return trial.datetime_complete or self.until or datetime.max
-
-    @property
-    def saved(self) -> tuple[int, float] | None:
-        """Epochs and seconds that pruning has saved; None if no trial is pruned, or complete.
-
-        A pruned trial is taken to need as many epochs as the median of the complete trials, at the
-        speed of its own epochs.
-        """
-        pruned = [row for row in self.rows if row.trial.state == TrialState.PRUNED and row.epochs]
-        if not pruned or not self.complete:
-            return None
-        usual = round(median(len(trial.intermediate_values) for trial in self.complete))
-        saved = [(max(usual - row.epochs, 0), row) for row in pruned]
-        seconds = sum(epochs * (row.seconds or 0.0) / row.epochs for epochs, row in saved)
-        return sum(epochs for epochs, _ in saved), seconds
 
     @cached_property
     def completed_study(self) -> optuna.Study:

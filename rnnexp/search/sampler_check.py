@@ -10,7 +10,7 @@ import optuna
 from optuna.pruners import BasePruner
 
 from rnnexp.errors import one_line
-from rnnexp.objectives import Objectives
+from rnnexp.objectives import Objectives, objectives_of_directions
 from rnnexp.search.dimension import Params
 from rnnexp.search.sampling import DistinctSampler, ask, reason_to_stop
 from rnnexp.search.seeded_sampler import SeededSampler
@@ -40,7 +40,7 @@ def sampler_problems(
         n_trials: The number of trials that are wanted; None for no limit.
         objectives: What is searched; None for one objective.
     """
-    searched = objectives or Objectives.of_directions(["minimize"])
+    searched = objectives or objectives_of_directions(["minimize"])
     directions = [each.direction for each in searched.all]
     if problems := _limit_problems(sampler, space):
         return problems

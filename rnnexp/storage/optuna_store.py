@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rnnexp.errors import StoreError
 from rnnexp.formatting import did_you_mean
 from rnnexp.objective import Objective
-from rnnexp.objectives import Objectives
+from rnnexp.objectives import Objectives, objectives_of_directions
 from rnnexp.passwords import with_password
 from rnnexp.result import Result, State
 from rnnexp.storage.connections import engine_options
@@ -163,7 +163,7 @@ def objectives_of(study: "optuna.Study") -> Objectives:
     attrs = study.user_attrs
     if stored := attrs.get(StudyAttrs.OBJECTIVE):
         return Objectives.from_json(Objective.parse(stored), attrs.get(StudyAttrs.OBJECTIVES))
-    return Objectives.of_directions([each.name.lower() for each in study.directions])
+    return objectives_of_directions([each.name.lower() for each in study.directions])
 
 
 def value_of(trial: "FrozenTrial") -> float | None:

@@ -8,7 +8,8 @@ a colon or an underscore is a prefix. A test checks that no other module spells 
 from collections.abc import Mapping
 from enum import StrEnum
 
-from rnnexp.objectives import LATENCY, OTHERS, PARAMETERS
+from rnnexp.constraints import LATENCY, PARAMETERS
+from rnnexp.objectives import OTHERS
 
 # Raised when a stored name or its meaning changes. A study or a run of another version is refused.
 VERSION = 1

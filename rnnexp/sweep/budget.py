@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rnnexp.objectives import Objectives, Values
+from rnnexp.constraints import Values
+from rnnexp.objectives import Objectives
 from rnnexp.result import Result, State
 
 FAILURE_WINDOW = 20  # the last trials that `too_many_failed` looks at

@@ -33,7 +33,7 @@ from rnnexp.storage.optuna_store import best_trial, stored_result
 from rnnexp.storage.refused_writes import undelivered
 from rnnexp.storage.schema import Files, Metrics, TrialAttrs
 from rnnexp.storage.stored_orders import read_orders
-from rnnexp.sweep.front_tags import FrontTags
+from rnnexp.sweep.front_tags import tag_front
 from rnnexp.sweep.heartbeat import Heartbeat
 from rnnexp.sweep.outcome import BestTrial, FrontTrial, SweepOutcome
 from rnnexp.sweep.plan import SweepPlan
@@ -87,34 +87,30 @@ class Finalizer:
         Returns:
             The outcome of the sweep.
         """
-        folder = self.ledger.folder
-        if isinstance(error, KeyboardInterrupt):
-            self.interruption = error
+        self.interruption = error if isinstance(error, KeyboardInterrupt) else None
         self._step("deliver", self._deliver_first)
         # Of sweeps that a user stops at the same moment, each would wait for the other to do it.
         if not error and (self.heartbeat.is_alone() or read_orders(self.study).is_stopped):
             self._step("paused", lambda: _end_paused(self.ledger, self.study_run, stopped))
-        scores: dict[str, float] = {}
-        published: list[tuple[str, str]] = []
+        scores, published = dict[str, float](), list[tuple[str, str]]()
         with _best_trial(self.study, self.heartbeat) as best:
             if best and not self.interruption:
                 scores = self._step("evaluate", lambda: self._evaluate(best)) or {}
             if best and not self.interruption:
                 published = self._step("publish", lambda: self._publish(best)) or []
-        is_evaluated = not self.interruption and "evaluate" not in self.failed_steps
-        is_over = is_evaluated and self.heartbeat.is_alone()
+        has_failed = self.interruption or "evaluate" in self.failed_steps
+        is_over = not has_failed and self.heartbeat.is_alone()
         self._step("retention", lambda: self.retention.apply(is_over=is_over))
         if best:
-            self._step("results", lambda: _write_results(best, self.plan.space, folder))
+            self._step("results", lambda: _write_results(best, self.plan.space, self.ledger.folder))
+        tag_front(self.study, self.tracker.client())
         ended = stopped or "too many trials failed"
-        if not self.plan.objectives.is_plain:
-            self._step("front", FrontTags(self.study, self.tracker.client()).tag)
         has_report = self._step("report", lambda: self._report(best, scores, ended))
-        lacking = self._step("deliver", lambda: undelivered(folder)) or []
+        lacking = self._step("deliver", lambda: undelivered(self.ledger.folder)) or []
         return SweepOutcome(
             study=self.study.study_name,
             counts=EndedTrials(self.study).counts,
-            best=_summarized(best, self.plan, self.ledger) if best else None,
+            best=_summarized(best, self.plan, self.ledger),
             stopped=stopped,
             browse=self.tracker.how_to_browse(self.study_run),
             storage=self.plan.settings.storage,
@@ -228,7 +224,9 @@ def _n_trials(plan: SweepPlan, study: optuna.Study) -> int | None:
     return read_orders(study).n_trials or plan.settings.n_trials
 
 
-def _summarized(best: FrozenTrial, plan: SweepPlan, ledger: TrialLedger) -> BestTrial:
+def _summarized(best: FrozenTrial | None, plan: SweepPlan, ledger: TrialLedger) -> BestTrial | None:
+    if best is None:
+        return None
     result = stored_result(best)
     return BestTrial(
         number=best.number,

@@ -6,6 +6,7 @@ import optuna
 from mlflow.tracking import MlflowClient
 from optuna.trial import FrozenTrial
 
+from rnnexp.errors import one_line
 from rnnexp.result import Result
 from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.schema import Tags, TrialAttrs
@@ -20,7 +21,7 @@ class FrontTags(LoopCallback):
     While the sweep runs, no error here fails it: the next look may succeed.
 
     Args:
-        study: The study, of several objectives or with constraints.
+        study: The study; nothing is tagged if it has one objective, and no constraint.
         client: MLflow's client of the store of the runs.
     """
 
@@ -51,6 +52,8 @@ class FrontTags(LoopCallback):
         Raises:
             Exception: Whatever MLflow raises.
         """
+        if self._trials.objectives.is_plain:
+            return
         trials = self._trials.read()
         front = {trial.number for trial in trials.front}
         for trial in trials.ranked:
@@ -58,6 +61,19 @@ class FrontTags(LoopCallback):
             if run_id and self._tagged.get(run_id) != text:
                 self._client.set_tag(run_id, Tags.FRONT, text)
                 self._tagged[run_id] = text
+
+
+def tag_front(study: optuna.Study, client: MlflowClient) -> None:
+    """Tag the trials on the front of a study, if it has several objectives, or constraints.
+
+    Args:
+        study: The study.
+        client: MLflow's client of the store of the runs; no sweep fails by its tags.
+    """
+    try:
+        FrontTags(study, client).tag()
+    except Exception as error:  # whatever MLflow raises
+        log.warning("the tags %s in MLflow are not up to date: %s", Tags.FRONT, one_line(error))
 
 
 def _run(trial: FrozenTrial) -> str | None:

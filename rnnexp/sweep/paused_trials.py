@@ -180,8 +180,8 @@ class PausedTrials:
         paused = paused_result(trial)
         if paused is None:
             return
-        can_win = can_win and self._leads(trial)
-        state = State.COMPLETE if can_win else State.PRUNED
+        is_best = can_win and _leads(self.trials.read(), trial)
+        state = State.COMPLETE if is_best else State.PRUNED
         result = replace(paused, state=state, reason=f"{paused.reason}; {reason}")
         self.end_run(trial, state, result.reason)
         if for_good:
@@ -189,12 +189,13 @@ class PausedTrials:
             self.runs.delete_backup(trial.user_attrs.get(TrialAttrs.RUN_ID))
         tell(self.study, self.storage, self.folder, number, result, keep_backup=not for_good)
 
-    def _leads(self, trial: FrozenTrial) -> bool:
-        """Return whether no complete or paused trial is better; equal ones are no better."""
-        trials, objectives = self.trials.read(), self.trials.objectives
-        both = {each.number: each for each in [*trials.ranked, *trials.paused, trial]}
-        found = {number: values_of(each, objectives) for number, each in both.items()}
-        return trial.number in objectives.front(found)
+
+def _leads(trials: EndedTrials, trial: FrozenTrial) -> bool:
+    """Return whether no complete or paused trial is better than a trial; equal ones are not."""
+    objectives = trials.objectives
+    both = {each.number: each for each in [*trials.ranked, *trials.paused, trial]}
+    found = {number: values_of(each, objectives) for number, each in both.items()}
+    return trial.number in objectives.front(found)
 
 
 def _left(trials: EndedTrials) -> list[FrozenTrial]:

@@ -31,7 +31,7 @@ from rnnexp.execution.probe_configs import Probes, base_config
 from rnnexp.identity import Identity, named_files
 from rnnexp.number_ranges import COUNT
 from rnnexp.objective import settle_mode
-from rnnexp.objectives import Objectives
+from rnnexp.objectives import Objectives, objectives_of_directions
 from rnnexp.objectives_in_config import objectives_in, objectives_problems
 from rnnexp.passwords import concealed
 from rnnexp.search.conditions import as_overrides, with_conditions
@@ -183,7 +183,7 @@ def _sampler_and_pruner(
     settings: SweepSettings, search: _Search, objectives: Objectives | None, problems: list[str]
 ) -> tuple[Any, Any]:
     """Make the sampler and the pruner, and let the sampler draw; None if one can't be made."""
-    objectives = objectives or Objectives.of_directions(["minimize"])
+    objectives = objectives or objectives_of_directions(["minimize"])
     config = for_space(settings.sampler, search.space, is_single=not objectives.others)
     made = _made("sampler", config, optuna.samplers.BaseSampler, problems)
     pruner = _made("pruner", settings.pruner, optuna.pruners.BasePruner, problems)

@@ -139,27 +139,20 @@ def _run_study(plan: SweepPlan, composer: Composer, jobs: Jobs) -> SweepOutcome:
             settings.keep_paused, settings.limits, plan.space,
         )  # fmt: skip
         ledger = TrialLedger(
-            study=study,
-            storage=storage,
-            space=plan.space,
-            runs=tracker,
-            study_run=run.id,
-            sweep_id=heartbeat.sweep_id,
-            folder=folder,
-            paused=paused,
-            retries=settings.retries,
-        )
+            study=study, storage=storage, space=plan.space, runs=tracker,
+            study_run=run.id, sweep_id=heartbeat.sweep_id,
+            folder=folder, paused=paused, retries=settings.retries,
+        )  # fmt: skip
         if has_more:
             reopen(paused)
         budget = _budget(plan)
         stored = runs_with_checkpoint(tracker.client(), run.id) if plan.resumed else ()
         retention = Retention(study, settings.keep, settings.checkpoints, run, folder, stored)
         reporter = Reporter(study, folder, tracker, run, plan.space.overrides)
-        display = display_of(study, budget)
         tags = OrderTags(study, run, tracker.client(), heartbeat.sweep_id)
-        callbacks: list[Callback] = [display, Progress(study, run), reporter, retention, tags]
-        if not plan.objectives.is_plain:
-            callbacks.append(FrontTags(study, tracker.client()))
+        front = FrontTags(study, tracker.client())
+        progress, display = Progress(study, run), display_of(study, budget)
+        callbacks: list[Callback] = [display, progress, reporter, retention, tags, front]
         loop = Loop(
             jobs, ledger, budget, settings.max_failure_rate, callbacks, settings.trial_timeout
         )

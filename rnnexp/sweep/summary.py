@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnexp.formatting import format_column, format_value, whole
-from rnnexp.objectives import Objectives
+from rnnexp.objectives import Objectives, winning_rule
 from rnnexp.passwords import concealed_override, to_type
 from rnnexp.result import State
 from rnnexp.search.quoting import as_value, for_shell
@@ -38,12 +38,7 @@ def print_summary(outcome: SweepOutcome) -> None:
         block("\nResume the study:", f"{_resume_command(outcome.study)}\n")
     if best := outcome.best:
         console.print(_table(best, outcome))
-        if outcome.front and outcome.objectives:
-            console.print(_front_table(outcome.front, outcome.objectives))
-            rule = outcome.objectives.rule
-            console.print(
-                f"{rule[0].upper()}{rule[1:]}.", markup=False, highlight=False, soft_wrap=True
-            )
+        _print_front(console, outcome)
         for sentence in outcome.findings:
             console.print(sentence.replace("`", ""), markup=False, highlight=False, soft_wrap=True)
         block("\nTrain with the best params again:", _train_command(best))
@@ -90,6 +85,14 @@ def _train_command(best: BestTrial) -> str:
 
 def _command(arguments: Sequence[str]) -> str:
     return " ".join(["python", *map(for_shell, arguments)])
+
+
+def _print_front(console: Console, outcome: SweepOutcome) -> None:
+    if outcome.front and outcome.objectives:
+        console.print(_front_table(outcome.front, outcome.objectives))
+        rule = winning_rule(outcome.objectives)
+        text = f"{rule[0].upper()}{rule[1:]}."
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _front_table(front: Sequence[FrontTrial], objectives: Objectives) -> Table:

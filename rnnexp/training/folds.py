@@ -96,7 +96,7 @@ class SeveralTrainings:
             mean = fmean(value for _, value in self.bests[: number + 1])
             if number not in is_logged:
                 self._log_mean(number, mean)
-            self.trial.measure(**self._measures(number + 1))
+            self.trial.measure(**_means(self, number + 1, self._names))
             self.trial.report(mean, number, metric=None)
             self.run.epochs = self.epochs
             if number + 1 < len(stages) and self.trial.should_prune(improves=False):
@@ -116,17 +116,8 @@ class SeveralTrainings:
             round(fmean(epoch for epoch, _ in self.bests[:number])),
             std=stdev(values) if number > 1 else None,
             trainings=number,
-            measures=self._measures(number),
+            measures=_means(self, number, self._names),
         )
-
-    def _measures(self, number: int) -> dict[str, float]:
-        """Return the means of the other objectives at the best epochs of the first trainings."""
-        logs = [self.earlier[n][self.bests[n][0]] for n in range(number)]
-        return {
-            name: fmean(each[name] for each in logs)
-            for name in self._names
-            if all(name in each for each in logs)
-        }
 
     def _resume(self) -> set[int]:
         """Read which trainings have ended, and return the steps of the mean in MLflow."""
@@ -189,7 +180,7 @@ class SeveralTrainings:
         Returns:
             Why the training failed; empty if it did not.
         """
-        ending = self._ending()
+        ending = _ending(self.config)
         is_wanted = self.config.fit.get("refit", True) and ending is not None
         if (
             not is_wanted
@@ -210,10 +201,21 @@ class SeveralTrainings:
         log_checkpoints(self.run, {str(file): epochs - 1}, epochs - 1)
         return ""
 
-    def _ending(self) -> str | None:
-        """Return the ending of the config's checkpoints; None if the config asks for none."""
-        checkpoint = keras_runtime.keras().callbacks.ModelCheckpoint
-        for callback in instantiate(self.config.get("callbacks") or {}, _convert_="all").values():
-            if isinstance(callback, checkpoint):
-                return WEIGHTS if callback.save_weights_only else ".keras"
-        return None
+
+def _ending(config: DictConfig) -> str | None:
+    """Return the ending of the config's checkpoints; None if the config asks for none."""
+    checkpoint = keras_runtime.keras().callbacks.ModelCheckpoint
+    for callback in instantiate(config.get("callbacks") or {}, _convert_="all").values():
+        if isinstance(callback, checkpoint):
+            return WEIGHTS if callback.save_weights_only else ".keras"
+    return None
+
+
+def _means(trainings: SeveralTrainings, number: int, names: Sequence[str]) -> dict[str, float]:
+    """Return the means of other objectives at the best epochs of the first trainings, by name."""
+    logs = [trainings.earlier[n][trainings.bests[n][0]] for n in range(number)]
+    return {
+        name: fmean(each[name] for each in logs)
+        for name in names
+        if all(name in each for each in logs)
+    }

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import optuna
 from omegaconf import DictConfig
 
+from rnnexp.constraints import LATENCY, PARAMETERS
 from rnnexp.data import Dataset
 from rnnexp.execution.current_trial import CurrentTrial
-from rnnexp.objectives import LATENCY, PARAMETERS
 from rnnexp.objectives_in_config import objectives_in
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import keras_runtime
+from rnnexp.constraints import MEASURED
 from rnnexp.errors import one_line
 from rnnexp.number_ranges import NOT_NEGATIVE, SHARE, WHOLE, Range
 from rnnexp.objective import MODES, known_mode, objective_in
-from rnnexp.objectives import MEASURED
 from rnnexp.objectives_in_config import objectives_in
 from rnnexp.storage.uris import write_problem
 from rnnexp.training.checks.checkpoint_files import checkpoint_file_problems

@@ -1,0 +1,75 @@
+"""What is measured of a running trial, next to the value that it reports."""
+
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from rnnexp.constraints import SECONDS
+from rnnexp.objectives import Objectives
+from rnnexp.storage.optuna_store import complete_trials, objectives_of, values_of
+from rnnexp.storage.schema import TrialAttrs
+
+if TYPE_CHECKING:
+    import optuna
+
+    from rnnexp.storage.mlflow_run import Run
+
+
+class TrialMeasures:
+    """The other objectives of a running trial, and what constraints are on.
+
+    Args:
+        trial: The trial.
+        run: The run of the trial, which counts its seconds; None if it has none.
+
+    Attributes:
+        values: What the job has measured so far, by name.
+    """
+
+    def __init__(self, trial: "optuna.trial.Trial", run: "Run | None") -> None:
+        self.values: dict[str, float] = {}
+        self._trial = trial
+        self._run = run
+        self._reported: dict[str, list[float]] = dict(trial.user_attrs.get(TrialAttrs.OTHERS, {}))
+
+    @cached_property
+    def objectives(self) -> Objectives:
+        """The objectives of the study."""
+        # Imported here, and below: outside of a sweep nothing is reported.
+        from rnnexp.storage.retry import retry_transient
+
+        return retry_transient(objectives_of)(self._trial.study)
+
+    def now(self) -> dict[str, float]:
+        """Return what was measured so far, and the seconds that the trial has taken."""
+        return ({SECONDS: self._run.seconds} if self._run else {}) | self.values
+
+    def report(self, step: int) -> None:
+        """Store the other objectives as they are at a step, so that the pruner can compare them."""
+        from rnnexp.storage.retry import retry_transient
+
+        if not self.objectives.others:
+            return
+        measured = self.now()
+        values = [measured.get(each.monitor, math.nan) for each in self.objectives.others]
+        self._reported[str(step)] = values
+        retry_transient(self._trial.set_user_attr)(TrialAttrs.OTHERS, self._reported)
+
+    def broken(self) -> str:
+        """Return which constraint is broken, if no further epoch can change that; else empty."""
+        return self.objectives.broken(self.now())
+
+    def leads(self, value: float, measures: Mapping[str, float]) -> bool:
+        """Return whether no complete trial of the study is better than this one.
+
+        Args:
+            value: The value of this trial.
+            measures: The other values of this trial, which count more than those measured before.
+        """
+        from rnnexp.storage.retry import retry_transient
+
+        complete = retry_transient(complete_trials)(self._trial.study)
+        trials = {trial.number: values_of(trial, self.objectives) for trial in complete}
+        own = self.objectives.named(value, {**self.now(), **measures})
+        return self._trial.number in self.objectives.front({**trials, self._trial.number: own})
