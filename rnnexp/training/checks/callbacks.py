@@ -16,7 +16,7 @@ from rnnexp.constraints import MEASURED
 from rnnexp.errors import one_line
 from rnnexp.number_ranges import NOT_NEGATIVE, SHARE, WHOLE, Range
 from rnnexp.objective import MODES, known_mode, objective_in
-from rnnexp.objectives_in_config import objectives_in
+from rnnexp.objectives_in_config import objectives_in, objectives_problems
 from rnnexp.storage.uris import write_problem
 from rnnexp.training.checks.checkpoint_files import checkpoint_file_problems
 from rnnexp.training.checks.choices import choice_problems
@@ -111,11 +111,11 @@ def _monitor_problems(
     config: DictConfig, callbacks: Mapping[str, object], names: Sequence[str]
 ) -> list[str]:
     monitored = {config.objective.monitor: "objective.monitor"}
-    objectives = objectives_in(config)
-    for each in objectives.others:
-        monitored.setdefault(each.monitor, "objective.others")
-    for constraint in objectives.constraints:
-        monitored.setdefault(constraint.name, "constraints")
+    if not objectives_problems(config):  # which are told elsewhere
+        objectives = objectives_in(config)
+        monitored |= {each.monitor: "objective.others" for each in objectives.others}
+        named = {each.name: "constraints" for each in objectives.constraints}
+        monitored = named | monitored
     for name, callback in callbacks.items():
         if hasattr(callback, "monitor"):
             monitored.setdefault(callback.monitor, f"callbacks.{name}.monitor")
