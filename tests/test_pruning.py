@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
+from rnnexp.execution.current_trial import StudyTrial
+from rnnexp.objectives import OTHERS
 from rnnexp.pruning import EarlyStoppingPruner, MeansPruner, verdict_of
 
 NAN = math.nan
@@ -269,3 +271,60 @@ def test_peers_are_read_only_if_they_matter(
     before = storage.reads
     trial.should_prune()
     assert (storage.reads > before) is reads
+
+
+SIZE_4, SIZE_9 = [[4.0]] * 4, [[9.0]] * 4
+
+
+def study_of_two(peers: Sequence[tuple[Values, Sequence[Sequence[float]]]]) -> optuna.Study:
+    """Return a study of a loss and a size, which its trials have reported for each epoch."""
+    study = optuna.create_study(directions=["minimize", "minimize"])
+    for values, others in peers:
+        curve = {epoch: v for epoch, v in enumerate(values) if v is not None}
+        sizes = {str(epoch): list(found) for epoch, found in enumerate(others)}
+        study.add_trial(
+            optuna.trial.create_trial(
+                state=TrialState.PRUNED, intermediate_values=curve, user_attrs={OTHERS: sizes}
+            )
+        )
+    return study
+
+
+@pytest.mark.parametrize(
+    ("knobs", "peers", "size", "epoch"),
+    [
+        ({}, [(GOOD, SIZE_4)], 4.0, 1),  # dominated for two epochs in a row
+        ({}, [(GOOD, SIZE_4)], 5.0, 1),
+        ({}, [(GOOD, SIZE_4)], 3.0, None),  # better by its size
+        ({}, [(GOOD, SIZE_9), (GOOD, SIZE_4)], 5.0, 1),
+        ({}, [(GOOD, SIZE_9)], 5.0, None),
+        ({}, [(GOOD[:1], SIZE_4)], 5.0, None),  # no peer at the second epoch
+        ({"n_startup_trials": 2}, [(GOOD, SIZE_9), (GOOD, SIZE_4)], 5.0, None),
+        ({"n_startup_trials": 2}, [(GOOD, SIZE_4), (GOOD, SIZE_4)], 5.0, 1),
+        ({"quantile": 0.5}, [(GOOD, SIZE_4), ([1.0] * 4, SIZE_4), ([1.0] * 4, SIZE_4)], 5.0, None),
+        ({}, [(GOOD, SIZE_9[:1] + SIZE_4[1:])], 5.0, 2),  # its size at that epoch counts
+        ({}, [(GOOD, [])], 5.0, None),  # its size is not known
+    ],
+)
+def test_with_several_objectives_a_trial_is_behind_when_it_is_dominated(
+    knobs: dict[str, Any],
+    peers: Sequence[tuple[Values, Sequence[Sequence[float]]]],
+    size: float,
+    epoch: int | None,
+) -> None:
+    study = study_of_two(peers)
+    study.pruner = EarlyStoppingPruner(
+        **({"patience": 2, "n_startup_trials": 1, "quantile": 0.0} | knobs)
+    )
+    trial = StudyTrial(study.ask())
+    found = None
+    for step in range(4):
+        trial.measure(value_1=size)
+        trial.report(0.9, step)
+        if found is None and trial.should_prune():
+            found = step
+            assert trial.verdict
+            assert trial.verdict.compared_with.endswith(
+                " that are no worse by the other objectives"
+            )
+    assert found == epoch

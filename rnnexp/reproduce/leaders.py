@@ -80,7 +80,7 @@ def leaders(trials: Sequence[Run], objective: Objective) -> list[Run]:
 
     Complete trials come first, and then pruned ones: with pausing, most trials of a study are
     paused when it ends, and told as pruned. Trials that differ in the seed alone have the same
-    params.
+    params. Trials that break a constraint are left out.
 
     Args:
         trials: Runs of trials.
@@ -90,7 +90,9 @@ def leaders(trials: Sequence[Run], objective: Objective) -> list[Run]:
     ended = [
         run
         for run in trials
-        if run.data.tags.get(Tags.STATE) in states and Metrics.BEST_VALUE in run.data.metrics
+        if run.data.tags.get(Tags.STATE) in states
+        and Metrics.BEST_VALUE in run.data.metrics
+        and run.data.tags.get(Tags.FEASIBLE) != "false"
     ]
 
     def rank(run: Run) -> tuple[bool, float]:

@@ -6,7 +6,7 @@ from concurrent.futures.process import BrokenProcessPool
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
-from rnnexp.execution.job_result import result_of
+from rnnexp.execution.job_result import result_of, to_result
 from rnnexp.result import Result, State
 
 
@@ -50,3 +50,25 @@ def test_the_result_of_a_job(
 
 def test_an_interrupted_job_has_no_result() -> None:
     assert result_of(failed(KeyboardInterrupt())) is None
+
+
+@pytest.mark.parametrize(
+    ("returned", "others", "expected"),
+    [
+        ((0.5, 3), ["size"], Result(State.COMPLETE, 0.5, measures={"size": 3.0})),
+        (
+            [0.5, 3, 1],
+            ["size", "cost"],
+            Result(State.COMPLETE, 0.5, measures={"size": 3, "cost": 1}),
+        ),
+        (0.5, ["size"], Result(State.COMPLETE, 0.5)),  # the job has measured the other
+        ((0.5, math.nan), ["size"], Result(State.FAIL, reason="the job returned nan")),
+    ],
+)
+def test_several_values(returned: object, others: list[str], expected: Result) -> None:
+    assert to_result(returned, others) == expected
+
+
+@pytest.mark.parametrize(("returned", "others"), [((0.5, 3), []), ((0.5,), ["size"])])
+def test_another_number_of_values(returned: object, others: list[str]) -> None:
+    assert "which is not a number" in to_result(returned, others).reason

@@ -4,9 +4,20 @@ from typing import Any
 
 import pytest
 from optuna.distributions import CategoricalDistribution
+from optuna.pruners import BasePruner, MedianPruner, NopPruner
 
+from rnnexp.constraints import Constraint
+from rnnexp.objective import Objective
+from rnnexp.objectives import Objectives
+from rnnexp.pruning import EarlyStoppingPruner
 from rnnexp.search.dimension import Condition, Dimension
-from rnnexp.search.sampler_config import ability_problems, drawn_at_random, for_space
+from rnnexp.search.sampler_config import (
+    ability_problems,
+    drawn_at_random,
+    for_space,
+    pruner_problems,
+    unknown_constraints,
+)
 from rnnexp.search.space import Space, parse
 
 NUMBERS = ("a=interval(0,1)", "n=range(1,4)")
@@ -47,6 +58,53 @@ def test_what_is_left_to_the_space(
     config: dict[str, Any], condition: bool, added: dict[str, Any]
 ) -> None:
     assert for_space(config, space_of(*CHOICES, condition=condition)) == config | added
+
+
+def test_tpe_with_conditions_and_several_objectives() -> None:
+    """Without ``multivariate`` TPE would warn of ``group`` at each trial."""
+    found = for_space(sampler("TPE"), space_of(*CHOICES, condition=True), is_single=False)
+    assert found == sampler("TPE", group=True, multivariate=True)
+
+
+LOSS = Objective.parse("min loss")
+TWO = Objectives(LOSS, (Objective.parse("min size"),))
+
+
+@pytest.mark.parametrize(
+    ("name", "objectives", "is_refused"),
+    [("CmaEs", TWO, True), ("CmaEs", Objectives(LOSS), False), ("TPE", TWO, False),
+     ("NSGAII", TWO, False)],
+)  # fmt: skip
+def test_a_sampler_of_one_objective(name: str, objectives: Objectives, is_refused: bool) -> None:
+    found = ability_problems(sampler(name), space_of(*NUMBERS), objectives)
+    assert [f"{name}Sampler searches by one objective, here are 2" in text for text in found] == (
+        [True] if is_refused else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("pruner", "is_refused"),
+    [(MedianPruner(), True), (NopPruner(), False), (EarlyStoppingPruner(), False)],
+)
+def test_a_pruner_of_one_objective(pruner: BasePruner, is_refused: bool) -> None:
+    assert bool(pruner_problems(pruner, TWO)) is is_refused
+    assert pruner_problems(pruner, Objectives(LOSS)) == []
+
+
+@pytest.mark.parametrize(
+    ("config", "constraints", "is_warned"),
+    [
+        (sampler("TPE"), True, False),
+        (sampler("CmaEs"), True, True),
+        (sampler("Random"), False, False),
+        ({"_target_": "mine.Sampler"}, True, False),  # which may learn from them
+    ],
+)
+def test_a_sampler_that_does_not_know_constraints(
+    config: dict[str, Any], constraints: bool, is_warned: bool
+) -> None:
+    given = (Constraint.parse("size < 3"),) if constraints else ()
+    assert bool(unknown_constraints(config, Objectives(LOSS, (), given))) is is_warned
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,14 @@ from typing import Any
 import optuna
 import pytest
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from rnnexp.result import Result, State
 from rnnexp.search.dimension import Params
 from rnnexp.search.sampling import DistinctSampler, ask, reason_to_stop, tried_params
 from rnnexp.search.seeded_sampler import SeededSampler
 from rnnexp.search.space import parse
+from rnnexp.storage.schema import TrialAttrs
 
 
 class Stubborn(RandomSampler):
@@ -197,3 +200,31 @@ def test_a_pruner_that_hands_over_a_part_of_the_study_hides_no_params() -> None:
     for _ in range(12):
         study.tell(ask(study, space), 0.0)
     assert {params["a"] for params in tried_params(study)} == set(range(12))
+
+
+def test_with_several_objectives_what_was_pruned_or_paused_has_its_values() -> None:
+    """Optuna's samplers compare such trials by one objective, or raise."""
+    study = optuna.create_study(directions=["minimize", "minimize"])
+    result = Result(State.PRUNED, 0.5, measures={"value_1": 7.0}).to_json()
+    for state, attrs, curve in (
+        (TrialState.PRUNED, {TrialAttrs.RESULT: result}, {0: 0.6, 1: 0.5}),
+        (TrialState.RUNNING, {TrialAttrs.PAUSED: result}, {0: 0.5}),
+        (TrialState.PRUNED, {}, {0: 0.6}),  # another program's, without a value of the second
+        (TrialState.RUNNING, {}, {0: 0.6}),
+    ):
+        study.add_trial(create_trial(state=state, user_attrs=attrs, intermediate_values=curve))
+    seen: list[tuple[str, list[float] | None, int]] = []
+
+    class Looking(RandomSampler):
+        def sample_relative(self, study: Any, trial: FrozenTrial, search_space: Any) -> Any:
+            trials = study.get_trials(deepcopy=False)[:4]
+            seen.extend((t.state.name, t.values, len(t.intermediate_values)) for t in trials)
+            return super().sample_relative(study, trial, search_space)
+
+    space, _ = parse(["x=interval(0,1)"])
+    study.sampler = DistinctSampler(Looking(), space)
+    ask(study, space)
+    assert seen[:4] == [
+        ("COMPLETE", [0.5, 7.0], 0), ("COMPLETE", [0.5, 7.0], 0), ("PRUNED", None, 0),
+        ("RUNNING", None, 1),
+    ]  # fmt: skip

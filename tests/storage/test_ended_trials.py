@@ -82,3 +82,14 @@ def test_core_hours(state: TrialState, attrs: dict[str, Any], hours: float) -> N
     again = CORES | {TrialAttrs.REOPENS: [0], TrialAttrs.PAUSED: result(State.PAUSED, 1800)}
     study.add_trial(create_trial(state=TrialState.RUNNING, user_attrs=again))
     assert trials.read().core_hours == pytest.approx(1.0)  # the other is left out
+
+
+def test_several_objectives_step_by_step_as_at_once() -> None:
+    study = optuna.create_study(directions=["minimize", "minimize"])
+    trials = EndedTrials(study)
+    for values in ((0.5, 9.0), (0.6, 5.0), (0.4, 20.0), (0.6, 6.0)):
+        study.add_trial(optuna.trial.create_trial(values=values))
+        assert trials.read().ranked == EndedTrials(study).ranked
+    assert [trial.number for trial in trials.ranked] == [2, 0, 1, 3]
+    assert [trial.number for trial in trials.front] == [2, 0, 1]
+    assert trials.best_value == 0.4

@@ -1,5 +1,6 @@
 import pytest
 
+from rnnexp.constraints import Constraint
 from rnnexp.objective import Objective
 from rnnexp.objectives import Objectives
 from rnnexp.result import Result, State
@@ -145,3 +146,23 @@ def test_core_hours_of_a_sweep_and_its_resume(app: Command) -> None:
         assert each.code == 0, each.err
         assert "core-hours have been spent (core_hours=1e-09)" in each.out
     assert len(again.study("s").trials) == 1
+
+
+def of(value: float, size: float) -> Result:
+    return Result(State.COMPLETE, value, measures={"size": size})
+
+
+@pytest.mark.parametrize(
+    ("results", "is_spent"),
+    [
+        ([of(0.5, 9), of(0.6, 9), of(0.7, 9)], True),
+        ([of(0.5, 9), of(0.6, 9), of(0.7, 8)], False),  # it comes to the Pareto front
+        ([of(0.5, 9), of(0.6, 8), of(0.7, 8)], False),
+        ([of(0.5, 9), of(0.6, 8), of(0.7, 8), of(0.6, 8.5)], True),
+        ([of(0.5, 9), of(0.1, 99), of(0.1, 98)], True),  # neither is feasible
+    ],
+)
+def test_patience_with_several_objectives(results: list[Result], is_spent: bool) -> None:
+    size = Objective("size", "min")
+    objectives = Objectives(Objective("value", "min"), (size,), (Constraint.parse("size < 50"),))
+    assert bool(Budget(objectives, patience=2).spent(results, 0)) is is_spent
