@@ -20,9 +20,10 @@ from rnnexp.compare.rows import (
     ranked,
     rows_of,
     value_of,
+    values_of,
 )
 from rnnexp.compare.where import where
-from rnnexp.formatting import format_column, format_value
+from rnnexp.formatting import format_column, format_value, whole
 from rnnexp.identity import differing as differing_identities
 from rnnexp.objectives import Objectives, winning_rule
 from rnnexp.storage.run_reader import identity_in, objectives_of
@@ -81,11 +82,7 @@ def show_ranking(
     print_text(_heading(study, counts))
     if condition is not None:
         print_text(f"{len(kept)} of them where {condition}.")
-    _show_winner(trials, best)
-    if objectives and objectives.others:
-        on_front = ", ".join(str(row[Tags.TRIAL]) for row in front(kept, objectives))
-        rule = winning_rule(objectives)
-        print_text(f"Pareto front: trials {on_front or 'none'}; {rule}.")
+    _show_winner(trials, best, objectives)
     if shown:
         _show_table(shown, (sort or "").removeprefix("-"), objectives)
 
@@ -98,9 +95,11 @@ def _heading(study: Run, counts: Counter[str]) -> str:
     )
 
 
-def _show_winner(trials: Sequence[Run], best: Sequence[Row]) -> None:
+def _show_winner(trials: Sequence[Run], best: Sequence[Row], objectives: Objectives | None) -> None:
     names = [f"trial {row[Tags.TRIAL]}" for row in best]
-    if winner := describe_winner(names, [row[Metrics.BEST_VALUE] for row in best]):
+    if objectives and objectives.others:
+        _show_front(best, objectives)
+    elif winner := describe_winner(names, [row[Metrics.BEST_VALUE] for row in best]):
         print_text(f"{winner.capitalize()}.")
     ranked_runs = {row[RUN] for row in best}
     identities = {
@@ -110,6 +109,17 @@ def _show_winner(trials: Sequence[Run], best: Sequence[Row]) -> None:
     }
     for problem in differing_identities(identities):
         print_text(f"The values of the trials can't be compared: {problem}.", "yellow")
+
+
+def _show_front(best: Sequence[Row], objectives: Objectives) -> None:
+    """Print the winner with its value by each objective, which others may have better, and why."""
+    if not best:
+        return
+    values = values_of(best[0], objectives)
+    each = (f"{o.monitor} {format_value(whole(values[o.monitor]))}" for o in objectives.all)
+    on_front = [str(row[Tags.TRIAL]) for row in front(best, objectives)]
+    print_text(f"Trial {best[0][Tags.TRIAL]} is best: {', '.join(each)}.")
+    print_text(f"On the Pareto front: {', '.join(on_front)}; {winning_rule(objectives)}.")
 
 
 def _show_table(rows: Sequence[Row], sort: str, objectives: Objectives | None) -> None:

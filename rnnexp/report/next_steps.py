@@ -40,8 +40,8 @@ def margin_within_noise(snapshot: Snapshot) -> list[str]:
     """
     best, values = snapshot.best, sorted(snapshot.completed_values, key=snapshot.objective.sort_key)
     found = snapshot.objective.best(best.intermediate_values) if best else None
-    if best is None or found is None or len(values) < 2:
-        return []
+    if best is None or found is None or len(values) < 2 or not snapshot.objectives.is_plain:
+        return []  # with several objectives, the runner-up may be better by the first
     beside = [best.intermediate_values.get(found[0] + step) for step in (-1, 1)]
     known = [value for value in beside if value is not None and math.isfinite(value)]
     if len(known) < 2:
