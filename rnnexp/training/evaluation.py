@@ -17,8 +17,8 @@ from rnnexp.evaluation.predictions import PROBABILITY, Predictions
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.schema import Files, Tags
+from rnnexp.training.averaging import build_to_use
 from rnnexp.training.checkpoint import load
-from rnnexp.training.model import build
 from rnnexp.training.output_layer import kind_of_output, output_of
 from rnnexp.training.outputs import probabilities_of
 from rnnexp.training.streams import evaluate_on_stream
@@ -53,7 +53,7 @@ def _one_pass(
 
     output = output_of(config, dataset)
     recorder = Recorder(len(examples.x), output.units)
-    model = build(config, dataset, recorder)
+    model = build_to_use(config, dataset, recorder)
     load(model, run_id, MlflowStore(config.tracking.uri))
     order = np.arange(len(examples.x))
     labels = output.labels(examples.y)

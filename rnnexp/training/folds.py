@@ -27,6 +27,7 @@ from rnnexp.objectives_in_config import objectives_in
 from rnnexp.result import Result, State
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.schema import Metrics
+from rnnexp.training.averaging import AVERAGE, average, is_averaged, kept_in
 from rnnexp.training.checkpoint import WEIGHTS, log_checkpoints
 from rnnexp.training.one_training import Stage, Training, begin_session, train
 
@@ -91,19 +92,22 @@ class SeveralTrainings:
         is_logged = self._resume()
         for number, stage in enumerate(stages):
             if number == len(self.bests) and (problem := self._train(number, stage)):
-                self._log_mean(number, math.nan)
+                _log_mean(self, number, math.nan)
                 return Result(State.FAIL, reason=f"{stage.name}: {problem}")
             mean = fmean(value for _, value in self.bests[: number + 1])
             if number not in is_logged:
-                self._log_mean(number, mean)
+                _log_mean(self, number, mean)
             self.trial.measure(**_means(self, number + 1, self._names))
             self.trial.report(mean, number, metric=None)
             self.run.epochs = self.epochs
             if number + 1 < len(stages) and self.trial.should_prune(improves=False):
-                reason = self._reason(number, stage)
+                reason = _reason(self, number, stage)
+                _remove_kept(self._folder, stages)
                 return replace(self.result(number + 1), state=State.PRUNED, reason=reason)
         result = self.result(len(stages))
-        if problem := self._refit(result):
+        problem = self._save_model(result, stages)
+        _remove_kept(self._folder, stages)
+        if problem:
             return Result(State.FAIL, reason=f"{Metrics.REFIT}: {problem}")
         return result
 
@@ -167,15 +171,8 @@ class SeveralTrainings:
             with suppress(OSError):  # a callback has written into the folder
                 (self._folder / stage.name).rmdir()
 
-    def _log_mean(self, number: int, mean: float) -> None:
-        self.run.log_batch(metrics={self._objective.monitor: mean}, step=number)
-
-    def _reason(self, number: int, stage: Stage) -> str:
-        verdict = str(self.trial.verdict).replace(f"at epoch {number}", f"after {stage.name}", 1)
-        return f"{self._objective.monitor} {verdict}"
-
-    def _refit(self, result: Result) -> str:
-        """Train on the whole training part, if a model is wanted of the trial, and save the model.
+    def _save_model(self, result: Result, stages: Sequence[Stage]) -> str:
+        """Save the model of the trial, if one is wanted: trained on all rows, or the average.
 
         Returns:
             Why the training failed; empty if it did not.
@@ -189,6 +186,11 @@ class SeveralTrainings:
         ):
             return ""
         epochs = (result.best_epoch or 0) + 1
+        if is_averaged(self.config):
+            file = self._folder / f"{AVERAGE}.keras"
+            _save_average(self, stages, file)
+            log_checkpoints(self.run, {str(file): epochs - 1}, epochs - 1)
+            return ""
         training = self._fit(self.dataset.whole(), Stage(Metrics.REFIT, self._seed, epochs))
         if problem := training.report.diverged():
             return problem
@@ -202,6 +204,33 @@ class SeveralTrainings:
         return ""
 
 
+def _save_average(trainings: SeveralTrainings, stages: Sequence[Stage], file: Path) -> None:
+    """Save the average of the models whose weights the stages have kept."""
+    begin_session(trainings.config)
+    files = [kept_in(file.parent / stage.name) for stage in stages]
+    model = average(trainings.config, trainings.dataset, files)
+    with named_if_full(file):
+        model.save(file)
+
+
+def _remove_kept(folder: Path, stages: Sequence[Stage]) -> None:
+    """Remove the weights that the stages of a trial have kept, which nobody needs any more."""
+    for stage in stages:
+        kept_in(folder / stage.name).unlink(missing_ok=True)
+        with suppress(OSError):
+            (folder / stage.name).rmdir()
+
+
+def _log_mean(trainings: SeveralTrainings, number: int, mean: float) -> None:
+    trainings.run.log_batch(metrics={trainings._objective.monitor: mean}, step=number)
+
+
+def _reason(trainings: SeveralTrainings, number: int, stage: Stage) -> str:
+    """Return why a trial is pruned after a stage."""
+    verdict = str(trainings.trial.verdict).replace(f"at epoch {number}", f"after {stage.name}", 1)
+    return f"{trainings._objective.monitor} {verdict}"
+
+
 def _ending(config: DictConfig) -> str | None:
     """Return the ending of the config's checkpoints; None if the config asks for none."""
     checkpoint = keras_runtime.keras().callbacks.ModelCheckpoint
@@ -213,7 +242,8 @@ def _ending(config: DictConfig) -> str | None:
 
 def _means(trainings: SeveralTrainings, number: int, names: Sequence[str]) -> dict[str, float]:
     """Return the means of other objectives at the best epochs of the first trainings, by name."""
-    logs = [trainings.earlier[n][trainings.bests[n][0]] for n in range(number)]
+    # Of a single run, no metrics are kept.
+    logs = [trainings.earlier[n].get(trainings.bests[n][0], {}) for n in range(number)]
     return {
         name: fmean(each[name] for each in logs)
         for name in names

@@ -21,6 +21,7 @@ from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.schema import Tags
 from rnnexp.training import compiled_models, jit, unroll
+from rnnexp.training.averaging import is_averaged, keeper
 from rnnexp.training.checkpoint import load, log_checkpoints
 from rnnexp.training.fit_arguments import fit_arguments
 from rnnexp.training.measures import measure
@@ -245,6 +246,8 @@ def _training(
     chosen = instantiate(config.get("callbacks") or {}, _convert_="all")
     if stage:
         chosen = _of_stage(chosen, stage, folder)
+        if is_averaged(config):
+            chosen["average"] = keeper(config, folder / stage.name)
     monitor = config.objective.monitor
     return Training(
         model=model,

@@ -2,20 +2,27 @@
 
 import json
 import re
+from collections.abc import Callable
 from itertools import accumulate
 from pathlib import Path
 from statistics import fmean, stdev
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
+from rnnexp import data
 from rnnexp.cli import main
 from rnnexp.identity import Identity
+from rnnexp.objective import settle_mode
 from rnnexp.reproduce.confirm import Confirmation
 from rnnexp.reproduce.replay import replay
 from rnnexp.storage.run_reader import RunReader
+from rnnexp.training.averaging import average, build_to_use
+from rnnexp.training.checkpoint import load_file
 from rnnexp.training.folds import stages_of
+from rnnexp.training.model import build
 from tests.helpers.commands import Command, Ended, metrics
 
 FOLDS, EPOCHS = 3, 3
@@ -220,3 +227,56 @@ def test_a_killed_trial_goes_on_in_its_fold(command: Command) -> None:
         for run in (killed, whole)
     ]
     assert tables[0] == tables[1]
+
+
+def test_the_folds_are_averaged(command: Command) -> None:
+    """The model predicts the mean of what the models of the folds predict."""
+    ended = command(
+        "-m", "hydra.sweeper.study_name=s", "hydra.sweeper.n_trials=2", "hydra.sweeper.n_jobs=1",
+        "fit.folds=2", "fit.refit=average", "fit.epochs=2", "hydra.sweeper.params=null",
+        f"{RATE}=choice(0.01,10.0)", f"hydra.sweeper.enqueue=[{{{RATE}:0.01}},{{{RATE}:10.0}}]",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    parent, run, worse = ended.runs()
+    assert run.data.tags["checkpoint"] == "checkpoint/average.keras"
+    assert "checkpoint" not in worse.data.tags
+    assert not [name for name in run.data.metrics if name.startswith("refit/")]
+    assert "test_loss" in parent.data.metrics
+    assert "models:/" in ended.out
+    folder = ended.path / "multirun" / "s" / "0"
+    assert {file.name for file in folder.rglob("*.keras")} == {"average.keras"}
+    assert not list((ended.path / "multirun").rglob("best.weights.h5"))
+
+
+OWN = "model.function=tests.helpers.own_models."
+
+
+@pytest.mark.parametrize(
+    "model",
+    [["model=simple_rnn"], ["model=own", f"{OWN}subclassed"], ["model=own", f"{OWN}twice"]],
+)
+def test_the_average_of_models(
+    composed: Callable[..., DictConfig], tmp_path: Path, model: list[str]
+) -> None:
+    config = composed("fit.folds=2", "fit.refit=average", *model)
+    settle_mode(config)
+    dataset = data.load(config.data)
+    x, files, expected = dataset.train().x[:5], [], []
+    for number in range(2):
+        trained = build(config, dataset)
+        trained.fit(dataset.train().x, dataset.train().y, verbose=0)
+        files.append(tmp_path / f"{number}.weights.h5")
+        trained.save_weights(files[-1])
+        expected.append(trained.predict(x, verbose=0))
+    averaged = average(config, dataset, files)
+    np.testing.assert_allclose(averaged.predict(x, verbose=0), np.mean(expected, axis=0), rtol=1e-5)
+    averaged.save(tmp_path / "average.keras")
+    again = build_to_use(config, dataset)
+    load_file(again, tmp_path / "average.keras")
+    np.testing.assert_allclose(again.predict(x, verbose=0), np.mean(expected, axis=0), rtol=1e-5)
+
+
+def test_a_model_without_a_config_is_not_averaged(command: Command) -> None:
+    ended = command("fit.repeats=2", "fit.refit=average", "model=own", f"{OWN}without_config")
+    assert ended.code == 1
+    assert "fit.refit=average: the model can't be made again from its own get_config" in ended.err

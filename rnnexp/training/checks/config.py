@@ -27,6 +27,7 @@ from rnnexp.training.checks.callbacks import callback_problems
 from rnnexp.training.checks.choices import choice_problems
 from rnnexp.training.checks.data_counts import log_counts
 from rnnexp.training.checks.fit import fit_data_problems, fit_problems
+from rnnexp.training.checks.folds import average_problems
 from rnnexp.training.checks.import_paths import import_path_problems
 from rnnexp.training.checks.learning_rates import learning_rate_problems
 from rnnexp.training.checks.output_layer import output_problems
@@ -64,6 +65,8 @@ BUILT_FROM_FIT = [
     "epochs",
     "folds",
     "groups",
+    "repeats",
+    "refit",
 ]
 # What to give for a key that has no default.
 HINTS = {"data.test": ", a file, or a share of the rows of data.train, such as data.test=0.2"}
@@ -198,6 +201,7 @@ def _model_problems(config: DictConfig, dataset: Dataset, trained: set[str]) -> 
         *_checkpoint_problems(config, model),
         *learning_rate_problems(config, model, len(train.x)),
         *callback_problems(config, model, list(values)),
+        *average_problems(config, dataset),
     ]
     if problems or structure in trained:
         return problems

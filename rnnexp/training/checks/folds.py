@@ -6,11 +6,14 @@ from omegaconf import DictConfig
 
 from rnnexp.data import Dataset
 from rnnexp.data.folds import fold_problems
+from rnnexp.errors import one_line
 from rnnexp.number_ranges import Range
 from rnnexp.objective import value_in
+from rnnexp.training.averaging import AVERAGE, build_to_use, is_averaged
 from rnnexp.training.checks.choices import choice_problems
 
 SEVERAL = Range(2, is_whole=True)
+WEIGHTS_ONLY = "callbacks.model_checkpoint.save_weights_only"
 HYPERBAND = "HyperbandPruner"
 WILCOXON = "WilcoxonPruner"
 
@@ -23,7 +26,7 @@ def stage_problems(config: DictConfig) -> list[str]:
     """
     fit = config.fit
     folds, repeats = fit.get("folds"), fit.get("repeats")
-    problems = choice_problems("fit.refit", fit.get("refit", True), (True, False))
+    problems = choice_problems("fit.refit", fit.get("refit", True), (True, False, AVERAGE))
     for key, given in (("folds", folds), ("repeats", repeats)):
         if given is not None:
             problems += SEVERAL.problems(f"fit.{key}", given, ", or null for one training")
@@ -41,6 +44,11 @@ def stage_problems(config: DictConfig) -> list[str]:
         return problems
     if folds is not None:
         problems += _parts(config)
+    if fit.get("refit") == AVERAGE and value_in(config, WEIGHTS_ONLY):
+        problems.append(
+            f"{WEIGHTS_ONLY}=true: the average of several models is saved as a whole; remove it, "
+            "or fit.refit=average"
+        )
     return [*problems, *_start(config, key), *_pruner(config, key, number)]
 
 
@@ -76,6 +84,25 @@ def _pruner(config: DictConfig, key: str, number: int) -> Iterator[str]:
             f"pruner={WILCOXON}: with {key} a trial reports the mean so far, and this pruner "
             "compares the values of single trainings; give pruner=early_stopping or median"
         )
+
+
+def average_problems(config: DictConfig, dataset: Dataset) -> list[str]:
+    """Return why the models of the folds can't be averaged; empty if they can, or are not to be.
+
+    Args:
+        config: The whole config, whose model can be built.
+        dataset: The data.
+    """
+    if not is_averaged(config):
+        return []
+    try:
+        build_to_use(config.copy(), dataset)
+    except Exception as error:  # whatever Keras, or a class of the user's, raises
+        return [
+            "fit.refit=average: the model can't be made again from its own get_config: "
+            f"{type(error).__name__}: {one_line(error)}; give fit.refit=true"
+        ]
+    return []
 
 
 def stage_data_problems(config: DictConfig, dataset: Dataset) -> list[str]:
