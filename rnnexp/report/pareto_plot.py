@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 DOMINATED, BROKEN, FRONT, BEST = "#9db8d2", "#d9d9d9", "#3b75af", "#111111"
-WIDE = 20.0  # times as much as the least is the greatest value of an axis that is drawn as a log
+WIDE = 10.0  # times as much as the least is the greatest value of an axis that is drawn as a log
 
 
 def plot_front(snapshot: Snapshot) -> "tuple[go.Figure, str] | str":
