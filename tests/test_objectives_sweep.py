@@ -6,7 +6,10 @@ from pathlib import Path
 
 import optuna
 import pytest
+from click.testing import CliRunner
 
+import rnnexp
+from rnnexp.cli import main
 from rnnexp.storage.optuna_store import best_trial, objectives_of, values_of
 from rnnexp.storage.schema import StudyAttrs, Tags, TrialAttrs
 from tests.helpers.commands import Command, Ended
@@ -83,6 +86,25 @@ def test_the_winner_and_the_front(swept: Ended) -> None:
     report = (swept.path / "multirun" / "s" / "report" / "report.html").read_text()
     assert "Pareto front" in report
     assert "breaks a constraint" in report
+
+
+def test_the_commands_and_python_show_the_front(swept: Ended) -> None:
+    uri = f"sqlite:///{swept.path}/mlflow.db"
+    study = rnnexp.load_study("s", uri)
+    best = best_trial(swept.study("s"))
+    assert best
+    assert study.best.name == best.number
+    assert best.number in study.front.index
+    assert str(study.objectives) == str(objectives_of(swept.study("s")))
+    shown = CliRunner().invoke(main, ["compare", "s", "--tracking-uri", uri])
+    assert shown.exit_code == 0, shown.output
+    assert f"Trial {best.number} is best: val_loss " in shown.output
+    assert "On the Pareto front: " in shown.output
+    assert "best.val_accuracy" in shown.output
+    as_json = CliRunner().invoke(main, ["compare", "s", "--json", "--tracking-uri", uri])
+    found = json.loads(as_json.stdout)
+    assert found["objectives"]["others"] == ["min parameters", "max val_accuracy"]
+    assert found["trials"][0]["trial"] == best.number
 
 
 def test_the_study_is_resumed_with_the_same_objectives_alone(

@@ -6,13 +6,17 @@ from rnnexp.compare.rows import (
     Row,
     columns_of,
     describe_winner,
+    front,
     leaders,
     ordered,
     ranked,
     rows_of,
     short_names,
     value_of,
+    values_of,
 )
+from rnnexp.constraints import Constraint
+from rnnexp.constraints import Constraint
 from rnnexp.errors import NotFoundError
 from rnnexp.objective import Objective
 from rnnexp.objectives import Objectives
@@ -95,6 +99,106 @@ def test_the_best_first_then_paused_pruned_and_others(
     assert [row["trial"] for row in leaders(found)] == order[:2]
 
 
+def objectives(*texts: str, constraints: tuple[str, ...] = ()) -> Objectives:
+    first, *others = map(Objective.parse, texts)
+    return Objectives(first, tuple(others), tuple(map(Constraint.parse, constraints)))
+
+
+MEASURED = [
+    trial(n, state, value, **{"best.size": size, "best.seconds": seconds})
+    for n, (state, value, size, seconds) in enumerate([
+        ("PRUNED", 0.1, 1.0, 1.0),
+        ("COMPLETE", 0.2, 9.0, 1.0),
+        ("COMPLETE", 0.201, 3.0, 1.0),
+        ("COMPLETE", 0.1, 0.5, 70.0),
+        ("COMPLETE", 0.31, 2.0, 1.0),
+        ("COMPLETE", 0.3, 1.0, 1.0),
+        ("COMPLETE", math.nan, 0.1, 1.0),
+        ("COMPLETE", 0.25, None, 1.0),  # the size is missing, as in a trial of before
+        ("PAUSED", 0.1, 0.1, None),
+        ("FAIL", None, None, None),
+    ])
+]  # fmt: skip
+QUICK = ("seconds < 60",)
+
+
+@pytest.mark.parametrize(
+    ("given", "order", "n_leaders", "on_front"),
+    [
+        (objectives("min loss"), [3, 1, 2, 7, 5, 4, 6, 8, 0, 9], 6, [3]),
+        (objectives("min loss", constraints=QUICK), [1, 2, 7, 5, 4, 3, 6, 8, 0, 9], 5, [1]),
+        (objectives("min loss", "min size"), [3, 1, 2, 7, 5, 4, 6, 8, 0, 9], 6, [3]),
+        (
+            objectives("min loss", "min size", constraints=QUICK),
+            [2, 1, 5, 7, 4, 3, 6, 8, 0, 9], 5, [1, 2, 5],
+        ),
+        (
+            objectives("max loss", "max size", constraints=QUICK),
+            [4, 2, 1, 5, 7, 3, 6, 8, 0, 9], 5, [1, 2, 4],
+        ),
+        (objectives("min loss", constraints=("size > 9",)), [7, 3, 1, 2, 5, 4, 6, 8, 0, 9], 1, [7]),
+    ],
+)  # fmt: skip
+def test_the_winner_first_then_the_front_others_and_what_breaks_a_constraint(
+    given: Objectives, order: list[int], n_leaders: int, on_front: list[int]
+) -> None:
+    found = ranked(MEASURED, given)
+    assert [row["trial"] for row in found] == order
+    assert [row["trial"] for row in leaders(found, given)] == order[:n_leaders]
+    assert [row["trial"] for row in front(MEASURED, given)] == on_front
+
+
+@pytest.mark.parametrize(
+    ("metrics", "values"),
+    [
+        (
+            {"best_value": 0.5, "parameters": 900.0, "best.val_precision_0.8": 0.7},
+            {"val_loss": 0.5, "parameters": 900.0, "val_precision@0.8": 0.7},
+        ),
+        ({"parameters": 900.0}, {"val_loss": math.nan, "parameters": 900.0}),
+        ({"best_value": math.inf, "best.seconds": 3.0}, {"val_loss": math.nan}),  # not asked for
+    ],
+)
+def test_the_values_of_a_trial_by_the_names_of_its_study(
+    metrics: dict[str, float], values: dict[str, float]
+) -> None:
+    """MLflow has a metric such as precision@0.8 under another name."""
+    given = objectives("min val_loss", "min parameters", "max val_precision@0.8")
+    (row,) = rows_of([run({}, metrics, trial="0", state="COMPLETE")])
+    assert values_of(row, given) == pytest.approx(values, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "columns"),
+    [
+        (None, ["trial", "best_value", "state"]),
+        (objectives("min loss"), ["trial", "best_value", "state"]),
+        (
+            objectives("min loss", "min parameters", "max f1@1", constraints=("seconds < 9",)),
+            ["trial", "best_value", "parameters", "best.f1_1", "best.seconds", "state"],
+        ),
+        (
+            objectives("min loss", "min latency", constraints=("loss < 1", "parameters < 9")),
+            ["trial", "best_value", "parameters", "state"],  # no trial has a latency
+        ),
+    ],
+)
+def test_other_objectives_and_what_constraints_are_on_are_next_to_the_best_value(
+    given: Objectives | None, columns: list[str]
+) -> None:
+    metrics = {"best_value": 0.5, "parameters": 9.0, "best.f1_1": 0.5, "best.seconds": 1.0}
+    (row,) = rows_of([run({"model.units": "3"}, metrics, trial="0")])
+    found = columns_of(row, given)
+    assert found[: len(columns)] == columns
+    assert found[len(columns)] == "units"
+    assert found[-1] == "reason"
+
+
+def test_no_param_has_the_name_of_a_measure() -> None:
+    (row,) = rows_of([run({"model.latency": "3"}, {"latency": 0.5, "parameters": 9.0})])
+    assert (row["model.latency"], row["latency"], row["parameters"]) == (3, 0.5, 9)
+
+
 @pytest.mark.parametrize(
     ("by", "order"), [("x", [1, 2, 0, 3]), ("-x", [0, 2, 1, 3]), ("-trial", [3, 2, 1, 0])]
 )
@@ -126,3 +230,33 @@ def test_an_unknown_column_is_refused_with_the_nearest() -> None:
 )
 def test_the_winner_and_its_margin(values: list[float], sentence: str) -> None:
     assert describe_winner(["a", "b", "c"], values) == sentence
+
+
+BOTH = Objectives(
+    Objective("loss", "min"),
+    (Objective("parameters", "min"), Objective("val_auc", "max")),
+    (Constraint.parse("parameters < 100"),),
+)
+SEVERAL = [
+    trial(0, "COMPLETE", 0.30, parameters=60, **{"best.val_auc": 0.8}),
+    trial(1, "COMPLETE", 0.301, parameters=30, **{"best.val_auc": 0.7}),
+    trial(2, "COMPLETE", 0.4, parameters=50, **{"best.val_auc": 0.6}),
+    trial(3, "COMPLETE", 0.1, parameters=900, **{"best.val_auc": 0.9}),
+    trial(4, "PRUNED", 0.2, parameters=10, **{"best.val_auc": 0.9}),
+]
+
+
+def test_with_several_objectives_the_winner_is_first_and_then_the_front() -> None:
+    found = ranked(SEVERAL, BOTH)
+    assert [row["trial"] for row in found] == [1, 0, 2, 3, 4]
+    assert [row["trial"] for row in front(found, BOTH)] == [1, 0]
+    assert [row["trial"] for row in leaders(found, BOTH)] == [1, 0, 2]  # which meet the constraint
+    assert values_of(SEVERAL[0], BOTH) == {"loss": 0.3, "parameters": 60, "val_auc": 0.8}
+
+
+def test_the_other_objectives_stand_next_to_the_best_value() -> None:
+    metrics = {"best_value": 0.3, "parameters": 60.0, "best.val_auc": 0.8, "loss": 0.2}
+    (row,) = rows_of([run({"model.units": "4"}, metrics, trial="0", state="COMPLETE")])
+    assert columns_of(row, BOTH)[:4] == ["trial", "best_value", "parameters", "best.val_auc"]
+    assert "parameters" not in columns_of(row)
+    assert row["parameters"] == 60

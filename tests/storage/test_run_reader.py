@@ -1,10 +1,15 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from rnnexp.errors import NotFoundError
-from rnnexp.storage.run_reader import RunReader
+from rnnexp.constraints import Constraint
+from rnnexp.objective import Objective
+from rnnexp.objectives import Objectives
+from rnnexp.storage.run_reader import RunReader, objectives_of
 from tests.helpers.commands import Command, Ended
+from tests.helpers.runs import run
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +69,19 @@ def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match=r"there is no .*mlflow\.db"):
         RunReader(f"sqlite:///{tmp_path}/mlflow.db")
     assert not list(tmp_path.iterdir())
+
+
+LOSS, SIZE = Objective("val_loss", "min"), Objective("size", "max")
+SEVERAL = Objectives(LOSS, (SIZE,), (Constraint("seconds", "<=", 60.0),), 0.05)
+
+
+@pytest.mark.parametrize(
+    ("tags", "found"),
+    [
+        ({}, None),
+        ({"objective": "min val_loss"}, Objectives(LOSS)),
+        ({"objective": "min val_loss", "objectives": json.dumps(SEVERAL.to_json())}, SEVERAL),
+    ],
+)
+def test_the_objectives_of_a_study(tags: dict[str, str], found: Objectives | None) -> None:
+    assert objectives_of(run(**tags)) == found

@@ -4,13 +4,21 @@ import zlib
 
 import pytest
 
+from rnnexp.constraints import Constraint
+from rnnexp.constraints import Constraint
 from rnnexp.objective import Objective
 from rnnexp.objectives import Objectives
 from rnnexp.storage.ui_view import view
 
 
-def state(study: str = "s", params: tuple[str, ...] = ("a.b",), mode: str = "min") -> dict:
-    text = view(study, params, Objectives(Objective.parse(f"{mode} val_loss")), now=7)
+def state(
+    study: str = "s",
+    params: tuple[str, ...] = ("a.b",),
+    mode: str = "min",
+    objectives: Objectives | None = None,
+) -> dict:
+    one = Objectives(Objective.parse(f"{mode} val_loss"))
+    text = view(study, params, objectives or one, now=7)
     assert text
     named = json.loads(text)
     assert (named["name"], named["createdAt"]) == (study, 7)
@@ -33,17 +41,54 @@ def test_a_study_alone(study: str, query: str) -> None:
 
 @pytest.mark.parametrize(("mode", "ascending"), [("min", True), ("max", False)])
 def test_the_best_first(mode: str, ascending: bool) -> None:
-    found = state(mode=mode)
+    first = Objective.parse(f"{mode} val_loss")
+    found = state(objectives=Objectives(first, (Objective("parameters", "min"),)))
     assert (found["orderByKey"], found["orderByAsc"]) == ("metrics.`best_value`", ascending)
 
 
-def test_columns() -> None:
-    assert state()["selectedColumns"] == [
-        "metrics.`best_value`", "metrics.`best_epoch`", "metrics.`epochs`", "metrics.`seconds`",
-        "params.`a.b`", "tags.`state`", "tags.`reason`", "attributes.`Dataset`",
+OF_TRIALS = ["metrics.`best_epoch`", "metrics.`epochs`", "metrics.`seconds`", "params.`a.b`"]
+ENDS = ["tags.`state`", "tags.`reason`", "attributes.`Dataset`"]
+OF_SEVERAL = ["tags.`pareto_front`", "tags.`feasible`"]
+
+
+@pytest.mark.parametrize(
+    ("others", "constraints", "measures", "tags"),
+    [
+        ([], [], [], []),
+        (["min parameters"], [], ["metrics.`parameters`"], OF_SEVERAL),
+        ([], ["seconds < 60"], ["metrics.`best.seconds`"], OF_SEVERAL),
+        ([], ["val_loss < 0.5"], [], OF_SEVERAL),
+        (
+            ["max precision@0.8", "min latency"], ["latency < 1", "parameters < 9"],
+            ["metrics.`best.precision_0.8`", "metrics.`latency`", "metrics.`parameters`"],
+            OF_SEVERAL,
+        ),
+    ],
+)  # fmt: skip
+def test_columns(
+    others: list[str], constraints: list[str], measures: list[str], tags: list[str]
+) -> None:
+    objectives = Objectives(
+        ONE.first, tuple(map(Objective.parse, others)), tuple(map(Constraint.parse, constraints))
+    )
+    found = state(objectives=objectives)["selectedColumns"]
+    assert found == ["metrics.`best_value`", *measures, *OF_TRIALS, *tags, *ENDS]
+
+
+def test_columns_of_several_objectives() -> None:
+    """The view of a study by two metrics and a size, under a constraint."""
+    others = (Objective("val_auc", "max"), Objective("parameters", "min"))
+    objectives = Objectives(
+        Objective("val_loss", "min"), others, (Constraint.parse("seconds < 60"),)
+    )
+    assert state(objectives=objectives)["selectedColumns"][:4] == [
+        "metrics.`best_value`", "metrics.`best.val_auc`", "metrics.`parameters`",
+        "metrics.`best.seconds`",
     ]  # fmt: skip
+    columns = state(objectives=objectives)["selectedColumns"]
+    assert {"tags.`pareto_front`", "tags.`feasible`"} <= set(columns)
 
 
 def test_more_columns_than_a_tag_can_hold() -> None:
     random = [hex(number**9) for number in range(2000)]
-    assert view("s", random, Objectives(Objective("val_loss", "min")), 0) is None
+    assert view("s", random, ONE, 0) is None

@@ -1,3 +1,4 @@
+import re
 import shlex
 import sys
 from dataclasses import replace
@@ -6,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from rnnexp.constraints import Constraint
+from rnnexp.errors import SweepError
+from rnnexp.objective import Objective
+from rnnexp.objectives import Objectives
 from rnnexp.result import State
-from rnnexp.sweep.outcome import BestTrial, SweepOutcome
+from rnnexp.sweep.outcome import BestTrial, FrontTrial, SweepOutcome
 from rnnexp.sweep.summary import print_summary
 from tests.helpers.commands import Command
 
@@ -117,3 +122,30 @@ def test_fewer_jobs_at_once_than_were_asked_for(
         "hydra/launcher=workers"
     )
     assert (message in ended.out) is is_told
+
+
+def test_the_front_and_the_rule_of_the_winner(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objectives = Objectives(Objective("loss", "min"), (Objective("size", "min"),))
+    front = [
+        FrontTrial(n, [0.25 + n / 100, 4000.0 - n], {"model.units": str(n), "same": "1"})
+        for n in range(14)
+    ]
+    several = replace(OUTCOME, front=front, objectives=objectives)
+    out = printed(several, capsys, monkeypatch)
+    assert re.search(r"trial ┃ +loss ┃ size ┃ units", out)
+    assert re.search(r" 0 │ 0.2500 │ 4000 │ 0 ", out)
+    assert re.search(r" 11 │", out) and not re.search(r" 12 │", out)
+    assert "and 2 more, in the report" in out
+    assert "whose loss is within 1 % of the best, the one with the least size wins." in out
+
+
+def test_no_complete_trial_meets_the_constraints() -> None:
+    constrained = Objectives(Objective("loss", "min"), (), (Constraint.parse("size < 3"),))
+    outcome = replace(OUTCOME, best=None, objectives=constrained)
+    with pytest.raises(SweepError, match="no complete trial meets the constraints: min loss, wh"):
+        outcome.raise_error()
+    none = replace(outcome, counts=dict.fromkeys(State, 0))
+    with pytest.raises(SweepError, match="no trial is complete"):
+        none.raise_error()
