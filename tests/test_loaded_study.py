@@ -10,6 +10,7 @@ import rnnexp
 from rnnexp.errors import NotFoundError
 from tests.helpers.commands import EAGER, Command, Ended
 from tests.helpers.docs import DOCS
+from tests.helpers.measuring_app import CONSTRAINTS, FIVE, OBJECTIVES, sweep_of_five
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +87,34 @@ def test_what_is_not_there(uri: str, tmp_path: Path) -> None:
     ):
         with pytest.raises(NotFoundError, match=re.compile(problem)):
             call()
+
+
+TOO_STRICT = "+constraints=['size < 10']"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "text", "best", "front"),
+    [
+        ((), "min value", 4, [4]),
+        ((OBJECTIVES,), "min loss, min size", 4, [0, 1, 2, 4]),
+        ((OBJECTIVES, CONSTRAINTS), "min loss, min size, where size < 10000", 1, [0, 1, 2]),
+        ((CONSTRAINTS,), "min value, where size < 10000", 0, [0]),
+        ((OBJECTIVES, TOO_STRICT), "min loss, min size, where size < 10", None, []),
+    ],
+    ids=["one", "both", "constrained", "one constrained", "too strict"],
+)
+def test_the_best_trial_and_the_front_of_several_objectives(
+    command: Command, overrides: tuple[str, ...], text: str, best: int | None, front: list[int]
+) -> None:
+    ended = sweep_of_five(command, *overrides)
+    study = rnnexp.load_study("s", f"sqlite:///{ended.path}/mlflow.db")
+    assert (str(study.objectives), repr(study)) == (text, f"<study s, {text}>")
+    assert study.objectives
+    assert study.objective == study.objectives.first
+    assert study.front.index.tolist() == front
+    assert study.front["best_value"].tolist() == study.trials["best_value"][front].tolist()
+    if best is None:
+        with pytest.raises(NotFoundError, match="s has no complete trial that meets its constr"):
+            study.best  # noqa: B018
+    else:
+        assert (study.best.name, study.best["steps"]) == (best, FIVE[best][1])

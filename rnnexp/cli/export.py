@@ -18,19 +18,20 @@ def export(run: str, folder: Path, trust: bool, tracking_uri: str | None) -> Non
     """Write the model of a run into a folder.
 
     It is an MLflow model that takes raw text and needs nothing of rnnexp. RUN is STUDY/NUMBER of a
-    trial, or the id of a run in MLflow or its beginning. DIR is a new folder, or an empty one.
+    trial, STUDY for its best trial, or the id of a run in MLflow or its beginning. DIR is a new
+    folder, or an empty one.
     """
     # Imported here, as in every command: `--help` needs no MLflow, whose import takes seconds.
     from mlflow.models import Model
 
-    from rnnexp.reproduce.usable_run import UsableRun
+    from rnnexp.reproduce.usable_run import UsableRun, run_or_best
     from rnnexp.serving.packing import pack
     from rnnexp.serving.publish import how_to_predict
 
     if folder.exists() and any(folder.iterdir()):
         raise click.ClickException(f"{folder} is not empty; give an empty folder, or a new one")
     reader = reader_of(tracking_uri, trust=trust)
-    found = UsableRun.of(reader, reader.run(run))
+    found = UsableRun.of(reader, run_or_best(reader, run))
     run_id = found.run.info.run_id
     dataset = found.dataset
     with atomic_folder(folder) as draft:

@@ -57,7 +57,7 @@ def contenders(
 
     Raises:
         NotFoundError: If the condition names an unknown column.
-        QueryError: If a study has no completed trial that meets the condition.
+        QueryError: If a study has no completed trial that meets the condition and its constraints.
     """
     chosen: dict[str, tuple[Run, Run | None]] = {}
     for run in runs:
@@ -77,6 +77,8 @@ def _best(reader: RunReader, study: Run, condition: str | None, top: int) -> lis
     best = leaders(ranked(kept, objectives), objectives)[:top]
     if not best:
         which = f" where {condition}" if condition else ""
+        if leaders(kept):
+            which += " that meets its constraints"
         raise QueryError(f"study {study.data.tags[Tags.STUDY]} has no completed trial{which}")
     by_id = {run.info.run_id: run for run in trials}
     return [by_id[str(row[RUN])] for row in best]

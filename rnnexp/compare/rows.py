@@ -9,13 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from mlflow.entities import Run
 
-from rnnexp.constraints import PARAMETERS
+from rnnexp.constraints import LATENCY, PARAMETERS
 from rnnexp.errors import NotFoundError
 from rnnexp.formatting import did_you_mean, format_column, read_value
 from rnnexp.number_ranges import is_number
 from rnnexp.objectives import Objectives
 from rnnexp.result import State
 from rnnexp.search.space import SHORT_NAMES
+from rnnexp.storage.mlflow_run import stored_name
 from rnnexp.storage.schema import Metrics, Tags, measure_metric
 
 Value = str | int | float | bool | None
@@ -32,8 +33,9 @@ FACTS = {  # columns that say whether values can be compared, and their tags
 }
 RESULTS = (Metrics.BEST_EPOCH, Metrics.BEST_STD, Metrics.EPOCHS, Metrics.SECONDS)
 _SHORTENED = {Tags.DATA: 8, "commit": 8}  # the number of characters that are shown
-# Names that no param is shortened to.
+# Names that no param is shortened to, next to those of what is measured.
 _OWN = {Tags.TRIAL, Tags.STATE, Tags.REASON, RUN, Metrics.BEST_VALUE, *RESULTS, *FACTS}
+_MEASURED = {LATENCY, PARAMETERS}
 _INTEGERS = {Metrics.BEST_EPOCH, Metrics.EPOCHS, Metrics.BEST_TRIAL, PARAMETERS}
 
 
@@ -52,7 +54,8 @@ def short_names(keys: Iterable[str]) -> dict[str, str]:
     endings = {key: _endings(key) for key in keys}
     names = {}
     for key, own in endings.items():
-        others = {name for other, some in endings.items() if other != key for name in some} | _OWN
+        others = {name for other, some in endings.items() if other != key for name in some}
+        others |= _OWN | _MEASURED
         names[key] = next((name for name in own if name not in others), key)
     return names
 
@@ -100,7 +103,7 @@ def columns_of(row: Row, objectives: Objectives | None = None) -> list[str]:
     """
     names = list(row)
     names = names[: names.index(Tags.REASON) + 1]
-    measures = [measure_metric(name) for name in objectives.names] if objectives else []
+    measures = [_measure_column(name) for name in objectives.names] if objectives else []
     place = names.index(Metrics.BEST_VALUE) + 1
     names[place:place] = [name for name in measures if name in row and name not in names]
     return names
@@ -116,7 +119,9 @@ def ranked(rows: Iterable[Row], objectives: Objectives | None) -> list[Row]:
     """
     rows = list(rows)
     if objectives and not objectives.is_plain:
-        complete, others = leaders(rows), [row for row in rows if row not in leaders(rows)]
+        complete = leaders(rows)
+        chosen = {id(row) for row in complete}
+        others = [row for row in rows if id(row) not in chosen]
         named = {n: values_of(row, objectives) for n, row in enumerate(complete)}
         best = [complete[n] for n in objectives.order(named)]
         return [*best, *ranked(others, Objectives(objectives.first))]
@@ -134,9 +139,13 @@ def ranked(rows: Iterable[Row], objectives: Objectives | None) -> list[Row]:
 
 def values_of(row: Row, objectives: Objectives) -> dict[str, float]:
     """Return the values of a trial by name: of each objective, and what constraints are on."""
-    measures = {name: row.get(measure_metric(name)) for name in objectives.names}
+    measures = {name: row.get(_measure_column(name)) for name in objectives.names}
     known = {name: value for name, value in measures.items() if is_number(value)}
     return objectives.named(_best_value(row), known)
+
+
+def _measure_column(name: str) -> str:
+    return stored_name(measure_metric(name))
 
 
 def front(rows: Iterable[Row], objectives: Objectives) -> list[Row]:

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from rnnexp.cli import main
 from rnnexp.identity import Identity
 from tests.helpers.commands import Command, Ended
+from tests.helpers.measuring_app import CONSTRAINTS, OBJECTIVES, sweep_of_five
 
 Rnnexp = Callable[..., Result]
 ENVIRONMENT = {"python": "3.11.7", "packages": {"keras": "3.15.0"}, "machine": {"cores": 2}}
@@ -65,6 +66,26 @@ def rnnexp(swept: Ended) -> Rnnexp:
     def run(*arguments: str) -> Result:
         uri = f"--tracking-uri=sqlite:///{swept.path}/mlflow.db"
         return CliRunner().invoke(main, [*arguments, uri])
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def several(command: Command) -> Rnnexp:
+    """Give the commands on studies of the same trials: by two objectives, with constraints."""
+    given = {
+        "both": (OBJECTIVES, CONSTRAINTS),
+        "small": (CONSTRAINTS,),
+        "none": (OBJECTIVES, "+constraints=['size < 10']"),
+    }
+    path: Path | None = None
+    for study, overrides in given.items():
+        ended = sweep_of_five(command, *overrides, study=study, path=path)
+        path = ended.path
+        assert ended.code == (study == "none"), ended.err
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(main, [*arguments, f"--tracking-uri=sqlite:///{path}/mlflow.db"])
 
     return run
 
@@ -222,6 +243,103 @@ def test_filter_order_and_top(rnnexp: Rnnexp, swept: Ended) -> None:
     assert " value " in metric.splitlines()[-6]
     one = rnnexp("compare", "low", "--top", "1").output.splitlines()
     assert one[-2].split()[:5] == ["trial", "best_value", "state", "x", "rate"]
+
+
+WINS = (
+    "of the trials on the Pareto front that meet size < 10000 whose loss is within 1 % of the "
+    "best, the one with the least size wins."
+)
+
+
+@pytest.mark.parametrize(
+    ("study", "lines", "numbers"),
+    [
+        (
+            "both",
+            [
+                "Study both: min loss, min size, where size < 10000, 5 trials (5 complete).",
+                "Trial 1 is best: loss 0.201, size 3000.",
+                f"On the Pareto front: 1, 0, 2; {WINS}",
+            ],
+            "1 0 2 3 4",
+        ),
+        (
+            "small",
+            [
+                "Study small: min value, where size < 10000, 5 trials (5 complete).",
+                "Trial 0 is best: 0.2000, 0.001 ahead of trial 1 (0.2010).",
+            ],
+            "0 1 2 3 4",
+        ),
+        (
+            "none",
+            ["Study none: min loss, min size, where size < 10, 5 trials (5 complete)."],
+            "4 0 1 2 3",
+        ),
+    ],
+)
+def test_the_winner_of_several_objectives_and_the_front(
+    several: Rnnexp, study: str, lines: list[str], numbers: str
+) -> None:
+    found = several("compare", study).output.splitlines()
+    assert found[: len(lines)] == lines
+    assert found[len(lines)].startswith("The same in all: ")
+    head, *rows = (line.split() for line in found[-6:])
+    assert head[:4] == ["trial", "best_value", "best.size", "x"]
+    assert " ".join(row[0] for row in rows) == numbers
+    assert rows[0][1:3] == {"1": ["0.2010", "3000.0"], "0": ["0.2000", "9000.0"]}.get(
+        rows[0][0], ["0.1000", "20000.0"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("study", "objective", "objectives", "ranks"),
+    [
+        (
+            "both", "min loss",
+            {"others": ["min size"], "constraints": ["size < 10000"], "tolerance": 0.01},
+            {1: 1, 0: 2, 2: 3, 3: 4, 4: None},
+        ),
+        (
+            "small", "min value",
+            {"others": [], "constraints": ["size < 10000"], "tolerance": 0.01},
+            {0: 1, 1: 2, 2: 3, 3: 4, 4: None},
+        ),
+    ],
+)  # fmt: skip
+def test_objectives_and_ranks_in_json(
+    several: Rnnexp,
+    study: str,
+    objective: str,
+    objectives: dict[str, object],
+    ranks: dict[int, int | None],
+) -> None:
+    found = json_of(several, "compare", study)
+    assert (found["objective"], found["objectives"]) == (objective, objectives)
+    assert {trial["trial"]: trial["rank"] for trial in found["trials"]} == ranks
+    assert list(ranks) == [trial["trial"] for trial in found["trials"]]
+
+
+def test_a_study_of_one_objective_in_json(rnnexp: Rnnexp) -> None:
+    found = json_of(rnnexp, "compare", "low")["objectives"]
+    assert found == {"others": [], "constraints": [], "tolerance": 0.01}
+
+
+def test_filters_choose_from_which_trials_the_front_is(several: Rnnexp) -> None:
+    text = several("compare", "both", "--where", "x > 0.205 and `best.size` < 9000").output
+    assert "\nTrial 2 is best: loss 0.3, size 1000.\n" in text
+    assert "\nOn the Pareto front: 2; of the trials" in text
+
+
+def test_a_study_by_several_objectives_is_represented_by_its_winner(several: Rnnexp) -> None:
+    found = json_of(several, "compare", "both", "small")["runs"]
+    assert [run["name"] for run in found] == ["both/1", "small/0"]
+    found = json_of(several, "compare", "both", "--top", "5", "small/4")["runs"]
+    assert [run["name"] for run in found] == ["both/1", "both/0", "both/2", "both/3", "small/4"]
+    refused = several("compare", "none", "both")
+    assert (refused.exit_code, refused.output) == (
+        1, "Error: study none has no completed trial that meets its constraints\n",
+    )  # fmt: skip
 
 
 def test_runs_side_by_side(rnnexp: Rnnexp, swept: Ended) -> None:

@@ -16,7 +16,6 @@ from rnnexp.compare.rows import (
     values_of,
 )
 from rnnexp.constraints import Constraint
-from rnnexp.constraints import Constraint
 from rnnexp.errors import NotFoundError
 from rnnexp.objective import Objective
 from rnnexp.objectives import Objectives
@@ -230,33 +229,3 @@ def test_an_unknown_column_is_refused_with_the_nearest() -> None:
 )
 def test_the_winner_and_its_margin(values: list[float], sentence: str) -> None:
     assert describe_winner(["a", "b", "c"], values) == sentence
-
-
-BOTH = Objectives(
-    Objective("loss", "min"),
-    (Objective("parameters", "min"), Objective("val_auc", "max")),
-    (Constraint.parse("parameters < 100"),),
-)
-SEVERAL = [
-    trial(0, "COMPLETE", 0.30, parameters=60, **{"best.val_auc": 0.8}),
-    trial(1, "COMPLETE", 0.301, parameters=30, **{"best.val_auc": 0.7}),
-    trial(2, "COMPLETE", 0.4, parameters=50, **{"best.val_auc": 0.6}),
-    trial(3, "COMPLETE", 0.1, parameters=900, **{"best.val_auc": 0.9}),
-    trial(4, "PRUNED", 0.2, parameters=10, **{"best.val_auc": 0.9}),
-]
-
-
-def test_with_several_objectives_the_winner_is_first_and_then_the_front() -> None:
-    found = ranked(SEVERAL, BOTH)
-    assert [row["trial"] for row in found] == [1, 0, 2, 3, 4]
-    assert [row["trial"] for row in front(found, BOTH)] == [1, 0]
-    assert [row["trial"] for row in leaders(found, BOTH)] == [1, 0, 2]  # which meet the constraint
-    assert values_of(SEVERAL[0], BOTH) == {"loss": 0.3, "parameters": 60, "val_auc": 0.8}
-
-
-def test_the_other_objectives_stand_next_to_the_best_value() -> None:
-    metrics = {"best_value": 0.3, "parameters": 60.0, "best.val_auc": 0.8, "loss": 0.2}
-    (row,) = rows_of([run({"model.units": "4"}, metrics, trial="0", state="COMPLETE")])
-    assert columns_of(row, BOTH)[:4] == ["trial", "best_value", "parameters", "best.val_auc"]
-    assert "parameters" not in columns_of(row)
-    assert row["parameters"] == 60

@@ -16,10 +16,12 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rnnexp.cli import main
 from rnnexp.objective import Objective
+from rnnexp.objectives import Objectives
 from rnnexp.report import pages
 from rnnexp.report.files import write_report
 from rnnexp.report.plots import lanes, plots_of
 from rnnexp.report.reporter import Reporter, pause
+from rnnexp.report.savings import saved
 from rnnexp.report.snapshot import Snapshot, Spent, snapshot_of
 from rnnexp.result import Result, State
 from rnnexp.storage.mlflow_tracker import Tracker
@@ -78,8 +80,28 @@ def test_what_a_snapshot_shows(snapshot: Snapshot) -> None:
         "FAIL": Spent(1, 0, 1),
         "RUNNING": Spent(1, 1, 1),  # until the last known moment
     }
-    assert snapshot.saved == (2, 4)  # two epochs to the median of three, two seconds each
+    assert saved(snapshot) == (2, 4)  # two epochs to the median of three, two seconds each
     assert snapshot.command == "python sweep.py lr=0.003 'x='\"'\"'a b'\"'\"''"
+
+
+@pytest.mark.parametrize(
+    ("complete", "pruned", "found"),
+    [
+        ((), (1,), None),
+        ((4, 4), (), None),
+        ((4, 4), (0,), None),  # pruned before its first epoch, or by a constraint
+        ((3, 4, 9), (1, 2), (5, 40.0)),  # 3 epochs of 10 seconds, and 2 of 5 seconds
+        ((4,), (4, 6), (0, 0.0)),
+        ((2, 5), (1,), (3, 30.0)),  # to the median, rounded to an even number
+    ],
+)
+def test_what_pruning_has_saved(
+    complete: tuple[int, ...], pruned: tuple[int, ...], found: tuple[int, float] | None
+) -> None:
+    """Each pruned trial took ten seconds."""
+    trials = [trial(0.5, values=(0.5,) * epochs) for epochs in complete]
+    trials += [trial(0.9, state=PRUNED, values=(0.9,) * epochs) for epochs in pruned]
+    assert saved(snapshot_of(study_of(*trials))) == found
 
 
 def test_the_time_between_attempts_is_not_counted() -> None:
@@ -98,7 +120,7 @@ def test_the_time_between_attempts_is_not_counted() -> None:
     assert found.spent["PRUNED"].seconds == 20
     assert found.spent["FAIL"].seconds == 8
     assert found.spent["RUNNING"].seconds == 8
-    assert found.saved == (2, 20)  # two epochs of ten seconds
+    assert saved(found) == (2, 20)  # two epochs of ten seconds
 
 
 def test_the_best_may_be_the_most() -> None:
@@ -270,7 +292,7 @@ def test_the_objective_is_that_of_the_study() -> None:
 
 def test_labels_are_short_unless_two_are_the_same() -> None:
     searched = dict.fromkeys((LR, "model.units", "head.units", "model", "opt._target_"), "")
-    snapshot = Snapshot("s", Objective("value", "min"), (), searched)
+    snapshot = Snapshot("s", Objectives(Objective("value", "min")), (), searched)
     short = ["lr", "model.units", "head.units", "model", "opt"]
     assert list(snapshot.labels.values()) == short
 

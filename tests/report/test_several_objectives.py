@@ -1,6 +1,7 @@
 """A report of a study with several objectives: the plot of the front, the texts, the marks."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -17,6 +18,7 @@ from rnnexp.report.snapshot import Snapshot, snapshot_of
 from rnnexp.result import Result, State
 from rnnexp.storage.schema import StudyAttrs, TrialAttrs
 from tests.helpers.trials import at
+from tests.report.test_report import table_under
 
 LOSS, SIZE, AUC = (Objective.parse(text) for text in ("min loss", "min size", "max auc"))
 TRIALS = [(0.30, 100.0), (0.31, 50.0), (0.302, 90.0), (0.4, 400.0), (0.1, 9000.0)]
@@ -25,12 +27,13 @@ TRIALS = [(0.30, 100.0), (0.31, 50.0), (0.302, 90.0), (0.4, 400.0), (0.1, 9000.0
 def snapshot(
     trials: Sequence[tuple[float, ...]] = TRIALS,
     *others: Objective,
+    first: Objective = LOSS,
     constraints: Sequence[str] = ("size < 5000",),
 ) -> Snapshot:
     """Return a study of complete trials, and of one that was pruned before it was trained."""
-    objectives = Objectives(LOSS, others or (SIZE,), tuple(map(Constraint.parse, constraints)))
+    objectives = Objectives(first, others or (SIZE,), tuple(map(Constraint.parse, constraints)))
     study = optuna.create_study(directions=[each.direction for each in objectives.all])
-    study.set_user_attr(StudyAttrs.OBJECTIVE, str(LOSS))
+    study.set_user_attr(StudyAttrs.OBJECTIVE, str(first))
     study.set_user_attr(StudyAttrs.OBJECTIVES, objectives.to_json())
     for values in trials:
         names = [each.monitor for each in objectives.all][1:]
@@ -112,3 +115,49 @@ def test_the_note() -> None:
 def test_no_margin_over_the_runner_up_is_told() -> None:
     """The runner-up may be better by the first objective."""
     assert not [text for text in next_steps(snapshot()) if "runner-up" in text]
+
+
+def test_complete_trials_that_all_break_a_constraint() -> None:
+    study = snapshot(constraints=("size < 10", "loss < 9"))
+    note = pages.note(study)
+    assert "minimize size where size < 10 and loss < 9: " in note
+    assert "No complete trial meets the constraints yet." in note
+    assert note.count("On the front: none.") == 1
+    page = pages.html(study, plots_of(study))
+    assert "<p>No complete trial meets the constraints yet.</p>" in page
+    assert page.count("breaks a constraint</td>") == 6
+
+
+def test_a_page_of_constraints_alone_has_their_rule_and_no_front() -> None:
+    one = Objectives(LOSS, (), (Constraint.parse("size < 60"),))
+    study = replace(snapshot(), objectives=one)
+    assert "Pareto front" not in [plot.title for plot in plots_of(study)]
+    page = pages.html(study, ())
+    assert "<p>The best trial that meets size &lt; 60 has the least loss.</p>" in page
+    assert "the front" not in page
+    head, *rows = table_under("Trials", page)
+    assert [row[head.index("state")] for row in rows] == [
+        "COMPLETE, breaks a constraint", "COMPLETE, best", *["COMPLETE, breaks a constraint"] * 3,
+        "PRUNED, breaks a constraint",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("others", "constraints", "cells"),
+    [
+        ((SIZE,), (), {"size": "9000"}),
+        ((SIZE,), ("loss < 1", "size < 9"), {"size": "9000"}),
+        ((SIZE, AUC), ("cost < 3",), {"size": "9000", "auc": "0.5", "cost": ""}),
+        ((SIZE,), ("seconds < 3",), {"size": "9000"}),  # seconds have a column anyway
+    ],
+)
+def test_the_columns_of_what_is_measured(
+    others: tuple[Objective, ...], constraints: tuple[str, ...], cells: dict[str, str]
+) -> None:
+    values = (0.1, 9000.0, 0.5)[: 1 + len(others)]
+    study = snapshot([values], *others, constraints=constraints)
+    head, row, _ = table_under("Trials", pages.html(study, ()))
+    assert head == [
+        "trial", "state", "best loss", *cells, "best epoch", "epochs", "seconds", "run", "reason",
+    ]  # fmt: skip
+    assert cells.items() <= dict(zip(head, row, strict=True)).items()

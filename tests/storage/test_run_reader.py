@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from rnnexp.errors import NotFoundError
 from rnnexp.constraints import Constraint
+from rnnexp.errors import NotFoundError
 from rnnexp.objective import Objective
 from rnnexp.objectives import Objectives
 from rnnexp.storage.run_reader import RunReader, objectives_of

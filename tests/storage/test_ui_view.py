@@ -5,20 +5,15 @@ import zlib
 import pytest
 
 from rnnexp.constraints import Constraint
-from rnnexp.constraints import Constraint
 from rnnexp.objective import Objective
 from rnnexp.objectives import Objectives
 from rnnexp.storage.ui_view import view
 
+ONE = Objectives(Objective("val_loss", "min"))
 
-def state(
-    study: str = "s",
-    params: tuple[str, ...] = ("a.b",),
-    mode: str = "min",
-    objectives: Objectives | None = None,
-) -> dict:
-    one = Objectives(Objective.parse(f"{mode} val_loss"))
-    text = view(study, params, objectives or one, now=7)
+
+def state(study: str = "s", objectives: Objectives = ONE) -> dict:
+    text = view(study, ("a.b",), objectives, now=7)
     assert text
     named = json.loads(text)
     assert (named["name"], named["createdAt"]) == (study, 7)
@@ -73,20 +68,6 @@ def test_columns(
     )
     found = state(objectives=objectives)["selectedColumns"]
     assert found == ["metrics.`best_value`", *measures, *OF_TRIALS, *tags, *ENDS]
-
-
-def test_columns_of_several_objectives() -> None:
-    """The view of a study by two metrics and a size, under a constraint."""
-    others = (Objective("val_auc", "max"), Objective("parameters", "min"))
-    objectives = Objectives(
-        Objective("val_loss", "min"), others, (Constraint.parse("seconds < 60"),)
-    )
-    assert state(objectives=objectives)["selectedColumns"][:4] == [
-        "metrics.`best_value`", "metrics.`best.val_auc`", "metrics.`parameters`",
-        "metrics.`best.seconds`",
-    ]  # fmt: skip
-    columns = state(objectives=objectives)["selectedColumns"]
-    assert {"tags.`pareto_front`", "tags.`feasible`"} <= set(columns)
 
 
 def test_more_columns_than_a_tag_can_hold() -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 import optuna
 import pytest
 from mlflow.tracking import MlflowClient
-from optuna.trial import create_trial
+from optuna.trial import TrialState, create_trial
 
+from rnnexp.constraints import Constraint
 from rnnexp.objective import Objective
 from rnnexp.objectives import Objectives
 from rnnexp.result import Result, State
@@ -28,9 +29,10 @@ class Parts:
             self.study.set_user_attr(StudyAttrs.OBJECTIVES, objectives.to_json())
         self.runs: list[str] = []
 
-    def add(self, *values: float) -> None:
+    def add(self, *values: float, **measures: float) -> None:
         self.runs.append(self.client.create_run("0").info.run_id)
-        attrs = {TrialAttrs.RUN_ID: self.runs[-1]}
+        result = Result(State.COMPLETE, values[0], measures=measures)
+        attrs = {TrialAttrs.RUN_ID: self.runs[-1], TrialAttrs.RESULT: result.to_json()}
         self.study.add_trial(create_trial(values=values, user_attrs=attrs))
 
     def tags(self) -> list[str | None]:
@@ -76,3 +78,34 @@ def test_a_store_that_fails_does_not_fail_the_sweep(
     parts.client.restore_run(parts.runs[0])
     tags.on_idle()  # once more
     assert parts.tags() == ["true"]
+
+
+def test_of_constraints_alone_the_best_trial_is_the_front(tmp_path: Path) -> None:
+    small = Objectives(Objective("loss", "min"), (), (Constraint.parse("size < 10"),))
+    parts = Parts(f"sqlite:///{tmp_path}/mlflow.db", small)
+    parts.add(0.1, size=20)
+    parts.add(0.3, size=5)
+    parts.add(0.4, size=1)
+    tag_front(parts.study, parts.client)
+    assert parts.tags() == ["false", "true", "false"]
+
+
+def test_trials_without_a_value_or_a_run_have_no_tag(parts: Parts) -> None:
+    parts.add(0.5, 10)
+    attrs = {TrialAttrs.RUN_ID: parts.client.create_run("0").info.run_id}
+    parts.runs.append(attrs[TrialAttrs.RUN_ID])
+    parts.study.add_trial(create_trial(state=TrialState.PRUNED, user_attrs=attrs))
+    parts.study.add_trial(create_trial(values=[0.1, 1]))  # of another program
+    tag_front(parts.study, parts.client)
+    assert parts.tags() == ["false", None]
+
+
+def test_another_sweep_of_the_study_mends_the_tags(parts: Parts) -> None:
+    parts.add(0.5, 10)
+    tag_front(parts.study, parts.client)
+    parts.add(0.4, 9)
+    tag_front(parts.study, parts.client)
+    assert parts.tags() == ["false", "true"]
+    parts.client.delete_tag(parts.runs[1], Tags.FRONT)
+    FrontTags(parts.study, parts.client).on_idle()
+    assert parts.tags() == ["false", "true"]

@@ -141,6 +141,38 @@ def test_the_front_and_the_rule_of_the_winner(
     assert "whose loss is within 1 % of the best, the one with the least size wins." in out
 
 
+def test_a_front_whose_trials_have_other_params(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A param that depends on another one may be missing in the winner."""
+    objectives = Objectives(Objective("[red]", "min"), (Objective("size", "max"),))
+    front = [
+        FrontTrial(3, [0.25, 9.0], {"model": "gru", "x": "1"}),
+        FrontTrial(1, [0.2, 8.0], {"model": "lstm", "lstm.dropout": "[0.5]", "x": "1"}),
+    ]
+    out = printed(replace(OUTCOME, front=front, objectives=objectives), capsys, monkeypatch)
+    table = out.partition("Pareto front")[2]
+    cells = [re.split(" *[│┃] *", line.strip()) for line in table.splitlines()]
+    found = [row[1:-1] for row in cells if len(row) == 7]
+    assert found == [
+        ["trial", "[red]", "size", "model", "dropout"],
+        ["3", "0.2500", "9.0000", "gru", ""],
+        ["1", "0.2000", "8.0000", "lstm", "[0.5]"],
+    ]
+    assert "in the report" not in table
+
+
+def test_constraints_alone_have_no_front(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    constrained = Objectives(Objective("loss", "min"), (), (Constraint.parse("size < 3"),))
+    best = replace(BEST, measures={"[size]": 12.0, "seconds": 2.5})
+    out = printed(replace(OUTCOME, best=best, objectives=constrained), capsys, monkeypatch)
+    assert re.search(r"\[size\] +│ 12 ", out)
+    assert re.search(r"seconds +│ 2.5 ", out)
+    assert "Pareto" not in out
+
+
 def test_no_complete_trial_meets_the_constraints() -> None:
     constrained = Objectives(Objective("loss", "min"), (), (Constraint.parse("size < 3"),))
     outcome = replace(OUTCOME, best=None, objectives=constrained)
