@@ -104,7 +104,8 @@ def _best(snapshot: Snapshot) -> str:
     tested = ", ".join(
         f"test {name} {format_value(score)}" for name, score in snapshot.scores.items()
     )
-    found = "No trial is complete yet."
+    is_any = "complete trial meets the constraints" if snapshot.complete else "trial is complete"
+    found = f"No {is_any} yet."
     if row:
         found = f"Best: {_described(snapshot, row)}{f'; {tested}' if tested else ''}."
     if paused := snapshot.best_paused:
@@ -128,7 +129,8 @@ def _front(snapshot: Snapshot) -> str:
     rule = f"{rule[0].upper()}{rule[1:]}."
     if not snapshot.objectives.others:
         return rule
-    return f"{rule} On the front: {_and(f'trial {t.number}' for t in snapshot.front) or 'none'}."
+    front = [f"trial {trial.number}" for trial in snapshot.front] or ["none"]
+    return f"{rule} On the front: {_and(front)}."
 
 
 def _described(snapshot: Snapshot, row: Row) -> str:
@@ -171,7 +173,7 @@ def _spent(snapshot: Snapshot) -> Table:
 
 def _trials(snapshot: Snapshot) -> Table:
     keys = list(snapshot.labels)
-    names = snapshot.objectives.names
+    names = [name for name in snapshot.objectives.names if name != Metrics.SECONDS]
     head = [
         Tags.TRIAL, Tags.STATE, *snapshot.labels.values(), f"best {snapshot.objective.monitor}",
         *names, "best epoch", Metrics.EPOCHS, Metrics.SECONDS, "run", Tags.REASON,

@@ -4,6 +4,7 @@ import math
 from collections.abc import Collection, Container, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
 from random import Random
 from typing import Any
 
@@ -17,6 +18,7 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from rnnexp.objectives import Objectives
 from rnnexp.search.dimension import Params
 from rnnexp.search.seeded_sampler import Limits, SeededSampler, seed_of_trial
 from rnnexp.search.space import Space
@@ -258,6 +260,10 @@ class _Stoppable:
         self._stoppable = study
         self._keeper = sampler
 
+    @cached_property
+    def _objectives(self) -> Objectives:
+        return objectives_of(self._stoppable)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stoppable, name)
 
@@ -296,7 +302,7 @@ class _Stoppable:
             is_paused(trial) or trial.state == TrialState.PRUNED
         ):
             return trial
-        objectives = objectives_of(self._stoppable)
+        objectives = self._objectives
         named = values_of(trial, objectives)
         values = [named.get(each.monitor, math.nan) for each in objectives.all]
         seen = copy(trial)

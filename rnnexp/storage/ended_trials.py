@@ -105,8 +105,9 @@ class EndedTrials:
             if self.objectives.is_feasible(values_of(trial, self.objectives))
         ]
         # The winner may be worse, if it is better by another objective.
-        first = value_of(self.front[0]) if self.front else None
-        values = [*(result.value for result in paused if result), first]
+        front = self.ranked[:1] if self.objectives.is_plain else self.front
+        complete = map(value_of, front)
+        values = [*(result.value for result in paused if result), *complete, None]
         return min(values, key=self.objectives.first.sort_key)
 
     @property

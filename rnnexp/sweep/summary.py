@@ -100,8 +100,9 @@ def _front_table(front: Sequence[FrontTrial], objectives: Objectives) -> Table:
     table = Table(title="Pareto front", title_justify="left")
     table.add_column("trial", justify="right")
     for each in objectives.all:
-        table.add_column(each.monitor, justify="right")
-    keys = [key for key in front[0].params if len({t.params.get(key) for t in front}) > 1]
+        table.add_column(Text(each.monitor), justify="right")
+    known = dict.fromkeys(key for trial in front for key in trial.params)
+    keys = [key for key in known if len({t.params.get(key) for t in front}) > 1]
     for key in keys:
         table.add_column(Text(short_key(key)))
     shown = front[:FRONT]

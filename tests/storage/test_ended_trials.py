@@ -93,3 +93,7 @@ def test_several_objectives_step_by_step_as_at_once() -> None:
     assert [trial.number for trial in trials.ranked] == [2, 0, 1, 3]
     assert [trial.number for trial in trials.front] == [2, 0, 1]
     assert trials.best_value == 0.4
+    study.add_trial(optuna.trial.create_trial(values=(0.401, 5.0)))
+    assert trials.read().best
+    assert trials.best.number == 4  # within the tolerance, and smaller
+    assert trials.best_value == 0.4
