@@ -294,7 +294,7 @@ class StudyTrial:
 
     def _is_weak(self) -> bool:
         study = self._trial.study  # Optuna's own method refuses one of several objectives
-        return study.pruner.prune(study, _stored(self._trial))
+        return study.pruner.prune(study, self._trial.storage.get_trial(self._trial._trial_id))
 
     def _breaks(self) -> bool:
         """Look whether a constraint is broken for good, so that the trial can't win."""

@@ -1,9 +1,11 @@
 """Telling Optuna the result of a trial, which ends the trial."""
 
 from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
 
 import optuna
+from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -70,7 +72,9 @@ def _tell_constraints(
     study: optuna.Study, storage: BaseStorage, number: int, violations: Mapping[str, float]
 ) -> None:
     """Store how a trial breaks the constraints, from which Optuna's samplers learn."""
-    running = open_trial(study, storage, number)
+    without_draws = copy(study)  # an opened trial lets the sampler of its study draw once more
+    without_draws.sampler = RandomSampler()
+    running = open_trial(without_draws, storage, number)
     for text, violation in violations.items():
         if text not in running.constraints:  # an earlier answer may have been lost
             running.set_constraint(text, violation)
