@@ -35,6 +35,7 @@ from rich.console import Console
 
 from rnnexp.execution.current_trial import StudyTrial
 from rnnexp.objective import Objective
+from rnnexp.objectives import Objectives
 from rnnexp.pruning import EarlyStoppingPruner
 from rnnexp.report.snapshot import snapshot_of
 from rnnexp.result import Result, State
@@ -64,7 +65,7 @@ SPACE, _ = parse(
 )
 OBJECTIVE = Objective("val_loss", "min")
 PRUNER = EarlyStoppingPruner(2, quantile=0.0, only_worsening=True)
-BUDGET = Budget(OBJECTIVE, n_trials=10_000, patience=10_000)
+BUDGET = Budget(Objectives(OBJECTIVE), n_trials=10_000, patience=10_000)
 OF_A_TRIAL = ("ask", "load", "report", "finish", "callbacks")
 
 
@@ -159,7 +160,7 @@ class Sweep:
         with timer("once a resume: retention looks for checkpoints"):
             retention = Retention(self.study, 5, ["*.keras"], self.run, self.folder)  # type: ignore[arg-type]
         progress = Progress(self.study, self.run)  # type: ignore[arg-type]
-        return ledger, [LogDisplay(self.study), progress, retention]
+        return ledger, [LogDisplay(self.study, BUDGET), progress, retention]
 
     def one_trial(self, ledger: TrialLedger, callbacks: list[Any], timer: Timer) -> None:
         """Run one more trial, and time its steps."""

@@ -43,6 +43,7 @@ from servers import Servers, servers
 from rnnexp.execution.attempt import begin_attempt
 from rnnexp.execution.current_trial import StudyTrial, trial_of_job
 from rnnexp.library_defaults import set_library_defaults
+from rnnexp.objectives import Objectives
 from rnnexp.result import Result, State
 from rnnexp.search.sampling import DistinctSampler
 from rnnexp.storage.mlflow_tracker import Tracker
@@ -58,7 +59,7 @@ from rnnexp.sweep.scheduler import Scheduler
 from rnnexp.sweep.trial_ledger import TrialLedger
 
 EPOCHS, RHYTHM = 30, 2.0  # of a trial, and the seconds of one
-BUDGET = Budget(OBJECTIVE, n_trials=1_000_000, patience=1_000_000)
+BUDGET = Budget(Objectives(OBJECTIVE), n_trials=1_000_000, patience=1_000_000)
 Turn = Callable[..., int]  # of a sweep: a trial that has ended, and its result, to the next trial
 PRUNER = {
     "_target_": "rnnexp.pruning.EarlyStoppingPruner",

@@ -15,6 +15,7 @@ from optuna.samplers import RandomSampler, TPESampler
 from rules import Rule
 from simulated_jobs import OBJECTIVE, Moment, SimulatedJobs
 
+from rnnexp.objectives import Objectives
 from rnnexp.search.sampling import DistinctSampler
 from rnnexp.search.space import Space, parse
 from rnnexp.storage.in_memory_tracker import MemoryTracker
@@ -106,7 +107,9 @@ def run(search: Search, rule: Rule) -> Outcome:
             search.epoch,
         )
         Loop(
-            jobs, ledger, Budget(OBJECTIVE, n_trials=min(search.trials, len(search.task.curves)))
+            jobs,
+            ledger,
+            Budget(Objectives(OBJECTIVE), n_trials=min(search.trials, len(search.task.curves))),
         ).run()
     drawn = [number_of(trial.number) for trial in study.get_trials(deepcopy=False)]
     return Outcome(jobs.moments, jobs.thaws, drawn)
