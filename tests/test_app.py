@@ -164,7 +164,7 @@ def test_a_study_has_a_timeout(app: Command) -> None:
     ("override", "problem"),
     [
         ("hydra.sweeper.n_trials=null", "needs a timeout or a patience"),
-        ("hydra.sweeper.direction=[minimize]", "must be minimize or maximize"),
+        ("hydra.sweeper.direction=[minimize,up]", "must be minimize or maximize"),
         ("hydra.sweeper.timeout=inf", "timeout=inf: must be a number, more than 0, and finite"),
         (
             "hydra.sweeper.patience=0",
