@@ -40,7 +40,8 @@ class Rule:
             epochs: The most epochs of a trial.
         """
         file = OmegaConf.load(CONF / "pruner" / f"{self.pruner}.yaml")
-        config = OmegaConf.merge({"fit": {"epochs": epochs}, "pruner": file}, {})
+        own = file.get("pruner", file)  # none.yaml sets more than the pruner
+        config = OmegaConf.merge({"fit": {"epochs": epochs}, "pruner": own}, {})
         pruner: BasePruner = instantiate(config.pruner, **self.changes)
         return pruner
 
