@@ -27,6 +27,7 @@ early_stopping model_checkpoint reduce_lr_on_plateau learning_rate_scheduler ten
 csv_logger terminate_on_nan loss_weights metrics weighted_metrics batch_size epochs verbose
 validation_split validation_data shuffle class_weight sample_weight initial_epoch
 validation_batch_size validation_freq backend=jax dropout recurrent_dropout mask_zero embedding_file
+hydra.sweeper.on_end hydra.sweeper.core_hours hydra.sweeper.dry_run
 objective.others objective.tolerance constraints sweeps=objectives
 fit.folds fit.groups fit.repeats fit.refit sweeps=folds
 bucketing data.columns data.encoding data.separator
