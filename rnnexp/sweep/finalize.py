@@ -90,7 +90,8 @@ class Finalizer:
         self.interruption = error if isinstance(error, KeyboardInterrupt) else None
         self._step("deliver", self._deliver_first)
         # Of sweeps that a user stops at the same moment, each would wait for the other to do it.
-        if not error and (self.heartbeat.is_alone() or read_orders(self.study).is_stopped):
+        is_shared = not self.heartbeat.is_alone()
+        if not error and (not is_shared or read_orders(self.study).is_stopped):
             self._step("paused", lambda: _end_paused(self.ledger, self.study_run, stopped))
         scores, published = dict[str, float](), list[tuple[str, str]]()
         with _best_trial(self.study, self.heartbeat) as best:
@@ -98,8 +99,8 @@ class Finalizer:
                 scores = self._step("evaluate", lambda: self._evaluate(best)) or {}
             if best and not self.interruption:
                 published = self._step("publish", lambda: self._publish(best)) or []
-        has_failed = self.interruption or "evaluate" in self.failed_steps
-        is_over = not has_failed and self.heartbeat.is_alone()
+        is_over = "evaluate" not in self.failed_steps and self.heartbeat.is_alone()
+        is_over = is_over and not self.interruption
         self._step("retention", lambda: self.retention.apply(is_over=is_over))
         if best:
             self._step("results", lambda: _write_results(best, self.plan.space, self.ledger.folder))
@@ -121,10 +122,9 @@ class Finalizer:
             failed_steps=self.failed_steps,
             report=self.reporter.page if has_report else None,
             findings=self.reporter.findings,
-            n_trials=_n_trials(self.plan, self.study),
-            front=_front(self.plan, self.study),
-            objectives=self.plan.objectives,
-        )
+            n_trials=_n_trials(self.plan, self.study), front=_front(self.plan, self.study),
+            objectives=self.plan.objectives, is_shared=is_shared,
+        )  # fmt: skip
 
     def _step(self, name: str, step: Callable[[], T]) -> T | None:
         try:

@@ -71,6 +71,8 @@ class SweepOutcome:
             nothing is left to try.
         front: The trials on the Pareto front, the winner first; empty with one objective.
         objectives: What the study optimizes, and the constraints.
+        is_shared: Whether other sweeps of the study ran at its end: these tell its best trial, if
+            it is theirs.
         browse: How to browse the runs in MLflow.
         storage: Optuna's storage URL.
     """
@@ -91,6 +93,7 @@ class SweepOutcome:
     n_trials: int | None = None
     front: Sequence[FrontTrial] = ()
     objectives: Objectives | None = None
+    is_shared: bool = False
 
     @property
     def is_interrupted(self) -> bool:
@@ -112,7 +115,10 @@ class SweepOutcome:
         """
         if self.error:
             raise self.error
-        if not self.best and self.counts.get(State.COMPLETE) and self.objectives:
+        if self.is_shared and not self.best:
+            return
+        constraints = self.objectives.constraints if self.objectives else ()
+        if not self.best and self.counts.get(State.COMPLETE) and constraints:
             raise SweepError(
                 f"no complete trial meets the constraints: {self.objectives}; the values of each "
                 "are in its MLflow run"

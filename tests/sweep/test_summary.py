@@ -178,6 +178,8 @@ def test_no_complete_trial_meets_the_constraints() -> None:
     outcome = replace(OUTCOME, best=None, objectives=constrained)
     with pytest.raises(SweepError, match="no complete trial meets the constraints: min loss, wh"):
         outcome.raise_error()
-    none = replace(outcome, counts=dict.fromkeys(State, 0))
-    with pytest.raises(SweepError, match="no trial is complete"):
-        none.raise_error()
+    plain = replace(outcome, objectives=Objectives(Objective("loss", "min")))
+    for none in (plain, replace(outcome, counts=dict.fromkeys(State, 0))):
+        with pytest.raises(SweepError, match="no trial is complete"):
+            none.raise_error()
+        replace(none, is_shared=True).raise_error()  # another sweep tells the best trial
