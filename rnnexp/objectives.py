@@ -116,7 +116,9 @@ class Objectives:
         Of the trials of the front whose first value is within the tolerance of the best, the one
         that is best by the second objective wins. Of equal trials the earlier wins.
         """
-        front = {key: self.losses(trials[key]) for key in self.front(trials)}
+        return self._winner_of({key: self.losses(trials[key]) for key in self.front(trials)})
+
+    def _winner_of(self, front: Mapping[K, tuple[float, ...]]) -> K | None:
         if not front:
             return None
         least = min(losses[0] for losses in front.values())
@@ -128,7 +130,8 @@ class Objectives:
         """Return the trials, the winner first, then the front, other feasible ones, the rest."""
         if self.is_plain:
             return sorted(trials, key=lambda key: self.losses(trials[key]))
-        winner, front = self.winner(trials), set(self.front(trials))
+        front = {key: self.losses(trials[key]) for key in self.front(trials)}
+        winner = self._winner_of(front)
 
         def place(key: K) -> tuple[bool, bool, bool, float]:
             values = trials[key]

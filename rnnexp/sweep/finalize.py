@@ -33,7 +33,7 @@ from rnnexp.storage.optuna_store import best_trial, stored_result
 from rnnexp.storage.refused_writes import undelivered
 from rnnexp.storage.schema import Files, Metrics, TrialAttrs
 from rnnexp.storage.stored_orders import read_orders
-from rnnexp.sweep.front_tags import tag_front
+from rnnexp.sweep.front_tags import FrontTags
 from rnnexp.sweep.heartbeat import Heartbeat
 from rnnexp.sweep.outcome import BestTrial, FrontTrial, SweepOutcome
 from rnnexp.sweep.plan import SweepPlan
@@ -62,6 +62,7 @@ class Finalizer:
         retention: Deletes checkpoints.
         reporter: Writes the report.
         heartbeat: Knows whether other sweeps work on the study.
+        front: Tags the trials on the Pareto front.
     """
 
     plan: SweepPlan
@@ -74,6 +75,7 @@ class Finalizer:
     retention: Retention
     reporter: Reporter
     heartbeat: Heartbeat
+    front: FrontTags
     failed_steps: dict[str, str] = field(default_factory=dict)
     interruption: KeyboardInterrupt | None = None
 
@@ -104,7 +106,7 @@ class Finalizer:
         self._step("retention", lambda: self.retention.apply(is_over=is_over))
         if best:
             self._step("results", lambda: _write_results(best, self.plan.space, self.ledger.folder))
-        tag_front(self.study, self.tracker.client())
+        self.front.tag_at_end()
         ended = stopped or "too many trials failed"
         has_report = self._step("report", lambda: self._report(best, scores, ended))
         lacking = self._step("deliver", lambda: undelivered(self.ledger.folder)) or []
@@ -112,14 +114,12 @@ class Finalizer:
             study=self.study.study_name,
             counts=EndedTrials(self.study).counts,
             best=_summarized(best, self.plan, self.ledger),
-            stopped=stopped,
-            browse=self.tracker.how_to_browse(self.study_run),
+            stopped=stopped, browse=self.tracker.how_to_browse(self.study_run),
             storage=self.plan.settings.storage,
             scores=scores,
             paused=len(left_paused(self.ledger.paused)),
             published=[*published, *lacking],
-            error=self.interruption or error,
-            failed_steps=self.failed_steps,
+            error=self.interruption or error, failed_steps=self.failed_steps,
             report=self.reporter.page if has_report else None,
             findings=self.reporter.findings,
             n_trials=_n_trials(self.plan, self.study), front=_front(self.plan, self.study),

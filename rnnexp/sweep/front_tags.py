@@ -62,18 +62,12 @@ class FrontTags(LoopCallback):
                 self._client.set_tag(run_id, Tags.FRONT, text)
                 self._tagged[run_id] = text
 
-
-def tag_front(study: optuna.Study, client: MlflowClient) -> None:
-    """Tag the trials on the front of a study, if it has several objectives, or constraints.
-
-    Args:
-        study: The study.
-        client: MLflow's client of the store of the runs; no sweep fails by its tags.
-    """
-    try:
-        FrontTags(study, client).tag()
-    except Exception as error:  # whatever MLflow raises
-        log.warning("the tags %s in MLflow are not up to date: %s", Tags.FRONT, one_line(error))
+    def tag_at_end(self) -> None:
+        """Tag what has changed since the sweep's loop has ended; no sweep fails by its tags."""
+        try:
+            self.tag()
+        except Exception as error:  # whatever MLflow raises
+            log.warning("the tags %s in MLflow are not up to date: %s", Tags.FRONT, one_line(error))
 
 
 def _run(trial: FrozenTrial) -> str | None:

@@ -8,7 +8,12 @@ from rnnexp.identity import Digests, Identity, changed_files
 from rnnexp.objective import Objective
 from rnnexp.search.quoting import as_value, for_shell
 from rnnexp.search.study_definition import differences
-from rnnexp.storage.optuna_store import study_names, study_problem, unknown_study
+from rnnexp.storage.optuna_store import (
+    objective_of,
+    study_names,
+    study_problem,
+    unknown_study,
+)
 from rnnexp.storage.schema import StudyAttrs
 from rnnexp.storage.stored_orders import read_orders
 from rnnexp.storage.study_copy import load_study
@@ -54,7 +59,7 @@ def resume_problems(
     where = f"hydra.sweeper.resume={study.study_name}"
     # A study without a definition has no trials either: its sweep died early.
     found = differences(study.user_attrs.get(StudyAttrs.DEFINITION, definition), definition)
-    before, now = _direction(study), Objective.parse(identity.objective).direction
+    before, now = objective_of(study).direction, Objective.parse(identity.objective).direction
     if before != now:
         found.append(f"direction was {before}, now it is {now}")
     found += changed_files(study.user_attrs.get(StudyAttrs.DIGESTS, {}), digests)
@@ -63,10 +68,6 @@ def resume_problems(
     if problem := _other_model_name(settings, study):
         found.append(problem)
     return [f"{where}: the study is another one: {text}" for text in found]
-
-
-def _direction(study: optuna.Study) -> str:
-    return study.directions[0].name.lower()
 
 
 def has_other_budget(settings: SweepSettings, study: optuna.Study) -> bool:

@@ -158,7 +158,7 @@ def _run_study(plan: SweepPlan, composer: Composer, jobs: Jobs) -> SweepOutcome:
         )
         error = _run_loop(loop)
         finalizer = Finalizer(
-            plan, study, run, tracker, ledger, jobs, composer, retention, reporter, heartbeat
+            plan, study, run, tracker, ledger, jobs, composer, retention, reporter, heartbeat, front
         )
         with signals(_interrupt):
             outcome = finalizer.finalize(loop.stopped, error)
