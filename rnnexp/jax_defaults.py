@@ -1,4 +1,4 @@
-"""Defaults of JAX for training: compiled code is kept on disk, and operations can be deterministic.
+"""Defaults of JAX for training: compiled code and freed memory are kept, operations deterministic.
 
 JAX reads the environment variables when it is imported, and ``XLA_FLAGS`` when it makes its first
 array. A user's own values stay.
@@ -12,11 +12,13 @@ from pathlib import Path
 
 import platformdirs
 
+from rnnexp.freed_memory import keep_freed_memory
+
 DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 
 
 def set_jax_defaults(*, deterministic: bool) -> None:
-    """Set the environment variables that JAX reads.
+    """Set the environment variables that JAX reads, and keep the memory that it frees.
 
     Args:
         deterministic: Whether operations on a GPU give equal numbers each time, as those on a CPU
@@ -33,6 +35,7 @@ def set_jax_defaults(*, deterministic: bool) -> None:
     flags = os.environ.get("XLA_FLAGS", "")
     if deterministic and "--xla_gpu_deterministic_ops" not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} {DETERMINISTIC}".strip()
+    keep_freed_memory()
 
 
 def compiled_code() -> Path:
