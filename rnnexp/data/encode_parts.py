@@ -21,13 +21,14 @@ import numpy.typing as npt
 from rnnexp.cores import cores_of_all_workers
 from rnnexp.data.dataset import array_file
 from rnnexp.data.encoding import FIRST_WORD, UNKNOWN, Vocabulary, padded
-from rnnexp.data.stored_texts import ENCODING
+from rnnexp.data.stored_texts import ENCODING, StoredTexts
 from rnnexp.data.tokens import Tokenizer, Tokens, blocks
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 CHARACTERS = 2**24  # in a chunk: the more, the fewer words come in several chunks
+WAITING = 8  # chunks whose words are numbered at once, since all words are looked at each time
 ROWS = 1000  # that are padded at once
 THREADS = 8  # at most, since each holds a chunk; reading the files takes longer than 8 need
 
@@ -51,7 +52,7 @@ def encode_parts(
         split: As in `Source`.
         num_words: As in `Source`.
         maxlen: As in `Source`.
-        characters: The number of characters of a chunk.
+        characters: The number of characters of a chunk, or of bytes of texts on disk.
 
     Returns:
         The vocabulary of the texts that are trained on.
@@ -66,12 +67,13 @@ def encode_parts(
         def add(texts: Sequence[str], *, counts: bool = False) -> list[npt.NDArray[np.int64]]:
             return [
                 numbered.add(t, counts=counts)
-                for t in _in_threads(tokenizer, blocks(texts, characters))
+                for t in _in_threads(tokenizer, _chunks(texts, characters))
             ]
 
         ends = {"train": add(parts["train"][:trained], counts=True)}
         ends["train"] += add(parts["train"][trained:])
         ends |= {name: add(texts) for name, texts in parts.items() if name != "train"}
+        numbered.write()
         vocabulary, ids = numbered.vocabulary(num_words)
         file.seek(0)
         for name, chunk_ends in ends.items():
@@ -95,9 +97,10 @@ class _Numbered:
     longest: int = 0
     _counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     _known: "pa.Array" = field(default_factory=_no_words)
+    _waiting: list[tuple[Tokens, bool]] = field(default_factory=list)
 
     def add(self, tokens: Tokens, *, counts: bool = False) -> npt.NDArray[np.int64]:
-        """Append some texts to the file.
+        """Append some texts to the file, or let them wait until there are more.
 
         Args:
             tokens: The words of the texts.
@@ -106,27 +109,35 @@ class _Numbered:
         Returns:
             Where each of the texts ends, counted in words.
         """
-        numbers = self._numbers_of(tokens.words)
-        if counts:
-            found = np.zeros(len(self._known), np.int64)
-            found[: len(self._counts)] = self._counts
-            np.add.at(found, numbers, np.bincount(tokens.numbers, minlength=len(numbers)))
-            self._counts = found
-            self.longest = max(self.longest, int(np.diff(tokens.ends, prepend=0).max()))
-        self.file.write(numbers[tokens.numbers].data)
+        self._waiting.append((tokens, counts))
+        if len(self._waiting) == WAITING:
+            self.write()
         return tokens.ends
 
-    def _numbers_of(self, words: "pa.Array") -> npt.NDArray[np.int32]:
-        """Return the numbers of some words, after the new words among them were numbered."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
+    def write(self) -> None:
+        """Write the texts that wait."""
+        waiting, self._waiting = self._waiting, []
+        for (tokens, counts), numbers in zip(waiting, self._numbers_of(waiting), strict=True):
+            if counts:
+                np.add.at(
+                    self._counts, numbers, np.bincount(tokens.numbers, minlength=len(numbers))
+                )
+                self.longest = max(self.longest, int(np.diff(tokens.ends, prepend=0).max()))
+            self.file.write(numbers[tokens.numbers].data)
 
-        known = self._known
-        numbers = pc.index_in(words, value_set=known)
-        new = words.filter(pc.is_null(numbers)).unique()
-        self._known = pa.concat_arrays([known, new])
-        new_numbers = pc.add(pc.index_in(words, value_set=new), pa.scalar(len(known), pa.int32()))
-        return np.asarray(pc.coalesce(numbers, new_numbers).to_numpy())
+    def _numbers_of(self, waiting: Sequence[tuple[Tokens, bool]]) -> list[npt.NDArray[np.int32]]:
+        """Return the numbers of the words of some texts, after new words were numbered."""
+        import pyarrow as pa
+
+        words = [tokens.words for tokens, _ in waiting]
+        sizes = list(map(len, [self._known, *words]))
+        # Words are numbered as they come, so that those that are known keep their numbers.
+        encoded = pa.chunked_array([self._known, *words]).dictionary_encode().combine_chunks()
+        self._known = encoded.dictionary
+        counts = np.zeros(len(self._known), np.int64)
+        counts[: len(self._counts)] = self._counts
+        self._counts = counts
+        return np.split(encoded.indices.to_numpy(), np.cumsum(sizes)[:-1])[1:]
 
     def vocabulary(self, num_words: int | None) -> tuple[Vocabulary, npt.NDArray[np.int32]]:
         """Return the vocabulary, and the id of each word by its number."""
@@ -139,6 +150,11 @@ class _Numbered:
         ids = np.full(len(words), UNKNOWN, dtype=np.int32)
         ids[ranked] = np.arange(FIRST_WORD, FIRST_WORD + len(ranked))
         return Vocabulary(tuple(words[number].decode(*ENCODING) for number in ranked)), ids
+
+
+def _chunks(texts: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """Return texts in chunks; those on disk are read by the threads that split them."""
+    return texts.chunks(size) if isinstance(texts, StoredTexts) else blocks(texts, size)
 
 
 def _in_threads(tokenizer: Tokenizer, chunks: Iterable[Sequence[str]]) -> Iterator[Tokens]:

@@ -4,6 +4,7 @@ import os
 import tempfile
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from typing import overload
 
@@ -14,7 +15,7 @@ from rnnexp.data import cache
 from rnnexp.errors import DataError
 
 ENCODING = ("utf-8", "surrogatepass")
-_BLOCK = 2**18  # bytes that are read at once where texts follow each other
+_BLOCK = 2**18  # bytes that are written, or read where texts follow each other, at once
 
 
 class StoredTexts(Sequence[str]):
@@ -69,6 +70,16 @@ class StoredTexts(Sequence[str]):
     def rows(self, chosen: Sequence[int]) -> "StoredTexts":
         """Return some of the texts, by their numbers from 0, in the order of the numbers."""
         return self._chosen(np.array(chosen, dtype=np.int64))
+
+    def chunks(self, size: int) -> "Iterator[StoredTexts]":
+        """Yield the texts by so many bytes at most, but for a longer text by itself; reads none."""
+        ends = np.cumsum(self._sizes)
+        first = 0
+        while first < len(self):
+            most = size + (int(ends[first - 1]) if first else 0)
+            after = max(int(np.searchsorted(ends, most, side="right")), first + 1)
+            yield self[first:after]
+            first = after
 
     def digests(self) -> list[bytes]:
         """Return the SHA-256 of each text."""
@@ -132,14 +143,17 @@ class _Nameless:
     def __init__(self) -> None:
         folder = cache.root()
         folder.mkdir(parents=True, exist_ok=True)
-        self.stream = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115, it lives as long as this
+        self.stream = tempfile.TemporaryFile(  # noqa: SIM115, it lives as long as this
+            buffering=_BLOCK, dir=folder
+        )
 
     def read(self, start: int, size: int) -> bytes:
         return os.pread(self.stream.fileno(), size, start)
 
     def __del__(self) -> None:
         if hasattr(self, "stream"):
-            self.stream.close()
+            with suppress(OSError):  # of what a full disk has no room for, and nobody reads
+                self.stream.close()
 
 
 def digests(texts: Sequence[str]) -> list[bytes]:

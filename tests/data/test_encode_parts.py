@@ -1,6 +1,6 @@
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from rnnexp.data.encode_parts import encode_parts
 from rnnexp.data.encoding import Vocabulary, tokenize
+from rnnexp.data.stored_texts import TextWriter
 from rnnexp.data.table import Table
 from rnnexp.data.tokens import Tokenizer
 
@@ -40,6 +41,13 @@ def reference(
     return vocabulary.words, ids
 
 
+def stored(part: list[str]) -> Sequence[str]:
+    writer = TextWriter()
+    for text in part:
+        writer.append(text)
+    return writer.texts()
+
+
 def some_texts(rows: int, rng: np.random.Generator) -> list[str]:
     words = np.array(
         ["good", "bad", "Caf\xe9", "don't", "'tis", "\uc601\ud654", "a,b", "--", "x\xa0y"]
@@ -50,14 +58,20 @@ def some_texts(rows: int, rng: np.random.Generator) -> list[str]:
 
 @pytest.mark.parametrize("split", ["whitespace", "character"])
 @pytest.mark.parametrize(("num_words", "maxlen"), [(None, None), (4, 12), (3, 1)])
+@pytest.mark.parametrize("stores", [list, stored])
 def test_the_ids_are_those_of_one_pass_in_memory(
-    tmp_path: Path, split: str, num_words: int, maxlen: int
+    tmp_path: Path,
+    stores: Callable[[list[str]], Sequence[str]],
+    split: str,
+    num_words: int,
+    maxlen: int,
 ) -> None:
     rng = np.random.default_rng(0)
     parts = {name: some_texts(n, rng) for name, n in (("train", 2500), ("test", 120))}
     words, ids = reference(parts, 2000, split, num_words, maxlen)
     options = {"split": split, "num_words": num_words, "maxlen": maxlen}
-    vocabulary = encode_parts(parts, 2000, tmp_path, characters=3000, **options)  # type: ignore[arg-type]
+    given_parts = {name: stores(part) for name, part in parts.items()}
+    vocabulary = encode_parts(given_parts, 2000, tmp_path, characters=3000, **options)  # type: ignore[arg-type]
     assert vocabulary.words == words
     for name, expected in ids.items():
         array = np.load(tmp_path / f"x_{name}.npy")

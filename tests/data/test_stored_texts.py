@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 from signal import SIG_IGN, SIGXFSZ, signal
@@ -38,6 +39,17 @@ def test_long_texts_are_read_whole_and_no_file_has_a_name() -> None:
     assert list(found) == texts
     assert list(found[::-1]) == texts[::-1]
     assert not [file for file in cache.root().iterdir() if file.is_file()]
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(max_size=9)), st.integers(1, 20))
+def test_chunks_are_all_texts_in_order_none_larger_than_asked(texts: list[str], size: int) -> None:
+    chunks = [list(chunk) for chunk in stored(texts).chunks(size)]
+    assert [text for chunk in chunks for text in chunk] == texts
+    for chunk in chunks:
+        assert len(chunk) == 1 or sum(len(text.encode()) for text in chunk) <= size
+    for chunk, after in pairwise(chunks):
+        assert sum(len(text.encode()) for text in [*chunk, after[0]]) > size
 
 
 @contextmanager
