@@ -8,6 +8,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from rnnexp.number_ranges import is_number
+
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 CPU = "CPU"
 DRIVER = Path("/proc/driver/nvidia/gpus")  # has a folder for each GPU
@@ -95,7 +97,6 @@ def problems(key: str, per_trial: float) -> list[str]:
         key: The config key.
         per_trial: The number.
     """
-    is_number = isinstance(per_trial, int | float) and not isinstance(per_trial, bool)
-    if is_number and (0 < per_trial < 1 or (per_trial >= 1 and per_trial == int(per_trial))):
+    if is_number(per_trial) and (0 < per_trial < 1 or (per_trial >= 1 and per_trial == int(per_trial))):
         return []
     return [f"{key}={per_trial}: must be a whole number of GPUs, or a share of one such as 0.5"]

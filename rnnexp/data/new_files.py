@@ -127,10 +127,8 @@ def _accepted(file: str) -> Path:
         DataError: If there is no such file, or no reader for it.
     """
     path = Path(file)
-    if not path_here(file).exists():
-        raise DataError([f"{file} does not exist; {table_files.ACCEPTED}"])
-    if table_files.kind(path) is None:
-        raise DataError([f"{file} can't be read; {table_files.ACCEPTED}"])
+    if problem := table_files.problem(path):
+        raise DataError([f"{file} {problem}"])
     return path
 
 

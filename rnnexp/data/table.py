@@ -179,11 +179,8 @@ class Table(Source):
 
 def _file_problems(files: Mapping[str, Path]) -> Iterator[str]:
     for name, path in files.items():
-        if not path_here(str(path)).exists():
-            yield f"data.{name}={path} does not exist; {table_files.ACCEPTED}"
-        elif table_files.kind(path) is None:
-            found = "is a folder" if path_here(str(path)).is_dir() else "is of an unknown kind"
-            yield f"data.{name}={path} {found}; {table_files.ACCEPTED}"
+        if problem := table_files.problem(path):
+            yield f"data.{name}={path} {problem}"
 
 
 def _column_problems(given: object, texts: Sequence[str], label: str) -> list[str]:

@@ -49,6 +49,16 @@ def kind(path: Path) -> str | None:
     return ending if ending in (*delimited_files.SEPARATORS, *JSON_LINES) else None
 
 
+def problem(path: Path) -> str | None:
+    """Return why a file can't be read, to follow its name; None if it exists and has a reader."""
+    here = path_here(str(path))
+    if not here.exists():
+        return f"does not exist; {ACCEPTED}"
+    if kind(path) is None:
+        return f"is {'a folder' if here.is_dir() else 'of an unknown kind'}; {ACCEPTED}"
+    return None
+
+
 def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file, or of the files of a saved dataset.
 

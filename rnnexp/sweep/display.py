@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnexp.formatting import format_seconds
-from rnnexp.orders import Order
+from rnnexp.orders import Order, Orders
 from rnnexp.result import Result, State
 from rnnexp.search.space import short_name
 from rnnexp.storage.ended_trials import EndedTrials
@@ -71,8 +71,9 @@ class LogDisplay(LoopCallback):
     def on_trial_end(self, number: int, result: Result) -> None:
         """Log how the trial ended, the best trial so far, and how far the study is."""
         trials, seconds = self._trials.read(), time.monotonic() - self._began
-        tried, left = _progress(trials, self._budget, seconds, self._before)
-        of = f" of {self._budget.n_trials}" if self._budget.n_trials else ""
+        budget = _ordered(self._budget, read_orders(trials.study))
+        tried, left = _progress(trials, budget, seconds, self._before)
+        of = f" of {budget.n_trials}" if budget.n_trials else ""
         about = "" if left is None else f", about {format_seconds(left)} left"
         log.info("%s; %s%s tried%s", trial_line(number, result, trials.best), tried, of, about)
 
@@ -139,7 +140,7 @@ class LiveDisplay(LoopCallback):
         """Draw the table with the study's stored trials."""
         seconds = time.monotonic() - self._began
         orders = read_orders(self._trials.study)
-        budget = replace(self._budget, n_trials=orders.n_trials or self._budget.n_trials)
+        budget = _ordered(self._budget, orders)
         table = draw(self._trials.read(), budget, seconds, self._before, orders.study)
         self._live.update(table, refresh=True)
 
@@ -162,6 +163,11 @@ def draw(
     """
     told = [Text(f"the study was {order}", style="magenta")] if order else []
     return Group(_head(trials, budget, seconds, before), *told, _rows(trials))
+
+
+def _ordered(budget: Budget, orders: Orders) -> Budget:
+    """Return the budget with the number of trials that a user has ordered since, if any."""
+    return replace(budget, n_trials=orders.n_trials or budget.n_trials)
 
 
 def _progress(

@@ -85,7 +85,7 @@ class Deletion:
         """Whether another study has trials in the sweep's folder."""
         folder = self._sweep_folder
         files = folder.glob(f"*/**/{Files.TRIAL}") if folder else ()
-        return any(owner_of(file.parent) and file.parent not in self.folders for file in files)
+        return any(file.parent not in self.folders and owner_of(file.parent) for file in files)
 
     def lines(self) -> Iterator[str]:
         """Describe what would go, a line for each place."""

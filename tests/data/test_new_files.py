@@ -142,7 +142,7 @@ def test_every_problem_of_a_file_with_labels(
     ("name", "problem"),
     [
         ("no.csv", "no.csv does not exist; accepted files are .csv"),
-        ("a.docx", "a.docx can't be read; accepted files are .csv"),
+        ("a.docx", "a.docx is of an unknown kind; accepted files are .csv"),
         ("empty.csv", "it is empty"),
         ("latin.txt", "latin.txt can't be read: 'utf-8' codec can't decode byte 0xe9"),
         ("cut.txt.gz", "cut.txt.gz can't be read: Compressed file ended"),

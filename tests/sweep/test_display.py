@@ -180,6 +180,16 @@ def test_a_line_for_each_trial(study: optuna.Study, caplog: pytest.LogCaptureFix
     assert re.fullmatch(r"trial 6 FAIL: no \(best: .*\); 5 of 10 tried, about \d+:\d\d left", line)
 
 
+def test_lines_follow_an_ordered_number_of_trials(
+    study: optuna.Study, caplog: pytest.LogCaptureFixture
+) -> None:
+    display = LogDisplay(study, BUDGET)
+    give_order(study, "trials=30", None, by="rnnexp budget", who="ann@laptop")
+    with caplog.at_level("INFO"):
+        display.on_trial_end(0, Result(State.COMPLETE, 0.5, 7))
+    assert caplog.messages[0].endswith("; 4 of 30 tried")
+
+
 @pytest.mark.parametrize(
     ("is_terminal", "environ", "redraws"),
     [
