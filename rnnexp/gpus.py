@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from rnnexp.number_ranges import is_number
+from rnnexp.number_ranges import SHARE, is_number
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 CPU = "CPU"
