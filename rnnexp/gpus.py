@@ -97,8 +97,7 @@ def problems(key: str, per_trial: float) -> list[str]:
         key: The config key.
         per_trial: The number.
     """
-    if is_number(per_trial) and (
-        0 < per_trial < 1 or (per_trial >= 1 and per_trial == int(per_trial))
-    ):
+    is_whole = is_number(per_trial) and per_trial >= 1 and per_trial == int(per_trial)
+    if is_whole or per_trial in SHARE:
         return []
     return [f"{key}={per_trial}: must be a whole number of GPUs, or a share of one such as 0.5"]
