@@ -15,6 +15,7 @@ import pytest
 from rnnexp.cores import available_cores
 from rnnexp.execution import interrupt
 from rnnexp.execution.executors import InProcessExecutor, WorkerExecutor
+from tests.helpers.processes import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +197,7 @@ def test_a_call_that_hangs_is_killed(tmp_path: Path) -> None:
         executor.kill(hanging)  # no longer there
         executor.interrupt(at_once=False)
         assert other.result(timeout=30)
-        assert not _lives(pid)
+        wait_until(lambda: not _lives(pid))
 
 
 def test_a_worker_is_replaced_after_its_share_of_calls() -> None:
