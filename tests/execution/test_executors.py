@@ -221,10 +221,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         assert parent.stdout
         worker = int(parent.stdout.readline())
         parent.kill()
-    deadline = time.monotonic() + 10
-    while _lives(worker) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not _lives(worker)
+    wait_until(lambda: not _lives(worker))
 
 
 def _lives(pid: int) -> bool:
