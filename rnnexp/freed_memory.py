@@ -17,8 +17,8 @@ OWN = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES")
 def keep_freed_memory() -> bool:
     """Let glibc keep what this process frees, for the rest of the process.
 
-    The process needs no more memory at once than before. A user's own values in the environment
-    stay, and so does the library of a system that has another one than glibc.
+    The largest memory of the process stays the same. A user's own values in the environment stay,
+    and a system without glibc is left as it is.
 
     Returns:
         Whether the process keeps freed memory.

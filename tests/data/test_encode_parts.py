@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from rnnexp.data.encode_parts import encode_parts
 from rnnexp.data.encoding import Vocabulary, tokenize
-from rnnexp.data.stored_texts import TextWriter
 from rnnexp.data.table import Table
 from rnnexp.data.tokens import Tokenizer
+from tests.helpers.stored_texts import stored
 
 SPECIAL = " \n\t\x1c\x85\xa0\u2028\u3000'\u2019.,-!$\u2026\u20ac"
 SPECIAL += "\u03a3\u0391\u0130\xdf\xe9\ud800\0\U0001f600"
@@ -39,13 +39,6 @@ def reference(
     length = maxlen or max(len(text) for text in words["train"][:trained]) + 1
     ids = {name: vocabulary.encode(texts, length).tolist() for name, texts in words.items()}
     return vocabulary.words, ids
-
-
-def stored(part: list[str]) -> Sequence[str]:
-    writer = TextWriter()
-    for text in part:
-        writer.append(text)
-    return writer.texts()
 
 
 def some_texts(rows: int, rng: np.random.Generator) -> list[str]:

@@ -10,15 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnexp.data import cache
-from rnnexp.data.stored_texts import StoredTexts, TextWriter, digests
+from rnnexp.data.stored_texts import digests
 from rnnexp.errors import DataError
-
-
-def stored(texts: list[str]) -> StoredTexts:
-    writer = TextWriter()
-    for text in texts:
-        writer.append(text)
-    return writer.texts()
+from tests.helpers.stored_texts import stored
 
 
 @settings(deadline=None)
