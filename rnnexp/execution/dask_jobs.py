@@ -31,6 +31,7 @@ from rnnexp.errors import ConfigError
 from rnnexp.execution.application_code import Code
 from rnnexp.execution.composer import Composer
 from rnnexp.execution.dask_connection import Connection, workers_of
+from rnnexp.execution.dask_gpus import gpu_problems
 from rnnexp.execution.dask_settings import DaskSettings
 from rnnexp.execution.dask_slots import (
     StoppedError,
@@ -98,9 +99,11 @@ class DaskJobs:
             return [problem]
         client = self._connection.open()
         address = self._connection.address
-        if problems := self._settings.worker_problems(workers_of(client), str(address)):
-            return problems
-        if problems := version_problems(client):
+        if problems := (
+            self._settings.worker_problems(workers_of(client), str(address))
+            or version_problems(client)
+            or gpu_problems(client, self._settings.resources)
+        ):
             return problems
         try:
             code = Code.of(_folder())

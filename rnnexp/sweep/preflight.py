@@ -109,10 +109,7 @@ def preflight(
     """
     problems: list[str] = []
     search = _search(settings, composer, arguments, problems)
-    with ThreadPoolExecutor(1) as thread:  # a server that does not answer takes its whole timeout
-        tracked = thread.submit(settings.tracker().problems)
-        unstored = storage_problems(settings)
-        untracked = tracked.result()
+    unstored, untracked = _store_problems(settings)
     problems += [*settings_problems(settings, jobs), *unstored, *untracked]
     unreachable = jobs.problems()
     problems += unreachable
@@ -127,11 +124,12 @@ def preflight(
         problems += unseen
     study, not_resumed = (None, []) if unstored else study_to_resume(settings)
     problems += not_resumed
-    base = search.base
-    if base and not not_resumed:
+    if (base := search.base) and not not_resumed:
         problems += folder_problems(settings, partial(subdir_of, base), study)
+    if unreachable or unstored or untracked:  # the check, for seconds, would delay that news
+        configs = []
     checked = application.checked(
-        [] if unreachable else configs, settings.direction, jobs, None if problems else meanwhile
+        configs, settings.direction, jobs, None if problems else meanwhile
     )
     problems += checked.problems
     identity = checked.identity or Identity(str(objectives.first if objectives else None))
@@ -150,6 +148,13 @@ def preflight(
         settings, space, base, objectives, identity, checked.digests, now,
         sampler, pruner, search.enqueued, application, study, uploads, checked.datasets, change,
     )  # fmt: skip
+
+
+def _store_problems(settings: SweepSettings) -> tuple[list[str], list[str]]:
+    """Return why the study and why the runs can't be stored."""
+    with ThreadPoolExecutor(1) as thread:  # a server that does not answer takes its whole timeout
+        untracked = thread.submit(settings.tracker().problems)
+        return storage_problems(settings), untracked.result()
 
 
 def _search(
