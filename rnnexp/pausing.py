@@ -4,15 +4,19 @@ A pruner throws away what a trial would have become, so a pruner has to be patie
 loses nothing but its turn, so a trial can be paused as soon as an epoch brings it nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from statistics import fmean
 from typing import Any, Self
 
 from rnnexp.number_ranges import COUNT, POSITIVE
 from rnnexp.objective import Objective
 
 _RANGES = {"patience": COUNT, "epochs": COUNT, "seconds": POSITIVE, "idle_epochs": POSITIVE}
-_OPTIONAL = ("patience", "epochs")
+_OPTIONAL = ("patience", "epochs", "idle_epochs")
+
+IDLE_EPOCHS = 3.0  # a trial
+IDLE_SHARE = 0.2  # of the epochs of a complete trial
 
 
 @dataclass(frozen=True)
@@ -30,13 +34,15 @@ class Pausing:
         seconds: The least seconds of a slice of a trial that was paused before, since the start of
             a training takes time, too.
         idle_epochs: When no new trial begins, the study ends after this number of epochs, times the
-            number of trials, in a row without a new best of the study.
+            number of trials, in a row without a new best of the study. None for 3, or for less
+            where trials are short: once half of the trials are complete, for a fifth of the epochs
+            that these took. A longer wait would train nearly all trials to their ends.
     """
 
     patience: int | None = 1
     epochs: int | None = 5
     seconds: float = 1.0
-    idle_epochs: float = 3.0
+    idle_epochs: float | None = None
 
     @classmethod
     def of(cls, settings: Mapping[str, Any] | None) -> Self | None:
@@ -60,6 +66,19 @@ class Pausing:
             elif not (value is None and name in _OPTIONAL):
                 problems += _RANGES[name].problems(f"{key}.{name}", value)
         return problems
+
+    def idle(self, trials: int, lengths: Sequence[int]) -> float:
+        """Return the epochs a trial, in a row without a new best, after which the study ends.
+
+        Args:
+            trials: The number of trials of the study.
+            lengths: The number of epochs of each complete trial.
+        """
+        if self.idle_epochs is not None:
+            return self.idle_epochs
+        if not lengths or 2 * len(lengths) < trials:  # the first to be complete are the shortest
+            return IDLE_EPOCHS
+        return min(IDLE_EPOCHS, IDLE_SHARE * fmean(lengths))
 
     def reason(
         self, values: Mapping[int, float], objective: Objective, first: int = 0

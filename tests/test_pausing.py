@@ -55,6 +55,7 @@ def test_a_slice_has_an_end(epochs: int, first: int, pauses: bool) -> None:
         (None, None),
         ({}, None),
         ({"patience": None, "epochs": None, "seconds": 0.5, "idle_epochs": 0.5}, None),
+        ({"idle_epochs": None}, None),
         (
             True,
             "hydra.sweeper.pausing=True: give its settings, or null to prune weak trials for good",
@@ -62,8 +63,8 @@ def test_a_slice_has_an_end(epochs: int, first: int, pauses: bool) -> None:
         ({"patience": 0}, "hydra.sweeper.pausing.patience=0: must be a whole number, at least 1"),
         ({"epochs": 0}, "hydra.sweeper.pausing.epochs=0: must be a whole number, at least 1"),
         (
-            {"idle_epochs": None},
-            "hydra.sweeper.pausing.idle_epochs=None: must be a number, more than 0",
+            {"idle_epochs": 0},
+            "hydra.sweeper.pausing.idle_epochs=0: must be a number, more than 0",
         ),
         ({"seconds": 0}, "hydra.sweeper.pausing.seconds=0: must be a number, more than 0"),
         (
@@ -75,3 +76,19 @@ def test_a_slice_has_an_end(epochs: int, first: int, pauses: bool) -> None:
 )  # fmt: skip
 def test_what_is_wrong_with_the_settings(settings: object, problem: str | None) -> None:
     assert Pausing.problems(settings) == ([] if problem is None else [problem])
+
+
+@pytest.mark.parametrize(
+    ("given", "lengths", "expected"),
+    [
+        (None, [], 3.0),
+        (None, [4, 4], 3.0),  # the shortest of six trials: the others may be long
+        (None, [4, 5, 6], 1.0),
+        (None, [8, 8, 8, 4], 1.4),
+        (None, [14, 15, 16], 3.0),
+        (None, [100, 100, 100], 3.0),
+        (5.0, [5, 5, 5], 5.0),
+    ],
+)
+def test_idle_epochs_a_trial(given: float | None, lengths: list[int], expected: float) -> None:
+    assert Pausing(idle_epochs=given).idle(6, lengths) == pytest.approx(expected)

@@ -1,7 +1,8 @@
 """Recorded learning curves, read from this project's CSV files and from files of TaskSet's form."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,10 @@ class Task:
     def epochs(self) -> int:
         """The length of the longest curve."""
         return max(map(len, self.curves))
+
+    def cut(self, epochs: int | None) -> Self:
+        """Return the task with trials of at most this number of epochs; None for no limit."""
+        return replace(self, curves=[curve[:epochs] for curve in self.curves])
 
 
 def read(file: Path) -> list[Task]:

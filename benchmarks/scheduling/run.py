@@ -1,8 +1,8 @@
 """Rules that prune or pause trials, through the project's own engine on recorded learning curves.
 
-    python benchmarks/scheduling/run.py [--curves FILE.npz ...] [--orders 20] [--workers 1]
-        [--trials 40] [--sampler random|tpe|tpe-alone] [--thaw 0.3] [--epoch 1.0] [--rules NAME ...]
-        [--processes 2]
+    python benchmarks/scheduling/run.py [--curves FILE.npz ...] [--cut EPOCHS] [--orders 20]
+        [--workers 1] [--trials 40] [--sampler random|tpe|tpe-alone] [--thaw 0.3] [--epoch 1.0]
+        [--rules NAME ...] [--processes 2]
 
 The loop, the ledger, the scheduler, `StudyTrial` and Optuna are those of a sweep; only the jobs are
 replaced: they replay recorded curves on a simulated clock. With the random sampler, each rule gets
@@ -209,6 +209,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--curves", type=Path, nargs="+", default=curves.OWN, help=".npz or .csv")
+    parser.add_argument("--cut", type=int, help="the most epochs of a trial")
     parser.add_argument("--orders", type=int, default=20)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--trials", type=int, default=40)
@@ -238,7 +239,7 @@ def measured(tasks: Sequence[Task], names: Sequence[str], options: argparse.Name
 def main() -> None:
     """Run the studies and print Markdown tables."""
     options = arguments()
-    tasks = [task for file in options.curves for task in curves.read(file)]
+    tasks = [task.cut(options.cut) for file in options.curves for task in curves.read(file)]
     names = list(dict.fromkeys([NONE, TODAY, *options.rules]))
     print(f"{options.orders} orders of {options.trials}, {options.workers} worker(s)")
     if options.sampler != "random":

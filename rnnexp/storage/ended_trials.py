@@ -116,6 +116,11 @@ class EndedTrials:
         return self._epochs + sum(len(t.intermediate_values) for t in self._reader.unfinished)
 
     @property
+    def lengths(self) -> list[int]:
+        """The number of epochs of each complete trial."""
+        return [len(trial.intermediate_values) for trial in self.ranked]
+
+    @property
     def core_hours(self) -> float:
         """The core-hours that all trials took until they ended, or were last paused."""
         return (self._core_seconds + sum(map(core_seconds, self._reader.unfinished))) / 3600

@@ -87,7 +87,10 @@ class PausedTrials:
         """
         orders = self._obey()
         paused, wanted = self._resting(orders), orders.trials_to(Action.RESUME)
-        chosen = self.scheduler.next(paused, self.trials.begun, can_begin=can_begin, wanted=wanted)
+        trials = self.trials
+        chosen = self.scheduler.next(
+            paused, trials.begun, can_begin=can_begin, lengths=trials.lengths, wanted=wanted
+        )
         if chosen is None:
             return None
         number = chosen.number
@@ -125,7 +128,8 @@ class PausedTrials:
 
     def with_reason(self, reason: str) -> str:
         """Return why no trial begins, with the reason that no paused trial goes on."""
-        return "; ".join(filter(None, [reason, self.scheduler.reason_to_stop(self.trials.begun)]))
+        own = self.scheduler.reason_to_stop(self.trials.begun, self.trials.lengths)
+        return "; ".join(filter(None, [reason, own]))
 
     def end_all(self, reason: str) -> None:
         """Tell what is still paused: what no trial is better than as complete, the rest as pruned.

@@ -75,20 +75,22 @@ class Scheduler:
         # A slice without an epoch counts as well, or the study would never end.
         self.fruitless = 0 if self._is_winning else self.fruitless + max(epochs, 1)
 
-    def reason_to_stop(self, trials: int) -> str:
+    def reason_to_stop(self, trials: int, lengths: Sequence[int] = ()) -> str:
         """Return why no paused trial goes on; empty if one may.
 
         Args:
             trials: The number of trials of the study.
+            lengths: The number of epochs of each complete trial.
         """
         if self.pausing is None:
             return ""
-        most = math.ceil(self.pausing.idle_epochs * trials)
+        idle = self.pausing.idle(trials, lengths)
+        most = math.ceil(idle * trials)
         if self.fruitless < most:
             return ""
         return (
             f"no new best in {most} epochs of paused trials "
-            f"(pausing.idle_epochs={self.pausing.idle_epochs:g} a trial)"
+            f"(pausing.idle_epochs: {idle:.3g} a trial)"
         )
 
     def next(
@@ -97,6 +99,7 @@ class Scheduler:
         trials: int,
         *,
         can_begin: bool,
+        lengths: Sequence[int] = (),
         wanted: Collection[int] = (),
     ) -> Slice | None:
         """Return the paused trial that goes on.
@@ -105,6 +108,7 @@ class Scheduler:
             paused: The paused trials.
             trials: The number of trials of the study.
             can_begin: Whether a new trial can begin.
+            lengths: The number of epochs of each complete trial.
             wanted: The trials that a user lets go on: they come first.
 
         Returns:
@@ -119,7 +123,7 @@ class Scheduler:
             self._begun += 1
             self._is_winning, self.fruitless = False, 0
             return None
-        if not paused or (not can_begin and self.reason_to_stop(trials)):
+        if not paused or (not can_begin and self.reason_to_stop(trials, lengths)):
             return None
         explores = not can_begin and self.fruitless > 0 and not self._has_explored
         chosen = min(paused, key=self._fewest_epochs if explores else self._rank)

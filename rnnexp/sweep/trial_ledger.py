@@ -207,8 +207,7 @@ class TrialLedger:
     def reasons_to_stop(self, budget: Budget, seconds: float) -> tuple[str, str]:
         """Return why nothing goes on, not even a paused trial, and why no new trial begins."""
         trials = self.paused.trials.read()
-        lengths = [len(trial.intermediate_values) for trial in trials.ranked]
-        over = budget.over(seconds, trials.epochs, lengths, trials.core_hours) or ""
+        over = budget.over(seconds, trials.epochs, trials.lengths, trials.core_hours) or ""
         spent = budget.spent([*trials.results, *trials.paused_results], len(trials.running))
         return over, over or spent or reason_to_stop(self.study, self.space)
 

@@ -83,7 +83,7 @@ def test_new_trials_come_first_then_the_best_forecast(ledger: TrialLedger) -> No
     assert states(ledger) == ["COMPLETE", "PAUSED", "COMPLETE"]
     assert jobs.stopped == (  # type: ignore[attr-defined]
         "all 3 trials have run (n_trials=3); "
-        "no new best in 2 epochs of paused trials (pausing.idle_epochs=0.5 a trial)"
+        "no new best in 2 epochs of paused trials (pausing.idle_epochs: 0.5 a trial)"
     )
     trials = EndedTrials(ledger.study)
     assert trials.counts == {"COMPLETE": 2, "PRUNED": 0, "FAIL": 0, "PAUSED": 1}
@@ -108,7 +108,7 @@ def test_new_trials_come_first_then_the_best_forecast(ledger: TrialLedger) -> No
             Budget(Objectives(OBJECTIVE), patience=1),
             4,
             "no improvement in the last trial (patience=1); "
-            "no new best in 1 epochs of paused trials (pausing.idle_epochs=0.5 a trial)",
+            "no new best in 1 epochs of paused trials (pausing.idle_epochs: 0.5 a trial)",
         ),
     ],
 )

@@ -112,8 +112,16 @@ def test_why_no_trial_goes_on() -> None:
     assert scheduler.reason_to_stop(2) == ""
     scheduler.ended(None, None, epochs=0)
     assert scheduler.reason_to_stop(2) == (
-        "no new best in 3 epochs of paused trials (pausing.idle_epochs=1.5 a trial)"
+        "no new best in 3 epochs of paused trials (pausing.idle_epochs: 1.5 a trial)"
     )
+
+
+def test_the_study_of_short_trials_ends_earlier() -> None:
+    scheduler, short = Scheduler(LOSS, Pausing(), fruitless=2), [5]
+    assert scheduler.next([A, B], 2, can_begin=False)
+    assert scheduler.next([A, B], 2, can_begin=False, lengths=short) is None
+    reason = "no new best in 2 epochs of paused trials (pausing.idle_epochs: 1 a trial)"
+    assert scheduler.reason_to_stop(2, short) == reason
 
 
 @pytest.mark.parametrize(("keep", "expected"), [(3, []), (2, [1]), (1, [1, 3])])
