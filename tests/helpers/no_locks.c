@@ -1,7 +1,7 @@
 /* A file system without locks, for the processes that load this library with LD_PRELOAD.
 
    Below the folder in NO_LOCKS, flock answers with the error number in NO_LOCKS_ERRNO, and so do the
-   locks of fcntl; with 0, they are given to everybody. */
+   locks of fcntl unless ONLY_FLOCK is set; with 0, they are given to everybody. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -34,7 +34,7 @@ int flock(int descriptor, int operation) {
 
 static int locks(const char *name, int descriptor, int command, void *argument) {
     int (*next)(int, int, ...) = (int (*)(int, int, ...))dlsym(RTLD_NEXT, name);
-    int is_lock = command == F_SETLK || command == F_SETLKW;
+    int is_lock = (command == F_SETLK || command == F_SETLKW) && !getenv("ONLY_FLOCK");
     return is_lock && is_below(descriptor) ? answer() : next(descriptor, command, argument);
 }
 
