@@ -37,6 +37,7 @@ PRINTS = {
     "--hydra-help",
 }
 CLASS_WEIGHT = "fit.class_weight"
+OBJECTIVE = "objective"
 
 
 @contextmanager
@@ -118,7 +119,7 @@ def hint_on(error: BaseException | None) -> str | None:
         known = error.options or _files_of(group, str(error))
         return did_you_mean(name, known).removeprefix("; ") or None
     if isinstance(error, ConfigCompositionException):
-        return _on_unknown_key(error.__cause__)
+        return _on_objectives(error.__cause__) or _on_unknown_key(error.__cause__)
     if _is_on_group(error):
         return "a config group takes names of its files; 'callbacks=[]' chooses no callbacks"
     return None
@@ -138,6 +139,16 @@ def _files_of(group: str, message: str) -> list[str]:
     """
     folders = re.findall(r"provider=.*, path=file://(.+)", message)
     return [file.stem for folder in folders for file in Path(folder, group).glob("*.yaml")]
+
+
+def _on_objectives(cause: BaseException | None) -> str | None:
+    """Hydra merges no list of objectives into the config's mapping of one."""
+    if not isinstance(cause, OmegaConfBaseException) or cause.full_key != OBJECTIVE:
+        return None
+    return (
+        f"give the first objective as {OBJECTIVE}.monitor and {OBJECTIVE}.mode, and the list of the "
+        f"others as {for_shell(OBJECTIVE + '.others=[{monitor:parameters}]')}"
+    )
 
 
 def _on_unknown_key(cause: BaseException | None) -> str | None:

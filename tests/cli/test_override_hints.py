@@ -78,6 +78,10 @@ def test_what_hydra_takes(own: Path, arguments: list[str], printed: str) -> None
         ("data.train=~/a.csv", '"data.train=$HOME/a.csv"'),
         ("model.units", "'model.units' is not KEY=VALUE"),
         (
+            "objective=[{monitor:val_loss},{monitor:parameters}]",
+            "the list of the others as 'objective.others=[{monitor:parameters}]'",
+        ),
+        (
             "fit.class_weight={'긍정':2.0,'부정':1.0}",
             "weights can also be a list, in the order of the classes: 'fit.class_weight=[1.0,2.0]'",
         ),
