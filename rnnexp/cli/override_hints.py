@@ -146,8 +146,8 @@ def _on_objectives(cause: BaseException | None) -> str | None:
     if not isinstance(cause, OmegaConfBaseException) or cause.full_key != OBJECTIVE:
         return None
     return (
-        f"give the first objective as {OBJECTIVE}.monitor and {OBJECTIVE}.mode, and the list of the "
-        f"others as {for_shell(OBJECTIVE + '.others=[{monitor:parameters}]')}"
+        f"give the first objective as {OBJECTIVE}.monitor and {OBJECTIVE}.mode, and the list of "
+        f"the others as {for_shell(OBJECTIVE + '.others=[{monitor:parameters}]')}"
     )
 
 
