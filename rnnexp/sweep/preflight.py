@@ -10,7 +10,6 @@ The checks of the application's own configs are left to the function named in
 import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -59,7 +58,7 @@ from rnnexp.sweep.resume import (
 )
 from rnnexp.sweep.search_change import search_change
 from rnnexp.sweep.settings import SweepSettings
-from rnnexp.sweep.settings_checks import settings_problems, storage_problems
+from rnnexp.sweep.settings_checks import settings_problems, store_problems
 from rnnexp.sweep.trial_folders import folder_problems
 
 log = logging.getLogger(__name__)
@@ -109,7 +108,7 @@ def preflight(
     """
     problems: list[str] = []
     search = _search(settings, composer, arguments, problems)
-    unstored, untracked = _store_problems(settings)
+    unstored, untracked, is_silent = store_problems(settings)
     problems += [*settings_problems(settings, jobs), *unstored, *untracked]
     unreachable = jobs.problems()
     problems += unreachable
@@ -126,7 +125,7 @@ def preflight(
     problems += not_resumed
     if (base := search.base) and not not_resumed:
         problems += folder_problems(settings, partial(subdir_of, base), study)
-    if unreachable or unstored or untracked:  # the check, for seconds, would delay that news
+    if unreachable or is_silent:  # the check would delay news that has taken long already
         configs = []
     checked = application.checked(
         configs, settings.direction, jobs, None if problems else meanwhile
@@ -148,13 +147,6 @@ def preflight(
         settings, space, base, objectives, identity, checked.digests, now,
         sampler, pruner, search.enqueued, application, study, uploads, checked.datasets, change,
     )  # fmt: skip
-
-
-def _store_problems(settings: SweepSettings) -> tuple[list[str], list[str]]:
-    """Return why the study and why the runs can't be stored."""
-    with ThreadPoolExecutor(1) as thread:  # a server that does not answer takes its whole timeout
-        untracked = thread.submit(settings.tracker().problems)
-        return storage_problems(settings), untracked.result()
 
 
 def _search(

@@ -1,5 +1,8 @@
 """The checks of the sweeper's settings, each by itself: numbers, storage, launcher, names."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 from rnnexp.errors import one_line
 from rnnexp.execution.launching import Jobs
 from rnnexp.number_ranges import COUNT, NOT_NEGATIVE, POSITIVE, UNIT, WHOLE
@@ -8,7 +11,7 @@ from rnnexp.storage.connections import advice
 from rnnexp.storage.locks import lock_problem
 from rnnexp.storage.optuna_store import study_names
 from rnnexp.storage.registry import name_problem
-from rnnexp.storage.uris import is_in_memory, sqlite_file, write_problem
+from rnnexp.storage.uris import CONNECT_TIMEOUT, is_in_memory, sqlite_file, write_problem
 from rnnexp.sweep.on_end import on_end_problems
 from rnnexp.sweep.resume import taken_name
 from rnnexp.sweep.retention import keep_problems
@@ -73,7 +76,18 @@ def _epochs(settings: SweepSettings) -> list[str]:
     return []
 
 
-def storage_problems(settings: SweepSettings) -> list[str]:
+def store_problems(settings: SweepSettings) -> tuple[list[str], list[str], bool]:
+    """Return why the study and why the runs can't be stored, and whether a server was silent."""
+    began = time.monotonic()
+    with ThreadPoolExecutor(1) as thread:  # a server that does not answer takes its whole timeout
+        thread_of_runs = thread.submit(settings.tracker().problems)
+        unstored = _storage_problems(settings)
+        untracked = thread_of_runs.result()
+    is_late = time.monotonic() - began > CONNECT_TIMEOUT / 2
+    return unstored, untracked, is_late and bool(unstored or untracked)
+
+
+def _storage_problems(settings: SweepSettings) -> list[str]:
     """Return why a study can't be stored, or resumed from, where the settings say.
 
     Args:
