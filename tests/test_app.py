@@ -21,6 +21,7 @@ def n_trials(number: int) -> str:
     return f"hydra.sweeper.n_trials={number}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["in_process", "workers", "basic"])
 def test_an_application_is_pruned_and_is_in_mlflow(app: Command, launcher: str) -> None:
     ended = app("-m", f"hydra/launcher={launcher}", STUDY, CALLBACK, RANDOM)
@@ -65,6 +66,7 @@ def test_an_application_runs_without_a_sweep(tmp_path: Path) -> None:
     assert sum(bool(line.strip()) for line in lines) <= 20
 
 
+@pytest.mark.slow
 def test_a_job_that_raises_leaves_its_traceback(app: Command) -> None:
     ended = app("-m", "steps=choice(no,10,11)", n_trials(4), STUDY, RANDOM)
     failed = [run for run in ended.runs("app") if run.data.tags.get("state") == "FAIL"]
@@ -76,6 +78,7 @@ def test_a_job_that_raises_leaves_its_traceback(app: Command) -> None:
         assert "traceback.txt" in files
 
 
+@pytest.mark.slow
 def test_the_same_params_are_not_tried_twice(app: Command) -> None:
     ended = app("-m", *GRID, n_trials(20), STUDY)
     assert ended.code == 0, ended.err
@@ -85,6 +88,7 @@ def test_the_same_params_are_not_tried_twice(app: Command) -> None:
     assert "Go on with this study" not in ended.out
 
 
+@pytest.mark.slow
 def test_enqueued_params_come_first(app: Command) -> None:
     first = app("-m", n_trials(3), "hydra.sweeper.study_name=first")
     best = first.study("first").best_params
@@ -100,6 +104,7 @@ def test_enqueued_params_come_first(app: Command) -> None:
     assert len(drawn) == 4
 
 
+@pytest.mark.slow
 def test_a_resumed_study_tries_new_enqueued_params_and_no_old_ones(app: Command) -> None:
     first = app("-m", "hydra.sweeper.enqueue=[{x:1.5}]", n_trials(2), STUDY)
     ended = app(
@@ -192,6 +197,7 @@ def test_bad_budgets(app: Command, override: str, problem: str) -> None:
     assert ended.files() == set()
 
 
+@pytest.mark.slow
 def test_a_config_of_dataclasses_of_the_script(tmp_path: Path) -> None:
     command = [
         sys.executable, ROOT / "benchmarks" / "uneven.py", "-m", "hydra/sweeper=rnnexp",

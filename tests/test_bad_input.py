@@ -50,6 +50,7 @@ def test_all_problems_are_in_one_message(command: Command) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
@@ -141,6 +142,7 @@ def test_a_bad_value(command: Command, arguments: list[str], problem: str) -> No
     assert ended.files() == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "problems"),
     [

@@ -35,6 +35,7 @@ def test_there_are_commands_to_run() -> None:
     assert len(TUTORIAL) >= 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_a_command_of_the_readme(command: Command, tmp_path: Path, arguments: list[str]) -> None:
     for name in ("train.csv", "test.csv"):

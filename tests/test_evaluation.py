@@ -23,6 +23,8 @@ from rnnexp.cli import main
 from rnnexp.storage.run_reader import RunReader
 from tests.helpers.commands import EAGER, Command, Ended
 
+pytestmark = pytest.mark.slow
+
 WORDS = ("good", "fine", "bad", "dull")
 # Every fifth label is wrong, so that there are mistakes.
 ROWS = [(f"a {WORDS[n % 4]} film {n}", "pos" if (n % 4 < 2) != (n % 5 == 0) else "neg")

@@ -40,6 +40,7 @@ def python(*arguments: str | Path, path: Path) -> subprocess.CompletedProcess[st
     return subprocess.run(command, cwd=path, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", [["-m", "hydra/launcher=in_process"], []])
 def test_without_jax_nothing_is_started(flags: list[str], tmp_path: Path) -> None:
     script = ROOT / "sweep.py"

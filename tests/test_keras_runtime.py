@@ -103,6 +103,7 @@ def saved(file: Path) -> dict[str, object]:
     return found
 
 
+@pytest.mark.slow
 def test_saved_models_are_equal_with_and_without_the_private_names(tmp_path: Path) -> None:
     keras.utils.clear_session()
     without = saved(tmp_path / "without.keras")

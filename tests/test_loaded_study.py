@@ -12,6 +12,8 @@ from tests.helpers.commands import EAGER, Command, Ended
 from tests.helpers.docs import DOCS
 from tests.helpers.measuring_app import CONSTRAINTS, FIVE, OBJECTIVES, sweep_of_five
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def swept(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Ended:

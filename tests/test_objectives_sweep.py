@@ -15,6 +15,8 @@ from rnnexp.storage.schema import StudyAttrs, Tags, TrialAttrs
 from tests.helpers.commands import Command, Ended
 from tests.test_bad_input import assert_refused
 
+pytestmark = pytest.mark.slow
+
 BOTH = "objective.others=[{monitor:parameters},{monitor:val_accuracy}]"
 
 
@@ -147,12 +149,12 @@ def test_samplers_of_several_objectives(
 ) -> None:
     """With trials that are pruned, or paused, which Optuna's samplers alone can't compare."""
     ended = command(
-        "-m", "hydra.sweeper.study_name=s", "hydra.sweeper.n_trials=6", f"sampler={sampler}",
+        "-m", "hydra.sweeper.study_name=s", "hydra.sweeper.n_trials=4", f"sampler={sampler}",
         "objective.others=[{monitor:parameters}]", "hydra.sweeper.pausing.epochs=1", *overrides,
         "pruner.patience=1", "fit.epochs=3",
     )  # fmt: skip
     assert ended.code == 0, ended.err
-    assert len(ended.study("s").trials) >= 6
+    assert len(ended.study("s").trials) >= 4
 
 
 def test_with_folds_the_means_count(command: Command) -> None:

@@ -21,6 +21,7 @@ APP_TRIALS = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "anew"),
     [("docs/examples/app.py", []), ("tests/helpers/pausing_app.py", ["+anew=true"])],

@@ -190,6 +190,7 @@ def test_a_trial_that_fails_fails_alone(command: Command) -> None:
     assert study.best_trial.params["model.units"] == 4
 
 
+@pytest.mark.slow
 def test_too_many_failures_stop_the_sweep(command: Command) -> None:
     ended = command(
         "-m",
@@ -205,6 +206,7 @@ def test_too_many_failures_stop_the_sweep(command: Command) -> None:
     assert ended.runs()[0].info.status == "FAILED"
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_search(command: Command) -> None:
     arguments = ("-m", "hydra.sweeper.n_trials=2", "fit.epochs=1")
     first, second = command(*arguments), command(*arguments)

@@ -46,6 +46,7 @@ def assert_in_order(ended: Ended, *states: TrialState) -> None:
         assert steps == sorted(trial.intermediate_values)
 
 
+@pytest.mark.slow
 def test_before_any_param_was_drawn(taken_over: Callable[..., Ended]) -> None:
     ended = taken_over(lambda _began, _trial: None)
     assert_in_order(ended, TrialState.COMPLETE, TrialState.COMPLETE)
@@ -57,6 +58,7 @@ def test_when_half_of_the_params_were_drawn(taken_over: Callable[..., Ended]) ->
     assert set(ended.study("s").trials[1].params) == {"x", "rate"}
 
 
+@pytest.mark.slow
 def test_before_the_run_was_stored_in_the_study(taken_over: Callable[..., Ended]) -> None:
     def killed(began: Ended, _trial: Trial) -> None:
         parent = began.runs("app")[0].info

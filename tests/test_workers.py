@@ -67,6 +67,7 @@ def test_each_trial_has_a_folder_of_its_own_and_the_terminal_stays_clean(swept: 
     assert "val_accuracy" not in swept.out
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_fails_its_trial_alone(command: Command) -> None:
     ended = command(
         *WORKERS,

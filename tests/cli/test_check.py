@@ -172,6 +172,7 @@ def test_a_paused_trial(swept: Ended) -> None:
     assert "trial 3 is PAUSED, but its run was deleted in MLflow" in check(swept, "s").output
 
 
+@pytest.mark.slow
 def test_a_study_with_pauses(app: Command) -> None:
     """No trial is paused after the end, but those that were paused then go on with a resume."""
     pausing = "{patience: 1, epochs: 4, seconds: 0.001, idle_epochs: 0.5}"

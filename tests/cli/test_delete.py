@@ -166,6 +166,7 @@ def test_a_running_study_and_a_champion_are_refused(swept: Ended) -> None:
     assert not swept.client.search_registered_models()
 
 
+@pytest.mark.slow
 def test_a_question_is_asked_on_a_terminal_only(swept: Ended) -> None:
     result = delete(swept, "s")
     assert result.exit_code == 1

@@ -79,6 +79,7 @@ def exported(ended: Ended, folder: Path) -> mlflow.pyfunc.PyFuncModel:
     return mlflow.pyfunc.load_model(str(folder))
 
 
+@pytest.mark.slow
 def test_weights_alone(command: Command, tmp_path: Path) -> None:
     ended = command(*WEIGHTS)
     model = exported(ended, tmp_path / "new" / "model")
@@ -87,6 +88,7 @@ def test_weights_alone(command: Command, tmp_path: Path) -> None:
     assert predicted["probability_1"].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_layer_of_ones_own(command: Command, tmp_path: Path) -> None:
     own = "tests.helpers.own_models"
     metrics = f"compile.metrics=[accuracy,{{_target_:hydra.utils.get_method,path:{own}.f1}}]"
@@ -114,6 +116,7 @@ def test_a_layer_of_ones_own(command: Command, tmp_path: Path) -> None:
     assert predicted["probability_1"].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_hinge(command: Command, tmp_path: Path) -> None:
     ended = command("compile.loss=hinge", "compile.metrics=[]")
     predicted = exported(ended, tmp_path / "model").predict(pd.DataFrame({"text": SENTENCES}))
@@ -123,6 +126,7 @@ def test_a_hinge(command: Command, tmp_path: Path) -> None:
     assert predicted["label"].tolist() == [int(score > 0) for score in expected]
 
 
+@pytest.mark.slow
 def test_a_regression(command: Command, tmp_path: Path) -> None:
     ended = command("data.task=regression", "compile=regression")
     predicted = exported(ended, tmp_path / "model").predict(pd.DataFrame({"text": SENTENCES}))
@@ -131,6 +135,7 @@ def test_a_regression(command: Command, tmp_path: Path) -> None:
     assert predicted["value"].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_korean_characters_and_three_classes(command: Command, tmp_path: Path) -> None:
     for part in ("train", "test"):
         (tmp_path / f"{part}.csv").write_text(KOREAN)

@@ -102,6 +102,7 @@ def test_a_hint(command: Command, mode: list[str], argument: str, hint: str) -> 
     assert ended.files() == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "folder", [["--config-dir=conf2"], ["hydra.searchpath=[file://conf2]"], ["-cd", "conf2"]]
 )

@@ -27,6 +27,7 @@ def test_every_task(monkeypatch: pytest.MonkeyPatch, task: str, kind: type) -> N
     assert (y.dtype, y.tolist()) == (kind, [1, 0])
 
 
+@pytest.mark.slow
 def test_a_closed_network_is_one_clear_error(tmp_path: Path) -> None:
     closed = "http://127.0.0.1:9"
     environment = os.environ | {

@@ -114,6 +114,7 @@ def test_it_gives_what_hydra_gives(
     assert outcome(composer.compose, overrides) == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(overrides=st.lists(st.sampled_from(TREE), min_size=2, max_size=5))
 def test_it_does_so_for_every_list_and_whatever_came_before(

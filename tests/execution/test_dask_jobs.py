@@ -134,6 +134,7 @@ def test_a_scheduler_that_knows_no_slots(cluster: DaskCluster) -> None:
         assert isinstance(task.exception(SECONDS), LostError)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_the_call_of_a_worker_that_dies_runs_on_another_worker(
     number: signal.Signals, tmp_path: Path
@@ -180,6 +181,7 @@ def test_workers_that_are_started_here_inherit_the_environment(
         assert jobs.call(os.getenv, "PGPASSWORD").result(SECONDS) == "of the sweep"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [

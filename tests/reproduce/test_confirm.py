@@ -18,6 +18,8 @@ from rnnexp.storage.run_reader import RunReader
 from rnnexp.storage.schema import Kind, Tags
 from tests.helpers.commands import Command, Ended, metrics
 
+pytestmark = pytest.mark.slow
+
 HERE = OmegaConf.create({"_target_": "rnnexp.execution.executors.InProcessExecutor"})
 
 

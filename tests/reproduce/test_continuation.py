@@ -10,6 +10,8 @@ from rnnexp.storage.run_reader import RunReader
 from rnnexp.storage.schema import Kind, Metrics, Tags
 from tests.helpers.commands import Command, Ended
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def swept(command: Command) -> Ended:

@@ -18,6 +18,8 @@ from rnnexp.storage.run_reader import RunReader
 from rnnexp.version import __version__
 from tests.helpers.commands import PRUNE_AT_2, Command, Ended, metrics
 
+pytestmark = pytest.mark.slow
+
 HERE = OmegaConf.create({"_target_": "rnnexp.execution.executors.InProcessExecutor"})
 CURVES = {"loss": {0: 1.0, 1: 0.5}, "val_loss": {0: 1.0, 1: math.nan}}
 

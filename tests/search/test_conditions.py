@@ -320,6 +320,7 @@ def assert_alike(ended: Ended, fixed: Mapping[str, str]) -> None:
     assert parent.data.metrics["trials_fail"] == 0
 
 
+@pytest.mark.slow
 def test_a_sweep(command: Command, folder: str) -> None:
     name = "hydra.sweeper.study_name=s"
     known = f"hydra.sweeper.enqueue=[{{{TARGET}:keras.optimizers.SGD}}]"
@@ -350,6 +351,7 @@ def test_a_sweep(command: Command, folder: str) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
 def test_the_parent_is_given_on_the_command_line(
     command: Command, folder: str, optimizer: str
@@ -442,6 +444,7 @@ def test_keys_that_only_one_choice_of_a_group_has(command: Command, groups: Path
     assert all(("kind.waves" in t.params) == (t.params["kind"] == "wavy") for t in trials)
 
 
+@pytest.mark.slow
 def test_the_best_of_a_study_with_another_condition(command: Command, groups: Path) -> None:
     first = command("-m", "kind=wavy", "hydra.sweeper.study_name=first", tiny=False, script=groups)
     assert first.code == 0, first.err

@@ -66,6 +66,7 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
         hub_sampler("samplers/lowest", "Lowest")
 
 
+@pytest.mark.slow
 def test_a_sweep(command: Command, registry: Path) -> None:
     ended = command(
         "-m", "sampler=hub", "sampler.package=samplers/lowest", "sampler.name=Lowest",

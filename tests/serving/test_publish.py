@@ -17,6 +17,8 @@ from rnnexp.serving.publish import publish, publish_run
 from rnnexp.storage.run_reader import RunReader
 from tests.helpers.commands import Command, Ended
 
+pytestmark = pytest.mark.slow
+
 SWEEP = (
     "-m",
     "hydra.sweeper.n_trials=2",

@@ -102,6 +102,7 @@ def test_tags(
     assert {name: tags[name] for name in expected} == expected
 
 
+@pytest.mark.slow
 def test_a_sweep_says_what_it_was_made_with(
     command: Command, repository: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -3,6 +3,7 @@ import pytest
 from tests.helpers.commands import Command
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("launcher", "is_on"), [("workers", True), ("in_process", False)])
 def test_they_are_there_if_they_are_switched_on(app: Command, launcher: str, is_on: bool) -> None:
     ended = app(

@@ -157,6 +157,7 @@ open_storage(sys.argv[1])
 """
 
 
+@pytest.mark.slow
 def test_processes_that_begin_together_make_one_database(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/optuna.db"
     pipes: dict[str, int] = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}

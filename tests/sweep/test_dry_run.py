@@ -45,6 +45,7 @@ def tried(ended: Ended) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_a_dry_run_shows_what_a_sweep_tries_and_writes_nothing(app: Command) -> None:
     enqueue = "hydra.sweeper.enqueue=[{x:2.5,rate:0.2}]"
     dry = app(*NAMED, "hydra.sweeper.n_trials=4", enqueue, DRY)

@@ -40,6 +40,7 @@ def test_the_best_trial_is_evaluated_and_published(app: Command) -> None:
     assert (metrics["test_x"], metrics["test_length"]) == (best.params["x"], 32.0)
 
 
+@pytest.mark.slow
 def test_an_evaluation_that_fails_leaves_the_rest(app: Command) -> None:
     ended = app(*STUDY, hook("evaluate", "broken"), hook("publish", "published"))
     assert ended.code == 1
@@ -131,6 +132,7 @@ def test_the_name_of_the_model_may_depend_on_the_best_params(app: Command) -> No
     assert f"Registered as:\n  s-{ended.study('s').best_params['x']}\n" in ended.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("function", "is_kept"), [("scores", False), ("broken", True)])
 def test_keep_none_keeps_a_checkpoint_that_was_not_evaluated(
     command: Command, function: str, is_kept: bool
@@ -144,6 +146,7 @@ def test_keep_none_keeps_a_checkpoint_that_was_not_evaluated(
     assert len(list(ended.path.rglob("multirun/**/*.fake"))) == int(is_kept)
 
 
+@pytest.mark.slow
 def test_the_direction_follows_from_the_objective(app: Command) -> None:
     both = ("x=choice(1,3)", "+objective={monitor: value, mode: max}")
     refused = app(*STUDY, *both, "hydra.sweeper.direction=minimize")

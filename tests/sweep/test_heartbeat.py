@@ -31,6 +31,7 @@ def last_beat(study: optuna.Study, sweep: str) -> dict[str, Any]:
     return beat
 
 
+@pytest.mark.slow
 def test_a_sweep_is_dead_when_its_process_is(tmp_path: Path) -> None:
     storage = f"sqlite:///{tmp_path}/optuna.db"
     study = optuna.create_study(study_name="s", storage=storage)

@@ -62,6 +62,7 @@ def test_a_resume_on_other_data_is_refused(command: Command, began: Ended) -> No
     assert began.files() == before
 
 
+@pytest.mark.slow
 def test_another_name_of_the_model_is_refused(command: Command, tmp_path: Path) -> None:
     first = command(*SWEEP, "hydra.sweeper.n_trials=1", path=tmp_path)
     assert first.code == 0, first.err

@@ -151,6 +151,7 @@ def test_pruned_and_failed_trials_keep_none(saving: Sweep) -> None:
     assert "this one was pruned" in left.runs[2].data.tags["checkpoint_deleted"]
 
 
+@pytest.mark.slow
 def test_a_trial_whose_worker_died_keeps_none(saving: Sweep) -> None:
     left = saving(
         "died", *values("died", 3), "+kill=1", "hydra.sweeper.retries=0", "hydra/launcher=workers",
@@ -163,6 +164,7 @@ def test_a_trial_whose_worker_died_keeps_none(saving: Sweep) -> None:
     assert died.metrics["seconds"] >= 0
 
 
+@pytest.mark.slow
 def test_a_resume_keeps_the_best_of_all(saving: Sweep) -> None:
     high = "hydra.sweeper.direction=maximize"
     saving("more", *values("more", 3), "hydra.sweeper.keep=2", high).assert_kept({1, 2})
@@ -172,6 +174,7 @@ def test_a_resume_keeps_the_best_of_all(saving: Sweep) -> None:
     left.assert_kept({3})
 
 
+@pytest.mark.slow
 def test_a_resume_knows_the_checkpoints_of_other_machines(saving: Sweep) -> None:
     """Their folders are not there, as if the trials had run on machines that share no storage."""
     high = "hydra.sweeper.direction=maximize"
@@ -231,6 +234,7 @@ def test_of_200_trials_the_best_keep_their_checkpoints(saving: Sweep) -> None:
     left.assert_kept({trial.number for trial in trials[:5]})
 
 
+@pytest.mark.slow
 def test_models_of_keras(command: Command, tmp_path: Path) -> None:
     file = "'${hydra:runtime.output_dir}/{epoch}.weights.h5'"
     fixed = [

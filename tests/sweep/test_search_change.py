@@ -48,6 +48,7 @@ def three_trials(app: Command) -> Ended:
     return ended
 
 
+@pytest.mark.slow
 def test_more_and_other_choices_and_a_new_key(app: Command, began: Ended) -> None:
     """One resume changes all; a second one of the same command changes nothing."""
     searched = ("x=choice(2,3,1)", "rate=choice(0.2,0.4)", "floor=choice(0.1,0.3)")
@@ -168,6 +169,7 @@ def pausing(idle: float) -> str:
     return f"hydra.sweeper.pausing={limits}"
 
 
+@pytest.mark.slow
 def test_a_paused_trial_outside_of_the_space_rests(app: Command) -> None:
     known = "hydra.sweeper.enqueue=[{x:1},{x:2},{x:5}]"
     searched = ("hydra.sweeper.params=null", "x=choice(1,2,5)")
@@ -205,6 +207,7 @@ def test_a_trial_of_a_dead_sweep_outside_of_the_space_fails(app: Command, began:
     assert reason == "its params are outside of the search space, which a resume has changed"
 
 
+@pytest.mark.slow
 def test_cma_es_keeps_its_ranges(app: Command) -> None:
     pytest.importorskip("cmaes")
     target = "hydra.sweeper.sampler._target_=optuna.samplers.CmaEsSampler"

@@ -92,6 +92,7 @@ def test_how_to_go_on(
     assert found == ([line] if line else [])
 
 
+@pytest.mark.slow
 def test_a_finished_study_goes_on_with_the_printed_command(app: Command, tmp_path: Path) -> None:
     name = "hydra.sweeper.study_name='a [b] 1'"
     first = app("-m", name, "hydra.sweeper.n_trials=2", path=tmp_path)

@@ -29,6 +29,7 @@ def opens_the_store(config: DictConfig, run_id: str) -> dict[str, float]:
     return {"value": run.data.metrics["best_value"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", [".", "multirun"])
 def test_every_folder_can_be_the_same_folder(tmp_path: Path, folder: str) -> None:
     uri, storage = (f"sqlite:///{tmp_path / folder}/{name}.db" for name in ("mlflow", "optuna"))
@@ -79,6 +80,7 @@ def test_the_folder_of_a_trial_can_have_any_name(command: Command, subdir: str) 
     assert texts == ["trial 1 has ended, but its backup is there"]
 
 
+@pytest.mark.slow
 def test_the_folder_of_another_study_is_refused(app: Command) -> None:
     folder = "hydra.sweep.dir=multirun/shared"
     first = app("-m", "hydra.sweeper.study_name=a", "hydra.sweeper.n_trials=1", folder)

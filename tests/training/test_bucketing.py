@@ -168,6 +168,7 @@ def test_xla_compiles_each_length(composed: Composed) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_single_run(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = command("data.bucketing=3", *MASKED, "evaluate.batch_size=7", EAGER)
     assert ended.code == 0, ended.err

@@ -37,6 +37,7 @@ def trained(config: DictConfig) -> tuple[keras.Model, dict[str, list[float]]]:
     return model, history
 
 
+@pytest.mark.slow
 def test_a_kept_model_trains_as_a_new_one(composed: Composed) -> None:
     other = "seed=1", "compile.optimizer.learning_rate=0.05", "fit.batch_size=25"
     first, before = trained(composed(*USUAL))

@@ -25,6 +25,8 @@ from rnnexp.training.folds import stages_of
 from rnnexp.training.model import build
 from tests.helpers.commands import Command, Ended, metrics
 
+pytestmark = pytest.mark.slow
+
 FOLDS, EPOCHS = 3, 3
 HERE = OmegaConf.create({"_target_": "rnnexp.execution.executors.InProcessExecutor"})
 RATE = "compile.optimizer.learning_rate"

@@ -97,6 +97,7 @@ def test_batches_and_steps_that_are_given_stay(given: dict[str, Any]) -> None:
     assert evaluate_on_stream(given) == given
 
 
+@pytest.mark.slow
 def test_a_model_learns_and_is_evaluated_as_on_arrays(composed: Composed) -> None:
     config = composed("fit.shuffle=false", "fit.verbose=0", "fit.class_weight=balanced")
     dataset, histories, scores = data.load(config.data), [], []

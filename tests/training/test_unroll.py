@@ -81,6 +81,7 @@ def trained(config: DictConfig) -> tuple[keras.Model, dict[str, list[float]], in
     return model, model.fit(**arguments).history, len(calls)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
     [
