@@ -4,6 +4,7 @@ import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from distributed import Client, Worker
 
@@ -40,10 +41,16 @@ def gpu_problems(client: Client, resources: Mapping[str, float]) -> list[str]:
     return overlaps({worker: claim for worker, claim in found.items() if claim})
 
 
-def claim_here(dask_worker: Worker) -> Claim | None:
-    """Return the claim of this worker; None if it has no GPU, or was told which ones it has."""
+def claim_here(dask_worker: Worker, driver: Path = gpus.DRIVER) -> Claim | None:
+    """Return the claim of this worker; None if it has no GPU, or was told which ones it has.
+
+    Args:
+        dask_worker: The worker.
+        driver: The folder in which NVIDIA's driver lists its GPUs.
+    """
     number = float(dask_worker.state.total_resources.get(GPU, 0))
-    if not number or gpus.VISIBLE in os.environ:
+    was_told = gpus.VISIBLE in os.environ
+    if not number or was_told or not gpus.visible_gpus(driver):
         return None
     return Claim(this_machine(), number)
 

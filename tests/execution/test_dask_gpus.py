@@ -1,8 +1,13 @@
 """Workers of Dask that would have the same GPU."""
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
 import pytest
 
-from rnnexp.execution.dask_gpus import Claim, overlaps
+from rnnexp.execution.dask_gpus import Claim, claim_here, overlaps
+from rnnexp.machine import this_machine
 
 HERE, THERE = ("here", 1.0), ("there", 1.0)
 
@@ -28,3 +33,26 @@ def test_overlaps(claims: dict[str, Claim], expected: list[str]) -> None:
     assert len(found) == bool(expected)
     for part in expected:
         assert part in found[0]
+
+
+@pytest.mark.parametrize(
+    ("resources", "gpus", "told", "expected"),
+    [
+        ({"GPU": 2.0}, 2, None, 2.0),
+        ({"GPU": 2.0}, 2, "0,1", None),
+        ({"GPU": 2.0}, 0, None, None),  # as on a machine on which a cluster is only tried
+        ({}, 2, None, None),
+    ],
+)
+def test_the_claim_of_a_worker(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, resources: dict[str, float], gpus: int,
+    told: str | None, expected: float | None,
+) -> None:  # fmt: skip
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if told:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", told)
+    for number in range(gpus):
+        (tmp_path / str(number)).mkdir()
+    worker = cast(Any, SimpleNamespace(state=SimpleNamespace(total_resources=resources)))
+    claim = claim_here(worker, tmp_path)
+    assert claim == (None if expected is None else Claim(this_machine(), expected))
