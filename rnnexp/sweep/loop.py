@@ -24,11 +24,11 @@ from rnnexp.execution.job_result import INTERRUPTED, Died, DiskFull, result_of
 from rnnexp.execution.launching import Jobs, stop
 from rnnexp.full_disk import has_disk_space, is_disk_full
 from rnnexp.result import Result, State
-from rnnexp.storage.retry import retry_transient, wait_for_disk_space
+from rnnexp.storage.retry import wait_for_disk_space
 from rnnexp.sweep.budget import Budget, too_many_failed
 from rnnexp.sweep.deadlines import Deadlines
 from rnnexp.sweep.disk_retries import DiskRetries
-from rnnexp.sweep.loop_callbacks import Callback
+from rnnexp.sweep.loop_callbacks import Callback, Calls
 from rnnexp.sweep.rest import LOOK, Rest
 from rnnexp.sweep.trial_ledger import TrialLedger
 
@@ -66,6 +66,7 @@ class Loop:
         self._disk_retries = DiskRetries(self.ledger.folder)
         self._deadlines = Deadlines(self.jobs, self.trial_timeout)
         self._rest = Rest(self.ledger.study.study_name)
+        self._calls = Calls(self.callbacks)
 
     def run(self) -> None:
         """Run trials until there is a reason to stop, which is left in ``stopped``.
@@ -79,14 +80,13 @@ class Loop:
         interrupt.clear()
         with signals(self._on_signal):
             try:
-                self._call(lambda callback: callback.on_start())
+                self._calls.call(lambda callback: callback.on_start())
                 self._run()
             except BaseException:
                 stop(self.jobs, self._running)
                 raise
             finally:
-                for callback in reversed(self.callbacks):
-                    _end_callback(callback)
+                self._calls.end()
         if self._is_stopping:
             raise KeyboardInterrupt
 
@@ -95,7 +95,8 @@ class Loop:
             for number in () if self._rest.is_on else self._disk_retries.due(time.monotonic()):
                 self._submit(number)
             self._fill_slots()
-            self._call(lambda callback: callback.on_idle())
+            self._calls.tell_of_ends()  # no slot waits for what they do with the end of a trial
+            self._calls.call(lambda callback: callback.on_idle())
             if self._is_stopping or self._rest.is_over:
                 self._disk_retries.clear()  # a resume tries these trials again
             is_resting = self._rest.is_on and not self._is_stopping
@@ -105,6 +106,7 @@ class Loop:
                 self._end(future)
             self._deadlines.kill_overdue()
             if problem := too_many_failed(self._ended, self.max_failure_rate):
+                self._calls.tell_of_ends()
                 raise SweepError(problem)
 
     def _wait(self) -> Collection[Future[JobReturn]]:
@@ -175,11 +177,9 @@ class Loop:
     def _finish(self, number: int, result: Result) -> None:
         self.ledger.finish(number, result)
         self._ended.append(result.state)
-        self._call(lambda callback: callback.on_trial_end(number, result))
-
-    def _call(self, method: Callable[[Callback], None]) -> None:
-        for callback in self.callbacks:
-            retry_transient(method)(callback)
+        self._calls.note(number, result)
+        if self._is_stopping:  # a second signal may come at any moment
+            self._calls.tell_of_ends()
 
     def _on_signal(self, number: int, frame: object) -> None:  # noqa: ARG002
         if self._is_stopping:
@@ -204,14 +204,6 @@ def _wait_for_disk_space(folder: Path) -> None:
         if not is_disk_full(error):
             raise
         raise SweepError(f"the disk of {folder} stays full") from error
-
-
-def _end_callback(callback: Callback) -> None:
-    """End a callback, and log its error, so that the others end and the loop's error stays."""
-    try:
-        callback.on_end()
-    except Exception:
-        log.exception("%s could not end", type(callback).__name__)
 
 
 @contextmanager
