@@ -18,7 +18,10 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
+
+from rnnexp.errors import StoreError
 
 # Answers of file systems that have no locks, or none for folders, as NFS.
 _NO_LOCKS = {
@@ -47,6 +50,7 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
 
     Raises:
         OSError: If the folder or the file is missing, or can't be opened.
+        StoreError: If the file system has no locks of any kind.
     """
     mine: set[Path] = vars(_held).setdefault("paths", set())
     path = path.resolve()
@@ -76,7 +80,16 @@ def lock_problem(folder: Path) -> str | None:
     try:
         if _is_given_to_everybody(folder):
             return _no_locks(folder, "they are given to everybody")
-        # As SQLite does; other checks report a folder that can't be written.
+    except StoreError as error:
+        return str(error)
+    return _sqlite_problem(folder)
+
+
+@lru_cache
+def _sqlite_problem(folder: Path) -> str | None:
+    """Return why SQLite, which locks by ``fcntl``, can't lock the files of a folder."""
+    try:
+        # Other checks report a folder that can't be written.
         with suppress(PermissionError), tempfile.TemporaryFile(dir=folder) as file:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -107,6 +120,8 @@ def _lock(path: Path, *, wait: bool) -> int | None:
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
+        if problem := _sqlite_problem(path if path.is_dir() else path.parent):
+            raise StoreError(problem) from error
         return _with_lock(_stand_in(path), wait)
 
 

@@ -80,9 +80,9 @@ def store_problems(settings: SweepSettings) -> tuple[list[str], list[str], bool]
     """Return why the study and why the runs can't be stored, and whether a server was silent."""
     began = time.monotonic()
     with ThreadPoolExecutor(1) as thread:  # a server that does not answer takes its whole timeout
-        thread_of_runs = thread.submit(settings.tracker().problems)
+        runs = thread.submit(settings.tracker().problems)
         unstored = _storage_problems(settings)
-        untracked = thread_of_runs.result()
+        untracked = runs.result()
     is_late = time.monotonic() - began > CONNECT_TIMEOUT / 2
     return unstored, untracked, is_late and bool(unstored or untracked)
 

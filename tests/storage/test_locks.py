@@ -76,6 +76,8 @@ def test_a_file_system_that_refuses_locks(no_locks: Path, tmp_path: Path, number
     asked, *_ = ended.stdout.splitlines()
     assert asked.startswith(f"the file system of {tmp_path}")
     assert REFUSED.format(os.strerror(number)) in asked
+    assert "StoreError: the file system of" in ended.stderr
+    assert "locked" not in ended.stdout.splitlines()
 
 
 def test_a_file_system_that_gives_a_lock_to_everybody(no_locks: Path, tmp_path: Path) -> None:
