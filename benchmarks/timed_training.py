@@ -33,7 +33,7 @@ def timed_training(
     from hydra import compose, initialize_config_dir
 
     from rnnexp import data, keras_runtime
-    from rnnexp.training import jit, unroll
+    from rnnexp.training import jit, loop_gradient, unroll
     from rnnexp.training.fit_arguments import fit_arguments
     from rnnexp.training.model import build
     from rnnexp.training.streams import fit_on_streams
@@ -49,6 +49,7 @@ def timed_training(
     model, arguments = build(config, dataset), fit_arguments(config, dataset)
     has_loops = not unroll.settle(config, model, arguments)
     jit.settle(config, model, arguments, has_loops=has_loops)
+    loop_gradient.settle(model)
     given = fit_on_streams(arguments, config.seed) if has_streams else dict(arguments)
     note = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: ends.append(clock()))
     history = model.fit(**given | {"callbacks": [*given.get("callbacks", []), note]}).history

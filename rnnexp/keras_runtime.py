@@ -13,6 +13,8 @@ import logging
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from types import ModuleType
 
@@ -130,6 +132,27 @@ def be_deterministic() -> None:
     import tensorflow as tf
 
     tf.config.experimental.enable_op_determinism()
+
+
+@contextmanager
+def quick_to_compile() -> Iterator[None]:
+    """Let JAX compile what runs once, such as the drawing of initial weights, without optimizing.
+
+    The drawing of each shape of weights is compiled, for a quarter of a second, and then runs for
+    less than a millisecond. The numbers drawn are the same.
+    """
+    if keras().backend.backend() != JAX:
+        yield
+        return
+    import jax
+
+    name = "jax_disable_most_optimizations"
+    given = jax.config.read(name)
+    jax.config.update(name, val=True)
+    try:
+        yield
+    finally:
+        jax.config.update(name, given)
 
 
 def has_gpu() -> bool:

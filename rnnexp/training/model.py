@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.utils import get_method, instantiate
 from omegaconf import DictConfig, open_dict
 
+from rnnexp import keras_runtime
 from rnnexp.data import Dataset
 from rnnexp.training.output_layer import compile_arguments, output_of
 from rnnexp.training.word_vectors import embeddings
@@ -38,6 +39,16 @@ def build(
         config.model.input_dim = dataset.input_dim
         config.model.output_dim = output.units
         config.model.output_activation = output.activation
+    with keras_runtime.quick_to_compile():
+        return _built(config, dataset, compile_arguments(config, output), recorder)
+
+
+def _built(
+    config: DictConfig,
+    dataset: Dataset,
+    arguments: dict[str, Any],
+    recorder: "keras.metrics.Metric | None",
+) -> "keras.Model":
     model: keras.Model
     if "function" in config.model:
         model = get_method(config.model.function)(dataset.input_dim, config)
@@ -45,7 +56,6 @@ def build(
         model = instantiate(config.model.network, _convert_="all")
     if config.model.get("embedding_file"):
         _embedding(model).set_weights([embeddings(config.model, dataset)])
-    arguments = compile_arguments(config, output)
     if recorder:
         arguments["metrics"] = [*(arguments.get("metrics") or []), recorder]
     model.compile(**arguments)
