@@ -11,8 +11,11 @@ from typing import NamedTuple
 from rnnexp.objective import Objective
 from rnnexp.pausing import Pausing
 
-WINDOW = 5  # epochs over which the gain of a trial is measured
+WINDOW = 3  # epochs over which the gain of a trial is measured
+FIRST = 5  # new trials, before which no paused trial goes on
 EVERY = 3  # new trials, after which a paused trial has its turn
+AGAIN = 3  # epochs, at least, after a new best of the study
+YOUNG = 3  # epochs, up to which a trial that is not promising has its turns
 
 
 class PausedTrial(NamedTuple):
@@ -46,8 +49,9 @@ class Scheduler:
     """Decides whether a paused trial goes on.
 
     While new trials can begin, the most promising paused trial goes on after every third of them,
-    and again as long as that brings a new best of the study. Then the most promising trials go on,
-    and after each slice without a new best also the trial with the fewest epochs.
+    once there are five. Then the most promising trials go on, and after a slice without a new best
+    also the trial with the fewest epochs, as long as there is one with three or fewer. A slice with
+    a new best is followed by one of at least three epochs: a leader's values go up and down, too.
 
     Attributes:
         objective: Which of two values is better.
@@ -118,26 +122,29 @@ class Scheduler:
             return self._slice(first[0])
         if self.pausing is None:  # what is paused all the same, a user has paused
             return self._slice(paused[0]) if paused else None
-        is_due = self._is_winning or self._begun >= EVERY
+        is_due = self._is_winning or (self._begun >= EVERY and trials >= FIRST)
         if can_begin and not (paused and is_due):
             self._begun += 1
             self._is_winning, self.fruitless = False, 0
             return None
         if not paused or (not can_begin and self.reason_to_stop(trials, lengths)):
             return None
-        explores = not can_begin and self.fruitless > 0 and not self._has_explored
-        chosen = min(paused, key=self._fewest_epochs if explores else self._rank)
+        young = [trial for trial in paused if len(trial.values) <= YOUNG]
+        may_explore = not can_begin and self.fruitless > 0 and not self._has_explored
+        explores = may_explore and bool(young)
+        chosen = min(young, key=self._fewest_epochs) if explores else min(paused, key=self._rank)
+        least = AGAIN if self._is_winning else 1
         self._begun, self._is_winning, self._has_explored = 0, False, explores
-        return self._slice(chosen)
+        return self._slice(chosen, least)
 
     def least_promising(self, paused: Sequence[PausedTrial], keep: int) -> list[int]:
         """Return the numbers of the trials that are too many to be kept, the worst first."""
         ranked = sorted(paused, key=self._rank, reverse=True)
         return [trial.number for trial in ranked[: max(len(ranked) - keep, 0)]]
 
-    def _slice(self, trial: PausedTrial) -> Slice:
+    def _slice(self, trial: PausedTrial, least: int = 1) -> Slice:
         seconds = self.pausing.seconds if self.pausing else 0.0
-        return Slice(trial.number, _epochs(trial, seconds))
+        return Slice(trial.number, max(least, _epochs(trial, seconds)))
 
     def _rank(self, trial: PausedTrial) -> tuple[float, int]:
         return forecast(trial.values, self.objective), trial.number

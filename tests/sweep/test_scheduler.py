@@ -7,7 +7,7 @@ import pytest
 
 from rnnexp.objective import Objective
 from rnnexp.pausing import Pausing
-from rnnexp.sweep.scheduler import PausedTrial, Scheduler, Slice, forecast
+from rnnexp.sweep.scheduler import AGAIN, FIRST, YOUNG, PausedTrial, Scheduler, Slice, forecast
 
 LOSS, ACCURACY = Objective("val_loss", "min"), Objective("val_accuracy", "max")
 PAUSING = Pausing(seconds=2.0, idle_epochs=1.5)
@@ -27,7 +27,7 @@ def paused(number: int, *values: float, seconds: float | None = None) -> PausedT
         ([1.0, 0.5, 0.75], 0.0),  # the better of the last two values, and the gain of the best
         ([1.0, 0.5, 0.75, 0.875], 0.25),
         ([1.0, nan, 0.75, nan], 0.5),
-        ([8.0, 4.0, 2.0, 2.0, 2.0, 2.0, 1.0], 1.0 - 3.0),  # the gain of the last 5 epochs
+        ([8.0, 4.0, 2.0, 2.0, 2.0, 2.0, 1.0], 1.0 - 1.0),  # the gain of the last 3 epochs
     ],
 )
 def test_a_forecast(values: list[float], expected: float) -> None:
@@ -62,12 +62,12 @@ def decisions(events: str) -> str:
     Each event is a decision: ``w`` and ``l`` after a slice that won or lost, ``.`` after anything
     else; in upper case, or ``,``, no new trial can begin.
     """
-    scheduler, made = Scheduler(LOSS, PAUSING), ""
+    scheduler, made = Scheduler(LOSS, Pausing(idle_epochs=3.0 / FIRST)), ""
     for event in events:
         if event in "wWlL":
             scheduler.ended(0.4 if event in "wW" else 0.6, 0.5, epochs=1)
         can_begin = event in "wl."
-        chosen = scheduler.next([A, B, C], 2, can_begin=can_begin)
+        chosen = scheduler.next([A, B, C], FIRST, can_begin=can_begin)
         made += str(chosen.number) if chosen else "n" if can_begin else "-"
     return made
 
@@ -79,12 +79,40 @@ def decisions(events: str) -> str:
         ("....wwl.", "nnn777nn"),  # as long as the study gets a new best
         (",WW", "777"),
         (",LLWWL", "717771"),  # after a slice without a new best, the one with the fewest epochs
-        (",LLL", "717-"),  # 1.5 epochs for each of 2 trials
+        (",LLL", "717-"),  # 3 epochs in all
         ("....l,LLL", "nnn7n717-"),  # counted since the last new trial
     ],
 )
 def test_whose_turn_it_is(events: str, expected: str) -> None:
     assert decisions(events) == expected
+
+
+def test_some_trials_begin_before_a_paused_one_goes_on() -> None:
+    scheduler, begun = Scheduler(LOSS, PAUSING), range(FIRST + 1)
+    chosen = [scheduler.next([A, B], trials, can_begin=True) for trials in begun]
+    assert chosen == [None] * FIRST + [Slice(A.number, 1)]
+
+
+@pytest.mark.parametrize(("value", "least"), [(0.6, 1), (0.4, AGAIN)])
+def test_after_a_new_best_a_slice_lasts(value: float, least: int) -> None:
+    for can_begin in (True, False):
+        scheduler = Scheduler(LOSS, PAUSING)
+        scheduler.ended(value, 0.5, epochs=1)
+        chosen = [scheduler.next([A], FIRST, can_begin=can_begin) for _ in range(4)]
+        assert next(filter(None, chosen)) == Slice(A.number, least)
+    long = paused(4, 1.0, 0.9, 0.8, 0.7, seconds=1.0)
+    scheduler.ended(0.4, 0.5, epochs=1)
+    assert scheduler.next([long], FIRST, can_begin=False) == Slice(4, 8)  # 2 seconds are more
+
+
+@pytest.mark.parametrize(("epochs", "explores"), [(YOUNG, True), (YOUNG + 1, False)])
+def test_only_a_young_trial_has_a_turn_though_it_is_weak(epochs: int, explores: bool) -> None:
+    weak = paused(0, *[2.0] * epochs)
+    strong = paused(1, *[1.0] * 10)
+    scheduler = Scheduler(LOSS, PAUSING, fruitless=1)
+    chosen = scheduler.next([weak, strong], 2, can_begin=False)
+    assert chosen == Slice(0 if explores else 1, 1)
+    assert scheduler.next([weak, strong], 2, can_begin=False) == Slice(1, 1)  # in turn
 
 
 @pytest.mark.parametrize("can_begin", [True, False])
