@@ -15,6 +15,7 @@ from rnnexp.objective import Objective
 _RANGES = {"patience": COUNT, "epochs": COUNT, "seconds": POSITIVE, "idle_epochs": POSITIVE}
 _OPTIONAL = ("patience", "epochs", "idle_epochs")
 
+LEAST_GAIN = 0.001  # of the value: what a slow trial gains can wait
 IDLE_EPOCHS = 3.0  # a trial
 IDLE_SHARE = 0.2  # of the epochs of a complete trial
 
@@ -26,9 +27,9 @@ class Pausing:
     A slice is what a trial trains between two pauses.
 
     Attributes:
-        patience: The number of epochs in a row without an improvement of the trial's own best after
-            which the trial pauses, also if it is the best of the study; None for no such limit, so
-            that the study's pruner alone decides who is weak.
+        patience: The number of epochs in a row without an improvement of the trial's own best, by
+            more than a thousandth, after which the trial pauses, also if it is the best of the
+            study; None for no such limit, so that the study's pruner alone decides who is weak.
         epochs: The most epochs of a slice, so that no trial holds its slot while others wait; None
             for no limit.
         seconds: The least seconds of a slice of a trial that was paused before, since the start of
@@ -93,14 +94,24 @@ class Pausing:
         if not values:
             return None
         at = f"paused at epoch {max(values)}"
-        best = objective.best(values)
-        since = sum(best is None or epoch > best[0] for epoch in values)
+        improved = _last_improvement(values, objective)
+        since = sum(improved is None or epoch > improved for epoch in values)
         if self.patience is not None and since >= self.patience:
             last = _in_the_last(self.patience)
             return f"{at}: no improvement {last} (pausing.patience={self.patience})"
         if self.epochs is not None and sum(epoch >= first for epoch in values) >= self.epochs:
             return f"{at}: others have their turn (pausing.epochs={self.epochs})"
         return None
+
+
+def _last_improvement(values: Mapping[int, float], objective: Objective) -> int | None:
+    """Return the last epoch that was better than those before, by more than a thousandth."""
+    best: float | None = None
+    last = None
+    for epoch, value in sorted(values.items()):
+        if objective.is_better(value, best, LEAST_GAIN * abs(best or 0.0)):
+            best, last = value, epoch
+    return last
 
 
 def _in_the_last(epochs: int) -> str:

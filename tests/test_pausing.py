@@ -20,6 +20,12 @@ LOSS, ACCURACY = Objective("val_loss", "min"), Objective("val_accuracy", "max")
         (1, [1.0, 1.1], LOSS, 1),
         (1, [1.0, 1.1], ACCURACY, None),
         (1, [1.0, 0.9], ACCURACY, 1),
+        (1, [1.0, 0.9995], LOSS, 1),  # no more than a thousandth
+        (1, [1.0, 0.998], LOSS, None),
+        (2, [1.0, 0.9995, 0.9985], LOSS, None),  # in both epochs together
+        (1, [-1.0, -1.0005], LOSS, 1),
+        (1, [0.9, 0.9005], ACCURACY, 1),
+        (1, [0.0, -1e-9], LOSS, None),
         (2, [nan, nan], LOSS, 2),
         (2, [nan, 1.0, nan], LOSS, None),
         (None, [1.0, 2.0, 3.0, 4.0], LOSS, None),
