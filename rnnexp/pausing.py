@@ -15,7 +15,7 @@ from rnnexp.objective import Objective
 _RANGES = {"patience": COUNT, "epochs": COUNT, "seconds": POSITIVE, "idle_epochs": POSITIVE}
 _OPTIONAL = ("patience", "epochs", "idle_epochs")
 
-LEAST_GAIN = 0.001  # of the value: what a slow trial gains can wait
+LEAST_GAIN = 0.001  # of the value; what a slow trial gains can wait
 IDLE_EPOCHS = 3.0  # a trial
 IDLE_SHARE = 0.2  # of the epochs of a complete trial
 
@@ -98,7 +98,8 @@ class Pausing:
         since = sum(improved is None or epoch > improved for epoch in values)
         if self.patience is not None and since >= self.patience:
             last = _in_the_last(self.patience)
-            return f"{at}: no improvement {last} (pausing.patience={self.patience})"
+            least = f"no improvement of more than {LEAST_GAIN:.1%}"
+            return f"{at}: {least} {last} (pausing.patience={self.patience})"
         if self.epochs is not None and sum(epoch >= first for epoch in values) >= self.epochs:
             return f"{at}: others have their turn (pausing.epochs={self.epochs})"
         return None

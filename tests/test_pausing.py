@@ -41,7 +41,7 @@ def test_when_a_trial_pauses(
         return
     last = "in the last epoch" if epochs == 1 else f"in the last {epochs} epochs"
     at = f"paused at epoch {len(values) - 1}"
-    assert reason == f"{at}: no improvement {last} (pausing.patience={patience})"
+    assert reason == f"{at}: no improvement of more than 0.1% {last} (pausing.patience={patience})"
 
 
 @pytest.mark.parametrize(
