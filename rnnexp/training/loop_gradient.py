@@ -7,16 +7,14 @@ order of summation. The values of the loop itself are computed as Keras does.
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache, wraps
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from rnnexp import keras_runtime
-from rnnexp.training.loops import loops
+from rnnexp.training.loops import loops, while_traced
 
 if TYPE_CHECKING:
     import keras
-
-Loop = Callable[..., Any]
 
 
 def settle(model: "keras.Model") -> None:
@@ -30,7 +28,8 @@ def settle(model: "keras.Model") -> None:
     """
     layers = [layer for layer in loops(model) if _is_plain(layer)]
     if layers and keras_runtime.keras().backend.backend() == keras_runtime.JAX:
-        model.train_step = _with_gradient(model.train_step, layers)
+        own = {layer: _inner_loop(layer) for layer in layers}
+        model.train_step = while_traced(model.train_step, "inner_loop", own)
 
 
 def _is_plain(layer: "keras.layers.RNN") -> bool:
@@ -43,34 +42,18 @@ def _is_plain(layer: "keras.layers.RNN") -> bool:
     )
 
 
-def _with_gradient(
-    step: Callable[..., Any], layers: "Sequence[keras.layers.RNN]"
-) -> Callable[..., Any]:
-    """Return a training step whose layers have the gradient while the step is traced."""
-
-    @wraps(step)
-    def with_gradient(*args: Any, **kwargs: Any) -> Any:
-        own = [layer.inner_loop for layer in layers]
-        try:
-            for layer, loop in zip(layers, own, strict=True):
-                layer.inner_loop = _inner_loop(layer, loop)
-            return step(*args, **kwargs)
-        finally:
-            for layer, loop in zip(layers, own, strict=True):
-                layer.inner_loop = loop
-
-    return with_gradient
-
-
-def _inner_loop(layer: "keras.layers.SimpleRNN", otherwise: Loop) -> Loop:
+def _inner_loop(layer: "keras.layers.SimpleRNN") -> Callable[..., Any]:
     """Return what a layer calls to loop over the words, in place of its own loop."""
+    keras_loop = layer.inner_loop
 
     def inner_loop(
         sequences: Any, initial_state: Sequence[Any], mask: Any, training: bool = False
     ) -> tuple[Any, Any, list[Any]]:
         if mask is not None:
-            kept: tuple[Any, Any, list[Any]] = otherwise(sequences, initial_state, mask, training)
-            return kept
+            masked: tuple[Any, Any, list[Any]] = keras_loop(
+                sequences, initial_state, mask, training
+            )
+            return masked
         words = sequences.swapaxes(0, 1)
         cell = layer.cell
         weights = (cell.kernel.value, cell.recurrent_kernel.value, cell.bias.value)

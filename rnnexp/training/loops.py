@@ -1,6 +1,7 @@
-"""What the rules of rnnexp/training/jit.py and unroll.py count: loops over words, and epochs."""
+"""The loops over words and the epochs that rules count, and steps whose loops are changed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from rnnexp import keras_runtime
@@ -32,3 +33,28 @@ def epochs_to_train(arguments: Mapping[str, Any]) -> int:
         arguments: The arguments of ``model.fit``.
     """
     return int(arguments["epochs"] - (arguments.get("initial_epoch") or 0))
+
+
+def while_traced(
+    step: Callable[..., Any], name: str, values: "Mapping[keras.layers.RNN, Any]"
+) -> Callable[..., Any]:
+    """Return a step of a model that has its layers changed while the step is traced, and only then.
+
+    Args:
+        step: The ``train_step`` or ``test_step`` of the model.
+        name: The attribute of the layers that is changed.
+        values: The attribute's value by layer.
+    """
+
+    @wraps(step)
+    def changed(*args: Any, **kwargs: Any) -> Any:
+        before = {layer: getattr(layer, name) for layer in values}
+        try:
+            for layer, value in values.items():
+                setattr(layer, name, value)
+            return step(*args, **kwargs)
+        finally:
+            for layer, value in before.items():
+                setattr(layer, name, value)
+
+    return changed

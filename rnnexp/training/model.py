@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import keras
 
 
+@keras_runtime.quick_to_compile()
 def build(
     config: DictConfig, dataset: Dataset, recorder: "keras.metrics.Metric | None" = None
 ) -> "keras.Model":
@@ -39,16 +40,6 @@ def build(
         config.model.input_dim = dataset.input_dim
         config.model.output_dim = output.units
         config.model.output_activation = output.activation
-    with keras_runtime.quick_to_compile():
-        return _built(config, dataset, compile_arguments(config, output), recorder)
-
-
-def _built(
-    config: DictConfig,
-    dataset: Dataset,
-    arguments: dict[str, Any],
-    recorder: "keras.metrics.Metric | None",
-) -> "keras.Model":
     model: keras.Model
     if "function" in config.model:
         model = get_method(config.model.function)(dataset.input_dim, config)
@@ -56,6 +47,7 @@ def _built(
         model = instantiate(config.model.network, _convert_="all")
     if config.model.get("embedding_file"):
         _embedding(model).set_weights([embeddings(config.model, dataset)])
+    arguments = compile_arguments(config, output)
     if recorder:
         arguments["metrics"] = [*(arguments.get("metrics") or []), recorder]
     model.compile(**arguments)

@@ -8,8 +8,6 @@ training and validation alone. The saved model has loops, so that it reads texts
 
 import logging
 import math
-from collections.abc import Callable, Sequence
-from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +17,7 @@ from rnnexp import keras_runtime
 from rnnexp.data.source import rows_to_train_on
 from rnnexp.errors import one_line
 from rnnexp.training import jit
-from rnnexp.training.loops import FIRST_EPOCHS, epochs_to_train, loops
+from rnnexp.training.loops import FIRST_EPOCHS, epochs_to_train, loops, while_traced
 
 if TYPE_CHECKING:
     import keras
@@ -76,8 +74,9 @@ def settle(config: DictConfig, model: "keras.Model", arguments: dict[str, Any]) 
         given is True or (given == jit.AUTO and _pays(config, model, arguments))
     )
     if is_on:
-        model.train_step = _unrolled(model.train_step, layers)
-        model.test_step = _unrolled(model.test_step, layers)
+        unrolled = dict.fromkeys(layers, True)
+        model.train_step = while_traced(model.train_step, "unroll", unrolled)
+        model.test_step = while_traced(model.test_step, "unroll", unrolled)
     OmegaConf.update(config, KEY, is_on, force_add=True)
     return is_on
 
@@ -97,22 +96,6 @@ def turn_off(config: DictConfig, error: Exception) -> bool:
     log.warning("%s is off, since the training failed with it: %s", KEY, one_line(error))
     OmegaConf.update(config, KEY, value=False)
     return True
-
-
-def _unrolled(step: Callable[..., Any], layers: "Sequence[keras.layers.RNN]") -> Callable[..., Any]:
-    """Return a step whose layers are unrolled while it is traced."""
-
-    @wraps(step)
-    def unrolled(*args: Any, **kwargs: Any) -> Any:
-        try:
-            for layer in layers:
-                layer.unroll = True
-            return step(*args, **kwargs)
-        finally:
-            for layer in layers:
-                layer.unroll = False
-
-    return unrolled
 
 
 def _can_have(model: "keras.Model", arguments: dict[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from rnnexp.training.loop_gradient import last_state, settle
 
 # Prints, for each model, the losses without and with the gradient, and how often it was computed.
 TRAINED = """
-import json, sys
+import json
 from rnnexp import keras_runtime
 keras_runtime.choose("jax", deterministic=False)
 keras = keras_runtime.keras()
