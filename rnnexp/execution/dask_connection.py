@@ -74,7 +74,7 @@ class Connection:
                 n_workers=self._local_workers, threads_per_worker=1, dashboard_address=":0"
             )
             self.address = self._stack.enter_context(cluster).scheduler_address
-        if self._client is None or self._client.status in ("closing", "closed"):
+        if self._client is None or is_gone(self._client):
             self._client = Client(self.address, timeout=CONNECT, set_as_default=False)
             self._stack.callback(self._leave, self._client)
         return self._client
@@ -139,6 +139,11 @@ async def _knock(address: str) -> None:
     async with asyncio.timeout(CONNECT):
         comm = await connect(address, timeout=CONNECT, **security)
     comm.abort()
+
+
+def is_gone(client: Client) -> bool:
+    """Return whether a client has given up, since its scheduler was away for too long."""
+    return client.status in ("closing", "closed")
 
 
 def workers_of(client: Client) -> dict[str, dict[str, Any]]:

@@ -14,10 +14,10 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import BrokenExecutor, CancelledError, Future
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
 from distributed import Client
 from distributed import Future as Task
@@ -30,7 +30,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rnnexp.errors import ConfigError
 from rnnexp.execution.application_code import Code
 from rnnexp.execution.composer import Composer
-from rnnexp.execution.dask_connection import Connection, workers_of
+from rnnexp.execution.dask_connection import Connection, is_gone, workers_of
 from rnnexp.execution.dask_gpus import gpu_problems
 from rnnexp.execution.dask_settings import DaskSettings
 from rnnexp.execution.dask_slots import (
@@ -193,7 +193,7 @@ class DaskJobs:
         with self._lock:
             waiting = [pair for pair in self._tasks.items() if pair[1].key not in running]
         for future, task in waiting:
-            self._end(future, task, KeyboardInterrupt("the sweep is stopping"))
+            self._end(future, partial(_raise, KeyboardInterrupt("the sweep is stopping")))
             task.cancel()
 
     def kill(self, future: Future[Any]) -> None:
@@ -220,30 +220,41 @@ class DaskJobs:
         )
         with self._lock:
             self._tasks[future] = task
-        task.add_done_callback(lambda done: self._end(future, done, _error_of(done)))
+        task.add_done_callback(lambda done: self._end(future, partial(_result_of, done)))
+        if is_gone(client):  # while the task was submitted, so that nobody knows of the task
+            self._end(future, partial(_raise, LostError(client.status)))
         return future
 
-    def _end(self, future: Future[Any], task: Task[Any], error: BaseException | None) -> None:
-        """End a future, once."""
+    def _end(self, future: Future[Any], result: Callable[[], Any]) -> None:
+        """End a future, once, with what a function returns or raises."""
         with self._lock:
             if self._tasks.pop(future, None) is None:
                 return
-        if error:
+        try:
+            future.set_result(result())
+        except BaseException as error:
             future.set_exception(error)
-        else:
-            future.set_result(task.result())
 
 
-def _error_of(task: Task[Any]) -> BaseException | None:
-    """Return the error that the future of a task raises; None if the task has a result."""
-    if task.status == "finished":
-        return None
-    if task.status != "error":  # cancelled, since the scheduler is gone
-        return LostError(task.status)
-    error: BaseException = task.exception()
+def _raise(error: BaseException) -> NoReturn:
+    raise error
+
+
+def _result_of(task: Task[Any]) -> Any:
+    """Return the result of a task that has ended, or raise its error.
+
+    Raises:
+        LostError: If the scheduler is gone, also while the result is on its way.
+    """
+    error = task.exception() if task.status == "error" else None
     if isinstance(error, StoppedError):
-        return KeyboardInterrupt(str(error))
-    return BrokenExecutor(str(error)) if isinstance(error, KilledWorker) else error
+        raise KeyboardInterrupt(str(error))
+    if error:
+        raise BrokenExecutor(str(error)) if isinstance(error, KilledWorker) else error
+    try:
+        return task.result()
+    except (CancelledError, OSError) as gone:
+        raise LostError(str(gone)) from gone
 
 
 def _dashboard(client: Client) -> str | None:

@@ -20,7 +20,7 @@ from rnnexp.execution.dask_slots import run_in_slot
 from rnnexp.execution.hydra_job import Common
 from rnnexp.execution.job_result import LostError
 from rnnexp.passwords import Sealed
-from tests.helpers.calls import SECONDS, die, hang, report, where
+from tests.helpers.calls import SECONDS, Unreadable, die, hang, report, where
 from tests.helpers.dask_cluster import DaskCluster, dask_cluster
 from tests.helpers.processes import wait_until
 
@@ -85,6 +85,18 @@ def test_processes_start_before_the_first_call(cluster: DaskCluster, jobs: DaskJ
 def test_an_error_is_that_of_the_function(jobs: DaskJobs) -> None:
     error = jobs.call(int, "no number").exception(SECONDS)
     assert isinstance(error, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"), [(ConnectionError("lost"), LostError), (ValueError("bad"), ValueError)]
+)
+def test_a_result_that_does_not_arrive_ends_the_call(
+    jobs: DaskJobs, error: Exception, expected: type[Exception]
+) -> None:
+    """The scheduler may die when a call has ended and its result is on its way."""
+    future = jobs.call(Unreadable, error, os.getpid())
+    assert isinstance(future.exception(SECONDS), expected)
+    assert jobs.call(where).result(SECONDS)
 
 
 def test_a_process_that_dies_takes_no_other_call_with_it(jobs: DaskJobs, tmp_path: Path) -> None:

@@ -37,3 +37,19 @@ def die(file: str) -> str:
     Path(file).touch()
     os.kill(os.getpid(), signal.SIGKILL)
     return ""
+
+
+class Unreadable:
+    """A result that the process of a test can't read, though Dask's worker can."""
+
+    def __init__(self, error: Exception, process: int) -> None:
+        self._arguments = error, process
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _read, self._arguments
+
+
+def _read(error: Exception, process: int) -> Unreadable:
+    if os.getpid() == process:
+        raise error
+    return Unreadable(error, process)
