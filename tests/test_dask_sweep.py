@@ -81,8 +81,12 @@ def sweep(start: Start, tmp_path: Path, cluster: DaskCluster) -> "subprocess.Pop
 
 
 def assert_it_ends_well(sweep: "subprocess.Popen[str]", folder: Path) -> None:
-    out, err = sweep.communicate(timeout=LIMIT)
-    assert sweep.returncode == 0, (out, err)
+    try:
+        out, _ = sweep.communicate(timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        sweep.send_signal(signal.SIGABRT)  # Python says where each thread is
+        pytest.fail(f"the sweep has not ended: {sweep.communicate()[0]}")
+    assert sweep.returncode == 0, out
     assert_nothing_lost_or_doubled(folder)
 
 

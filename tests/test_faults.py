@@ -64,7 +64,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         command: Sequence[str] = SWEEP,
         folder: str = FOLDERS[0],
     ) -> subprocess.Popen[str]:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"}
         sweep = subprocess.Popen(
             [*WITH_PYTEST, *command, f"hydra.sweep.dir={folder}", *arguments],
             cwd=path, env=environment, text=True,
