@@ -18,7 +18,7 @@ from rnnexp.report.savings import saved
 from rnnexp.report.snapshot import STATES, Row, Snapshot
 from rnnexp.report.why import in_short, what_decides, why_it_won
 from rnnexp.result import State
-from rnnexp.storage.optuna_store import values_of
+from rnnexp.storage.optuna_store import is_paused, values_of
 from rnnexp.storage.schema import Artifacts, Metrics, Tags
 
 LONGEST = 5000  # characters of a note, which MLflow stores as a tag
@@ -108,8 +108,9 @@ def _best(snapshot: Snapshot) -> str:
     found = f"No {is_any} yet."
     if row:
         found = f"Best: {_described(snapshot, row)}{f'; {tested}' if tested else ''}."
-    if paused := snapshot.best_paused:
-        found += f" Better so far, but paused: {_described(snapshot, paused)}."
+    if leader := snapshot.leader:
+        state = "paused" if is_paused(leader.trial) else "still running"
+        found += f" Better so far, but {state}: {_described(snapshot, leader)}."
     return found
 
 

@@ -8,9 +8,9 @@ from rnnexp.result import Result, State
 from rnnexp.storage.optuna_store import (
     best_epoch,
     best_of,
-    best_paused,
     front,
     is_paused,
+    leader,
     objectives_of,
     paused_result,
     rank,
@@ -79,9 +79,11 @@ class EndedTrials:
         return [trial for trial in self._reader.unfinished if is_paused(trial)]
 
     @property
-    def best_paused(self) -> "tuple[FrozenTrial, Result] | None":
-        """The best paused trial and its result, if it is better than every complete trial."""
-        return best_paused(self._reader.unfinished, self.objectives, self.best)
+    def leader(self) -> "tuple[FrozenTrial, Result] | None":
+        """The best trial that is complete, paused, or goes on after a pause, and its result."""
+        best = self.best
+        found = leader(self._reader.unfinished, self.objectives, best)
+        return found or ((best, _result(best, State.COMPLETE)) if best else None)
 
     @property
     def paused_results(self) -> list[Result]:

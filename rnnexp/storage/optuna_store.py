@@ -202,6 +202,15 @@ def is_paused(trial: "FrozenTrial") -> bool:
     return not trial.state.is_finished() and bool(trial.user_attrs.get(TrialAttrs.PAUSED))
 
 
+def is_resumed(trial: "FrozenTrial") -> bool:
+    """Return whether a trial was paused and goes on."""
+    return (
+        trial.state.name == "RUNNING"
+        and not is_paused(trial)
+        and bool(trial.user_attrs.get(TrialAttrs.SLICES))
+    )
+
+
 def replaced(trials: Iterable["FrozenTrial"]) -> set[int]:
     """Return the numbers of the trials in whose place others go on; see `TrialAttrs.REOPENS`."""
     return {number for t in trials for number in t.user_attrs.get(TrialAttrs.REOPENS, ())}
@@ -279,21 +288,23 @@ def best_trial(study: "optuna.Study") -> "FrozenTrial | None":
     return best_of(ranked(complete_trials(study), objectives), objectives)
 
 
-def best_paused(
+def leader(
     trials: Iterable["FrozenTrial"], objectives: Objectives, best: "FrozenTrial | None"
 ) -> "tuple[FrozenTrial, Result] | None":
-    """Return the best paused trial and its result so far, if it is better than every complete one.
-
-    Better means by the first objective, and without a broken constraint.
+    """Return the best trial that is paused, or goes on after a pause, and its result so far.
 
     Args:
-        trials: The trials; those that are not paused are passed over.
+        trials: The trials; others are passed over.
         objectives: Which of two trials is better.
         best: The complete trial that wins; None if there is none.
+
+    Returns:
+        None if no trial is better than every complete one: by the first objective, and without a
+        broken constraint.
     """
     found, value = None, value_of(best) if best else None
     for trial in trials:
-        result = paused_result(trial)
+        result = _result_so_far(trial, objectives)
         if (
             result
             and objectives.first.is_better(result.value, value)
@@ -301,3 +312,13 @@ def best_paused(
         ):
             found, value = (trial, result), result.value
     return found
+
+
+def _result_so_far(trial: "FrozenTrial", objectives: Objectives) -> Result | None:
+    """Return the result of a paused trial, or that of the epochs of a trial that goes on."""
+    reported, objective = trial.intermediate_values, objectives.first
+    # Constraints, and other objectives, are measured when a slice ends.
+    if not is_resumed(trial) or not objectives.is_plain or not reported:
+        return paused_result(trial)
+    best = min(reported, key=lambda epoch: objective.sort_key(reported[epoch]))
+    return Result(State.PAUSED, reported[best], best_epoch=best)

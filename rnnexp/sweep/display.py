@@ -22,7 +22,7 @@ from rnnexp.orders import Order, Orders
 from rnnexp.result import Result, State
 from rnnexp.search.space import short_name
 from rnnexp.storage.ended_trials import EndedTrials
-from rnnexp.storage.optuna_store import best_epoch
+from rnnexp.storage.optuna_store import is_paused, is_resumed
 from rnnexp.storage.schema import TrialAttrs
 from rnnexp.storage.stored_orders import read_orders
 from rnnexp.sweep.budget import Budget
@@ -75,16 +75,16 @@ class LogDisplay(LoopCallback):
         tried, left = _progress(trials, budget, seconds, self._before)
         of = f" of {budget.n_trials}" if budget.n_trials else ""
         about = "" if left is None else f", about {format_seconds(left)} left"
-        log.info("%s; %s%s tried%s", trial_line(number, result, trials.best), tried, of, about)
+        log.info("%s; %s%s tried%s", trial_line(number, result, trials.leader), tried, of, about)
 
 
-def trial_line(number: int, result: Result, best: FrozenTrial | None) -> str:
-    """Return the log line of a trial that has ended.
+def trial_line(number: int, result: Result, best: tuple[FrozenTrial, Result] | None) -> str:
+    """Return the log line of a trial that has ended, or was paused.
 
     Args:
         number: The trial's number.
         result: The trial's result.
-        best: The best trial of the study; None if no trial is complete.
+        best: The best trial of the study, and its result; None if there is none.
     """
     line = f"trial {number} {result.state}"
     if result.state == State.COMPLETE:
@@ -93,7 +93,17 @@ def trial_line(number: int, result: Result, best: FrozenTrial | None) -> str:
             line += f" at epoch {result.best_epoch}"
     elif result.reason:
         line += f": {result.reason}"
-    return line if best is None else f"{line} (best: {best.values[0]:.4f}, trial {best.number})"
+    if best is None:
+        return line
+    trial, found = best
+    return f"{line} (best: {found.value:.4f}, {_name_of(trial)})"
+
+
+def _name_of(trial: FrozenTrial) -> str:
+    """Return the name of a trial, with its state unless it has ended."""
+    if trial.state.is_finished():
+        return f"trial {trial.number}"
+    return f"trial {trial.number}, {'paused' if is_paused(trial) else 'running'}"
 
 
 class LiveDisplay(LoopCallback):
@@ -175,7 +185,7 @@ def _progress(
 ) -> tuple[int, float | None]:
     """Return how many trials were tried, which have ended or were paused, and the seconds left."""
     ended, running = len(trials.results), len(trials.running)
-    tried = ended + trials.counts[State.PAUSED] + sum(map(_is_resumed, trials.running))
+    tried = ended + trials.counts[State.PAUSED] + sum(map(is_resumed, trials.running))
     if tried != ended:  # nobody knows for how long paused trials will go on
         budget = replace(budget, n_trials=None)
     return tried, budget.seconds_left(ended, running, seconds, before)
@@ -184,7 +194,7 @@ def _progress(
 def _head(trials: EndedTrials, budget: Budget, seconds: float, before: int) -> Table:
     """Return the line of totals."""
     complete, pruned, failed, paused = (trials.counts[state] for state in State)
-    resumed = sum(map(_is_resumed, trials.running))
+    resumed = sum(map(is_resumed, trials.running))
     tried, left = _progress(trials, budget, seconds, before)
     head = Table.grid(padding=(0, 2))
     head.add_row(
@@ -217,21 +227,15 @@ def _rows(trials: EndedTrials) -> Table:
         params = Text(short_name(trial.params))
         rows.add_row(title, str(trial.number), *numbers, *host, params)
 
-    if paused := trials.best_paused:
-        trial, result = paused
-        title = "[bold]best[/], [magenta]paused[/]"
-        row(title, trial, result.best_epoch, result.value)
-    elif best := trials.best:
-        row("[bold]best[/]", best, best_epoch(best), best.values[0])
+    if best := trials.leader:
+        trial, result = best
+        paused = ", [magenta]paused[/]" if is_paused(trial) else ""
+        row(f"[bold]best[/]{paused}", trial, result.best_epoch, result.value)
     for trial in trials.running:
         epoch = trial.last_step
         value = None if epoch is None else trial.intermediate_values[epoch]
-        row("resumed" if _is_resumed(trial) else "running", trial, epoch, value)
+        row("resumed" if is_resumed(trial) else "running", trial, epoch, value)
     return rows
-
-
-def _is_resumed(trial: FrozenTrial) -> bool:
-    return bool(trial.user_attrs.get(TrialAttrs.SLICES))
 
 
 def _host(trial: FrozenTrial) -> str:

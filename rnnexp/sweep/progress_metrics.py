@@ -49,7 +49,8 @@ def log_progress(trials: EndedTrials, run: Run) -> None:
     metrics: dict[str, float] = {
         f"{Metrics.TRIALS}{state.lower()}": n for state, n in trials.counts.items()
     }
-    if best := trials.best:
-        metrics[Metrics.BEST_VALUE] = best.values[0]
-        metrics[Metrics.BEST_TRIAL] = best.number
+    trial, result = trials.leader or (None, None)
+    if trial and result and result.value is not None:
+        metrics[Metrics.BEST_VALUE] = result.value
+        metrics[Metrics.BEST_TRIAL] = trial.number
     run.log_batch(metrics=metrics, step=len(trials.results))

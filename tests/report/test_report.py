@@ -461,9 +461,10 @@ ENDED = f"Stopped: all {N_TRIALS} trials have run (n_trials={N_TRIALS})."
 
 @pytest.fixture(scope="module")
 def swept(app: Command) -> Ended:
+    # One job after the other and a seed, so that TPE draws the same params each time.
     return app(
         "-m", f"hydra.sweeper.n_trials={N_TRIALS}", "hydra.sweeper.study_name=s",
-        "hydra.sweep.dir=multirun/s",
+        "hydra.sweep.dir=multirun/s", "hydra.sweeper.n_jobs=1", "+hydra.sweeper.sampler.seed=0",
     )  # fmt: skip
 
 

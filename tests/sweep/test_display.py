@@ -117,6 +117,18 @@ def test_a_trial_was_tried_when_it_was_paused_once(pausing: optuna.Study) -> Non
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("reported", "best"), [(0.3, "0.2000, trial 6, paused"), (0.1, "0.1000, trial 7, running")]
+)
+def test_the_best_trial_may_be_paused_or_go_on(
+    pausing: optuna.Study, caplog: pytest.LogCaptureFixture, reported: float, best: str
+) -> None:
+    pausing._storage.set_trial_intermediate_value(pausing.trials[7]._trial_id, 7, reported)
+    with caplog.at_level("INFO"):
+        LogDisplay(pausing, BUDGET).on_trial_end(6, Result(State.PAUSED, 0.2, 5, "weak"))
+    assert caplog.messages == [f"trial 6 PAUSED: weak (best: {best}); 6 of 10 tried"]
+
+
 def test_what_a_user_has_ordered_is_shown(study: optuna.Study) -> None:
     console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=120)
     live = LiveDisplay(study, BUDGET, console)
