@@ -24,7 +24,7 @@ def timed_training(
     Args:
         overrides: Hydra's overrides.
         clock: Gives seconds, by the clock or of the processor.
-        has_streams: False to hand arrays to Keras, as plain Keras does.
+        has_streams: False to hand arrays to Keras, and to keep its gradients, as plain Keras does.
 
     Returns:
         The seconds of each epoch, the first from the building of the model on; Keras's history; the
@@ -49,7 +49,8 @@ def timed_training(
     model, arguments = build(config, dataset), fit_arguments(config, dataset)
     has_loops = not unroll.settle(config, model, arguments)
     jit.settle(config, model, arguments, has_loops=has_loops)
-    loop_gradient.settle(model)
+    if has_loops and has_streams:
+        loop_gradient.settle(model)
     given = fit_on_streams(arguments, config.seed) if has_streams else dict(arguments)
     note = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: ends.append(clock()))
     history = model.fit(**given | {"callbacks": [*given.get("callbacks", []), note]}).history

@@ -207,7 +207,8 @@ def train(
         arguments["epochs"] = stage.epochs
     has_loops = not unroll.settle(config, model, arguments)
     is_jit = jit.settle(config, model, arguments, has_loops=has_loops)
-    loop_gradient.settle(model)
+    if has_loops:
+        loop_gradient.settle(model)
     model = compiled_models.take(config, model)
     measure(config, model, dataset, trial)
     training = _training(config, model, trial, mlflow_run, stage)

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from rnnexp import keras_runtime
 from rnnexp.data.source import rows_to_train_on
 from rnnexp.errors import one_line
-from rnnexp.training import jit
+from rnnexp.training import jit, loop_gradient
 from rnnexp.training.loops import FIRST_EPOCHS, epochs_to_train, loops, while_traced
 
 if TYPE_CHECKING:
@@ -106,6 +106,8 @@ def _can_have(model: "keras.Model", arguments: dict[str, Any]) -> bool:
 
 def _pays(config: DictConfig, model: "keras.Model", arguments: dict[str, Any]) -> bool:
     if model.jit_compile or OmegaConf.select(config, jit.KEY) is True:
+        return False
+    if loop_gradient.covers(model):  # with which loops are as fast
         return False
     rows, words = arguments["x"].shape
     trained = rows_to_train_on(rows, arguments.get("validation_split"))
