@@ -41,7 +41,7 @@ def pays(
         words: The length of the texts; the mean over the batches, if their lengths differ.
         rows: The number of texts to train on.
         batch_size: The number of texts in a batch. A last batch that is smaller is compiled, too.
-        epochs: The largest number of epochs, of which the first five count.
+        epochs: The largest number of epochs, of which the first `FIRST_EPOCHS` count.
         lengths: The number of lengths that batches have. Each is compiled.
     """
     steps = layers * words * math.ceil(rows / batch_size) * min(epochs, FIRST_EPOCHS)
