@@ -9,9 +9,7 @@ from rnnexp import keras_runtime
 if TYPE_CHECKING:
     import keras
 
-# Of a longer training, which may be pruned, stopped early or paused for good: trials of the default
-# sweep have 9 to 13 epochs in the mean.
-FIRST_EPOCHS = 8
+FIRST_EPOCHS = 5  # a longer training may be stopped early or pruned
 
 
 def loops(layer: "keras.Layer") -> "Iterator[keras.layers.RNN]":
