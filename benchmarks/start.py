@@ -115,7 +115,7 @@ def time_line(overrides: list[str]) -> dict[str, Seconds]:
         study = optuna.load_study(study_name="s", storage=f"sqlite:///{folder}/optuna.db")
         started = datetime.timestamp(study.trials[0].datetime_start or datetime.min)
     imported = alone.between(alone.began, alone.first("imported"))
-    checked = sweep.first("minimizes")
+    checked = sweep.first("] study s searches: ")
     last, shown = sweep.last("] trial "), sweep.first("Study ")
     return {
         "importing Keras alone": imported,
