@@ -51,9 +51,7 @@ def keep(config: DictConfig, model: "keras.Model") -> None:
         config: The whole config of the model.
         model: The model.
     """
-    parts = OmegaConf.masked_copy(config, [*PARTS, "callbacks"])
-    targets = _targets(OmegaConf.to_container(parts, resolve=False))
-    if all(map(_is_of_keras, targets)):
+    if is_of_keras(config):
         _kept[_structure(config)] = model
         while len(_kept) > MOST:
             del _kept[next(iter(_kept))]
@@ -62,6 +60,13 @@ def keep(config: DictConfig, model: "keras.Model") -> None:
 def forget() -> None:
     """Keep no model any more."""
     _kept.clear()
+
+
+def is_of_keras(config: DictConfig) -> bool:
+    """Return whether a training has no parts of the user's own, but those of Keras and rnnexp."""
+    parts = OmegaConf.masked_copy(config, [*PARTS, "callbacks"])
+    targets = _targets(OmegaConf.to_container(parts, resolve=False))
+    return all(target.startswith(("keras.", "rnnexp.", "${")) for target in targets)
 
 
 def _variables(model: "keras.Model") -> list[Any]:
@@ -89,7 +94,3 @@ def _targets(node: Any) -> Iterator[str]:
     elif isinstance(node, list):
         for value in node:
             yield from _targets(value)
-
-
-def _is_of_keras(target: str) -> bool:
-    return target.startswith(("keras.", "rnnexp.", "${"))

@@ -20,7 +20,7 @@ from rnnexp.objectives_in_config import objectives_in
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.schema import Tags
-from rnnexp.training import compiled_models, jit, loop_gradient, unroll
+from rnnexp.training import compiled_models, early_variables, jit, loop_gradient, unroll
 from rnnexp.training.averaging import is_averaged, keeper
 from rnnexp.training.checkpoint import load, log_checkpoints
 from rnnexp.training.fit_arguments import fit_arguments
@@ -210,6 +210,7 @@ def train(
     if has_loops:
         loop_gradient.settle(model)
     model = compiled_models.take(config, model)
+    early_variables.create(config, model, arguments)
     measure(config, model, dataset, trial)
     training = _training(config, model, trial, mlflow_run, stage)
     mlflow_run.tag_later({Tags.JIT_COMPILE: str(is_jit).lower()})
