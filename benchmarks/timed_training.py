@@ -24,7 +24,7 @@ def timed_training(
     Args:
         overrides: Hydra's overrides.
         clock: Gives seconds, by the clock or of the processor.
-        has_streams: False to hand arrays to Keras, and to keep its gradients, as plain Keras does.
+        has_streams: False to hand arrays to Keras, and to leave its steps as Keras makes them.
 
     Returns:
         The seconds of each epoch, the first from the building of the model on; Keras's history; the
@@ -33,9 +33,9 @@ def timed_training(
     from hydra import compose, initialize_config_dir
 
     from rnnexp import data, keras_runtime
-    from rnnexp.training import jit, loop_gradient, unroll
     from rnnexp.training.fit_arguments import fit_arguments
     from rnnexp.training.model import build
+    from rnnexp.training.one_training import settle_steps
     from rnnexp.training.streams import fit_on_streams
 
     with initialize_config_dir(str(CONF), version_base="1.3"):
@@ -47,10 +47,8 @@ def timed_training(
     keras_runtime.new_session()
     keras.utils.set_random_seed(config.seed)
     model, arguments = build(config, dataset), fit_arguments(config, dataset)
-    has_loops = not unroll.settle(config, model, arguments)
-    jit.settle(config, model, arguments, has_loops=has_loops)
-    if has_loops and has_streams:
-        loop_gradient.settle(model)
+    if has_streams:
+        model = settle_steps(config, model, arguments)
     given = fit_on_streams(arguments, config.seed) if has_streams else dict(arguments)
     note = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: ends.append(clock()))
     history = model.fit(**given | {"callbacks": [*given.get("callbacks", []), note]}).history

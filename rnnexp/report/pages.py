@@ -108,9 +108,9 @@ def _best(snapshot: Snapshot) -> str:
     found = f"No {is_any} yet."
     if row:
         found = f"Best: {_described(snapshot, row)}{f'; {tested}' if tested else ''}."
-    if leader := snapshot.leader:
-        state = "paused" if is_paused(leader.trial) else "still running"
-        found += f" Better so far, but {state}: {_described(snapshot, leader)}."
+    if better := snapshot.best_unfinished:
+        state = "paused" if is_paused(better.trial) else "still running"
+        found += f" Better so far, but {state}: {_described(snapshot, better)}."
     return found
 
 

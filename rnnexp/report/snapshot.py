@@ -23,8 +23,8 @@ from rnnexp.search.study_definition import parents, searched_keys
 from rnnexp.storage.optuna_store import (
     best_epoch,
     best_of,
+    best_unfinished,
     front,
-    leader,
     objectives_of,
     paused_result,
     ranked,
@@ -143,9 +143,9 @@ class Snapshot:
         return front(self.trials, self.objectives)
 
     @cached_property
-    def leader(self) -> Row | None:
+    def best_unfinished(self) -> Row | None:
         """The best trial that is paused or goes on after a pause, if it is better than `best`."""
-        found = leader(self.trials, self.objectives, self.best)
+        found = best_unfinished(self.trials, self.objectives, self.best)
         return self._row(found[0]) if found else None
 
     @cached_property

@@ -8,9 +8,9 @@ from rnnexp.result import Result, State
 from rnnexp.storage.optuna_store import (
     best_epoch,
     best_of,
+    best_unfinished,
     front,
     is_paused,
-    leader,
     objectives_of,
     paused_result,
     rank,
@@ -82,7 +82,7 @@ class EndedTrials:
     def leader(self) -> "tuple[FrozenTrial, Result] | None":
         """The best trial that is complete, paused, or goes on after a pause, and its result."""
         best = self.best
-        found = leader(self._reader.unfinished, self.objectives, best)
+        found = best_unfinished(self._reader.unfinished, self.objectives, best)
         return found or ((best, _result(best, State.COMPLETE)) if best else None)
 
     @property

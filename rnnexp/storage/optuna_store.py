@@ -288,7 +288,7 @@ def best_trial(study: "optuna.Study") -> "FrozenTrial | None":
     return best_of(ranked(complete_trials(study), objectives), objectives)
 
 
-def leader(
+def best_unfinished(
     trials: Iterable["FrozenTrial"], objectives: Objectives, best: "FrozenTrial | None"
 ) -> "tuple[FrozenTrial, Result] | None":
     """Return the best trial that is paused, or goes on after a pause, and its result so far.

@@ -205,15 +205,10 @@ def train(
     arguments = fit_arguments(config, dataset)
     if stage and stage.epochs is not None:
         arguments["epochs"] = stage.epochs
-    has_loops = not unroll.settle(config, model, arguments)
-    is_jit = jit.settle(config, model, arguments, has_loops=has_loops)
-    if has_loops:
-        loop_gradient.settle(model)
-    model = compiled_models.take(config, model)
-    early_variables.create(config, model, arguments)
+    model = settle_steps(config, model, arguments)
     measure(config, model, dataset, trial)
     training = _training(config, model, trial, mlflow_run, stage)
-    mlflow_run.tag_later({Tags.JIT_COMPILE: str(is_jit).lower()})
+    mlflow_run.tag_later({Tags.JIT_COMPILE: str(bool(model.jit_compile)).lower()})
     is_over = training.resume(arguments)
     if config.checkpoint and not training.backup.metrics:
         load(model, config.checkpoint, MlflowStore(config.tracking.uri))
@@ -232,6 +227,28 @@ def train(
         mlflow_run.epochs = before + len(training.report.losses)
         training.log_files()
     return training
+
+
+def settle_steps(
+    config: DictConfig, model: "keras.Model", arguments: dict[str, Any]
+) -> "keras.Model":
+    """Settle how the steps of a model are traced and compiled, before the model is trained.
+
+    Args:
+        config: The whole config, in which what is ``auto`` becomes what was decided.
+        model: The model, built and compiled, which has not been trained.
+        arguments: The arguments of ``model.fit``.
+
+    Returns:
+        The model to train: this one, or one whose steps are compiled already.
+    """
+    has_loops = not unroll.settle(config, model, arguments)
+    jit.settle(config, model, arguments, has_loops=has_loops)
+    if has_loops:
+        loop_gradient.settle(model)
+    model = compiled_models.take(config, model)
+    early_variables.create(config, model, arguments)
+    return model
 
 
 def _training(
