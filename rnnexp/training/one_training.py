@@ -4,7 +4,7 @@ model, compiled -> callbacks -> the backup, if there is one -> fit
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,14 @@ from rnnexp.objectives_in_config import objectives_in
 from rnnexp.storage.mlflow_run import Run
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.schema import Tags
-from rnnexp.training import compiled_models, early_variables, jit, loop_gradient, unroll
+from rnnexp.training import (
+    compiled_models,
+    early_variables,
+    jit,
+    loop_gradient,
+    steps_per_execution,
+    unroll,
+)
 from rnnexp.training.averaging import is_averaged, keeper
 from rnnexp.training.checkpoint import load, log_checkpoints
 from rnnexp.training.fit_arguments import fit_arguments
@@ -205,9 +212,10 @@ def train(
     arguments = fit_arguments(config, dataset)
     if stage and stage.epochs is not None:
         arguments["epochs"] = stage.epochs
-    model = settle_steps(config, model, arguments)
+    chosen = _callbacks(config, stage)
+    model = settle_steps(config, model, arguments, chosen.values())
     measure(config, model, dataset, trial)
-    training = _training(config, model, trial, mlflow_run, stage)
+    training = _training(config, model, chosen, trial, mlflow_run, stage)
     mlflow_run.tag_later({Tags.JIT_COMPILE: str(bool(model.jit_compile)).lower()})
     is_over = training.resume(arguments)
     if config.checkpoint and not training.backup.metrics:
@@ -230,7 +238,10 @@ def train(
 
 
 def settle_steps(
-    config: DictConfig, model: "keras.Model", arguments: dict[str, Any]
+    config: DictConfig,
+    model: "keras.Model",
+    arguments: dict[str, Any],
+    callbacks: "Iterable[keras.callbacks.Callback]" = (),
 ) -> "keras.Model":
     """Settle how the steps of a model are traced and compiled, before the model is trained.
 
@@ -238,6 +249,7 @@ def settle_steps(
         config: The whole config, in which what is ``auto`` becomes what was decided.
         model: The model, built and compiled, which has not been trained.
         arguments: The arguments of ``model.fit``.
+        callbacks: The callbacks of the config.
 
     Returns:
         The model to train: this one, or one whose steps are compiled already.
@@ -246,14 +258,27 @@ def settle_steps(
     jit.settle(config, model, arguments, has_loops=has_loops)
     if has_loops:
         loop_gradient.settle(model)
+    steps_per_execution.settle(config, model, arguments, callbacks)
     model = compiled_models.take(config, model)
     early_variables.create(config, model, arguments)
     return model
 
 
+def _callbacks(config: DictConfig, stage: Stage | None) -> "dict[str, keras.callbacks.Callback]":
+    """Return the callbacks of the config, by name, as a training has them."""
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    chosen = instantiate(config.get("callbacks") or {}, _convert_="all")
+    if stage:
+        chosen = _of_stage(chosen, stage, folder)
+        if is_averaged(config):
+            chosen["average"] = keeper(config, folder / stage.name)
+    return dict(chosen)
+
+
 def _training(
     config: DictConfig,
     model: "keras.Model",
+    chosen: "dict[str, keras.callbacks.Callback]",
     trial: CurrentTrial,
     mlflow_run: Run,
     stage: Stage | None,
@@ -262,13 +287,7 @@ def _training(
     from rnnexp.training.backup import Backup
     from rnnexp.training.callbacks import LogEpoch, ReportToStudy
 
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    chosen = instantiate(config.get("callbacks") or {}, _convert_="all")
-    if stage:
-        chosen = _of_stage(chosen, stage, folder)
-        if is_averaged(config):
-            chosen["average"] = keeper(config, folder / stage.name)
-    monitor = config.objective.monitor
+    folder, monitor = Path(HydraConfig.get().runtime.output_dir), config.objective.monitor
     return Training(
         model=model,
         chosen=chosen,

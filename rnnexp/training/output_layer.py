@@ -126,6 +126,7 @@ def compile_arguments(config: DictConfig, output: Output) -> dict[str, Any]:
     arguments: dict[str, Any] = instantiate(config.compile, _convert_="all")
     if arguments.get("jit_compile") is True:  # see rnnexp/training/jit.py, which turns XLA on
         arguments["jit_compile"] = "auto"
+    arguments.pop("steps_per_execution", None)  # of a training; rnnexp/training sets the number
     if (monitored := monitored_metric(config)) and isinstance(arguments.get("metrics"), list):
         arguments["metrics"].append(monitored)
     for key in METRIC_KEYS:

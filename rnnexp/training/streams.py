@@ -1,19 +1,22 @@
-"""Batches on TensorFlow: one stream for all epochs, in an order that the seed and the epoch decide.
+"""Batches on TensorFlow, in an order that the seed and the epoch decide, without threads.
 
-Keras makes such a stream anew for each epoch, with threads that tune it. On a core of its own, a
-worker then waits for these threads for up to a second at the end of each epoch. JAX gets arrays,
-of which Keras makes batches without threads, in an order that depends on the same two numbers.
+Keras makes such a stream of arrays with threads that tune it. On a core of its own, a worker then
+waits for these threads for up to a second at the end of each epoch. JAX gets arrays, of which Keras
+makes batches without threads, in an order that depends on the same two numbers.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from rnnexp import keras_runtime
 from rnnexp.training.array_arguments import Array, ArrayArguments
+
+if TYPE_CHECKING:
+    import keras
 
 
 def fit_on_streams(arguments: Mapping[str, Any], seed: int) -> dict[str, Any]:
@@ -25,19 +28,17 @@ def fit_on_streams(arguments: Mapping[str, Any], seed: int) -> dict[str, Any]:
             arrays, or with numbers of steps, stay as they are; on JAX, a callback is added.
         seed: The seed of the order, if ``shuffle`` is not false.
     """
-    if not _is_streamed(arguments):
+    if not is_streamed(arguments):
         return dict(arguments) | _seeded_order(arguments, seed)
     given = ArrayArguments.of(arguments)
-    size, validation_size = given.batch_size, given.validation_batch_size
-    first = given.others.get("initial_epoch") or 0
+    order = _Order.drawn(seed, given.shuffle)
     streamed = given.others | {
-        "x": _stream(given.arrays, size, _Order(first, seed, given.shuffle)),
-        "steps_per_epoch": _steps(given.arrays, size),
+        "x": _stream(given.arrays, given.batch_size, order),
         "shuffle": False,  # or Keras warns that the stream is not shuffled by Keras
+        "callbacks": [_set_at_epochs(order.epoch)],
     }
     if given.validation:
-        streamed["validation_data"] = _stream(given.validation, validation_size)
-        streamed["validation_steps"] = _steps(given.validation, validation_size)
+        streamed["validation_data"] = _stream(given.validation, given.validation_batch_size)
     return streamed
 
 
@@ -47,13 +48,21 @@ def evaluate_on_stream(arguments: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         arguments: The arguments; without arrays, they stay as they are.
     """
-    if not _is_streamed(arguments):
+    if not is_streamed(arguments):
         return dict(arguments)
     given = ArrayArguments.of(arguments)
-    return given.others | {
-        "x": _stream(given.arrays, given.batch_size),
-        "steps": _steps(given.arrays, given.batch_size),
-    }
+    return given.others | {"x": _stream(given.arrays, given.batch_size)}
+
+
+def is_streamed(arguments: Mapping[str, Any]) -> bool:
+    """Return whether there are arrays, all rows of which are an epoch, on TensorFlow.
+
+    Args:
+        arguments: The arguments of ``model.fit`` or ``model.evaluate``.
+    """
+    is_tensorflow = keras_runtime.keras().backend.backend() == "tensorflow"
+    is_all = not any(arguments.get(key) for key in ("steps_per_epoch", "validation_steps", "steps"))
+    return is_tensorflow and is_all and isinstance(arguments["x"], np.ndarray)
 
 
 def _seeded_order(arguments: Mapping[str, Any], seed: int) -> dict[str, Any]:
@@ -70,66 +79,69 @@ def _seeded_order(arguments: Mapping[str, Any], seed: int) -> dict[str, Any]:
     return {"callbacks": [SeedOrder(seed)]}
 
 
-def _steps(arrays: Sequence[Array], batch_size: int) -> int:
-    return math.ceil(len(arrays[0]) / batch_size)
-
-
-def _is_streamed(arguments: Mapping[str, Any]) -> bool:
-    """Return whether there are arrays, all rows of which are an epoch, on TensorFlow."""
-    is_tensorflow = keras_runtime.keras().backend.backend() == "tensorflow"
-    is_all = not any(arguments.get(key) for key in ("steps_per_epoch", "validation_steps", "steps"))
-    return is_tensorflow and is_all and isinstance(arguments["x"], np.ndarray)
-
-
 @dataclass(frozen=True)
 class _Order:
     """The order of the rows in each epoch.
 
     Attributes:
-        first_epoch: The first epoch.
+        epoch: A variable of TensorFlow: the epoch, which a callback sets.
         seed: The order depends on the seed and the epoch alone.
         shuffle: As in ``model.fit``: true for rows in random order; ``batch`` for random order
             within each batch; or false.
     """
 
-    first_epoch: int = 0
-    seed: int = 0
-    shuffle: bool | str = False
+    epoch: Any
+    seed: int
+    shuffle: bool | str
+
+    @classmethod
+    def drawn(cls, seed: int, shuffle: bool | str) -> Self:
+        """Make an order that begins with the first epoch."""
+        import tensorflow as tf
+
+        return cls(tf.Variable(0, trainable=False, dtype=tf.int64), seed, shuffle)
+
+    def mixed(self, rows: Any) -> Any:
+        """Return rows in the random order of the epoch."""
+        import tensorflow as tf
+
+        seed = tf.stack([tf.constant(self.seed, tf.int64), self.epoch])
+        return tf.random.experimental.stateless_shuffle(rows, seed)
 
 
-def _stream(arrays: Sequence[Array], batch_size: int, order: _Order = _Order()) -> Any:
-    """Return a ``tf.data.Dataset`` of batches, epoch after epoch without an end.
+def _set_at_epochs(variable: Any) -> "keras.callbacks.Callback":
+    """Return a callback that sets a variable to the epoch that begins."""
+    at_epochs = keras_runtime.keras().callbacks.LambdaCallback
+    return at_epochs(on_epoch_begin=lambda epoch, _: variable.assign(epoch))
+
+
+def _stream(arrays: Sequence[Array], batch_size: int, order: _Order | None = None) -> Any:
+    """Return a ``tf.data.Dataset`` of the batches of an epoch.
 
     Args:
         arrays: Of equal lengths: the texts, the labels and, if there are any, weights.
-        batch_size: The number of rows in a batch; the last of an epoch may have fewer.
-        order: The order of the rows.
+        batch_size: The number of rows in a batch; the last may have fewer.
+        order: The order of the rows; None for that of the arrays.
     """
     import tensorflow as tf
 
     parts = [tf.constant(_as_keras_has(array)) for array in arrays]
+    number, shuffle = len(arrays[0]), order.shuffle if order else False
 
-    def mixed(rows: Any, epoch: Any) -> Any:
-        seed = tf.stack([tf.constant(order.seed, tf.int64), epoch])
-        return tf.random.experimental.stateless_shuffle(rows, seed)
-
-    def batches(epoch: Any) -> Any:
-        rows = tf.range(len(arrays[0]))
-        if order.shuffle is True:
-            rows = mixed(rows, epoch)
+    def batches(rows: Any) -> Any:
+        rows = order.mixed(rows) if order and shuffle is True else rows
         of_epoch = tf.data.Dataset.from_tensor_slices(rows).batch(batch_size)
-        return (
-            of_epoch.map(lambda rows: mixed(rows, epoch)) if order.shuffle == "batch" else of_epoch
-        )
+        return of_epoch.map(order.mixed) if order and shuffle == "batch" else of_epoch
 
     options = tf.data.Options()
     options.autotune.enabled = False
     options.experimental_optimization.apply_default_optimizations = False
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return (
-        tf.data.Dataset.counter(order.first_epoch, dtype=tf.int64)
+        tf.data.Dataset.from_tensors(tf.range(number))
         .flat_map(batches)
         .map(lambda rows: tuple(tf.gather(part, rows) for part in parts))
+        .apply(tf.data.experimental.assert_cardinality(math.ceil(number / batch_size)))
         .with_options(options)
     )
 

@@ -19,7 +19,7 @@ from rnnexp.number_ranges import FRACTION, WHOLE
 from rnnexp.objective import settle_mode, value_in
 from rnnexp.objectives_in_config import objectives_problems
 from rnnexp.storage.mlflow_store import MlflowStore
-from rnnexp.training import jit, unroll
+from rnnexp.training import jit, steps_per_execution, unroll
 from rnnexp.training.checkpoint import load
 from rnnexp.training.checks.backend import backend_problems, log_device
 from rnnexp.training.checks.bucketing import bucketing_problems
@@ -153,7 +153,7 @@ def _value_problems(config: DictConfig) -> list[str]:
     problems += objectives_problems(config)
     for key in (jit.KEY, unroll.KEY):
         problems += choice_problems(key, value_in(config, key), (None, jit.AUTO, True, False))
-    problems += unroll.problems(config)
+    problems += [*unroll.problems(config), *steps_per_execution.problems(config)]
     for key in ("dropout", "recurrent_dropout"):  # Keras would clip other values
         problems += FRACTION.problems(f"model.{key}", config.model.get(key, 0))
     return problems

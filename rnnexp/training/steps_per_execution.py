@@ -1,0 +1,103 @@
+"""How many steps TensorFlow runs before it returns to Keras: ``compile.steps_per_execution``.
+
+Keras's loop over batches takes a millisecond a batch, as long as a small model trains. Its argument
+``steps_per_execution`` has a loop of TensorFlow's in its place; losses are equal to the last bit,
+and callbacks hear of several batches at once. ``auto`` turns the loop on where no callback needs
+to hear of each batch. JAX gains nothing: Keras writes the steps one after another, and XLA compiles
+each of them.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from rnnexp import keras_runtime
+from rnnexp.number_ranges import COUNT
+from rnnexp.training.streams import is_streamed
+
+if TYPE_CHECKING:
+    import keras
+
+KEY = "compile.steps_per_execution"
+AUTO = "auto"
+STEPS = 16  # more are no faster
+NUMBERS = ("steps_per_epoch", "validation_steps")  # of `fit`
+OF_BATCHES = (
+    "on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end",
+    "on_test_batch_begin", "on_test_batch_end",
+)  # fmt: skip
+
+
+def problems(config: DictConfig) -> list[str]:
+    """Return why a number of steps that the config gives can't be.
+
+    Args:
+        config: The whole config.
+    """
+    given = OmegaConf.select(config, KEY, default=AUTO)
+    if given == AUTO:
+        return []
+    if found := COUNT.problems(KEY, given, f", or {AUTO}"):
+        return found
+    return [
+        f"fit.{name}={steps}: Keras would run steps until there are a multiple of {KEY}={given}; "
+        "give such a multiple"
+        for name in NUMBERS
+        if isinstance(steps := config.fit.get(name), int) and steps % given
+    ]
+
+
+def settle(
+    config: DictConfig,
+    model: "keras.Model",
+    arguments: dict[str, Any],
+    callbacks: "Iterable[keras.callbacks.Callback]",
+) -> int:
+    """Settle how many steps of a training run at once.
+
+    Args:
+        config: The whole config, in which `KEY` becomes what was decided, so that a replay of the
+            run does the same.
+        model: The model, built and compiled, which has not been trained.
+        arguments: The arguments of ``model.fit``.
+        callbacks: The callbacks of the config.
+
+    Returns:
+        The number of steps.
+    """
+    given = OmegaConf.select(config, KEY, default=AUTO)
+    steps = given if given != AUTO else _steps(model, arguments, callbacks)
+    model.steps_per_execution = steps
+    OmegaConf.update(config, KEY, steps, force_add=True)
+    return int(steps)
+
+
+def needs_batches(callback: "keras.callbacks.Callback") -> bool:
+    """Return whether a callback needs to hear of each batch.
+
+    One that saves after epochs doesn't, nor does TerminateOnNaN, which then ends a training some
+    batches later.
+
+    Args:
+        callback: The callback.
+    """
+    of_keras = keras_runtime.keras().callbacks
+    if type(callback) is of_keras.TerminateOnNaN or getattr(callback, "save_freq", "") == "epoch":
+        return False
+    return any(
+        getattr(getattr(callback, name), "__func__", None) is not getattr(of_keras.Callback, name)
+        for name in OF_BATCHES
+    )
+
+
+def _steps(
+    model: "keras.Model",
+    arguments: dict[str, Any],
+    callbacks: "Iterable[keras.callbacks.Callback]",
+) -> int:
+    # Keras's bar would count the batches of the last loop that are not there.
+    has_bar = arguments.get("verbose", AUTO) in (1, AUTO)
+    if has_bar or model.run_eagerly or not is_streamed(arguments):
+        return 1
+    return 1 if any(needs_batches(callback) for callback in callbacks) else STEPS
