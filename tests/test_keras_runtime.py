@@ -17,10 +17,12 @@ from rnnexp.errors import ConfigError
 from tests.helpers.commands import ROOT
 
 
-def test_every_training_starts_with_a_new_session() -> None:
+@pytest.mark.parametrize("has_compiled", [False, True])
+def test_every_training_starts_with_a_new_session(has_compiled: bool) -> None:
     for _ in range(2):
-        keras_runtime.new_session()
+        keras_runtime.new_session(has_compiled=has_compiled)
         assert keras.layers.Dense(1).name == "dense"
+        assert keras.metrics.AUC().name == "auc"
 
 
 def test_the_config_decides_on_the_backend(
@@ -69,7 +71,7 @@ def test_no_module_names_a_private_module_of_keras() -> None:
 
 
 def test_the_private_names_are_those_of_the_installed_keras() -> None:
-    assert keras.__version__.startswith(keras_runtime.SKIPSETS_OF)
+    assert keras.__version__.startswith(keras_runtime.PRIVATE_NAMES_OF)
 
 
 def saved(file: Path) -> dict[str, object]:

@@ -101,13 +101,13 @@ class WorkerExecutor(Executor):
         return slot.submit(fn, *args, **kwargs)
 
     def warm_up(self, modules: Sequence[str], most: int | None = None) -> None:
-        """Start workers that have not started, and let them import modules meanwhile.
+        """Let workers without a call import modules; those that have not started start.
 
         Args:
             modules: What the calls will import; one that can't be imported is ignored.
-            most: The number of workers that start at most; None for all.
+            most: The number of workers at most; None for all.
         """
-        for slot in [slot for slot in self._slots if not slot.has_started][:most]:
+        for slot in [slot for slot in self._slots if not slot.load][:most]:
             slot.warm_up(modules)
 
     def interrupt(self, *, at_once: bool) -> None:
@@ -179,21 +179,21 @@ class Slot:
         used_up = self._calls >= self._last_call
         pool = self._start() if self._pool is None or used_up else self._pool
         self._calls += 1
-        try:
-            future = pool.submit(_interruptible, self._calls, fn, *args, **kwargs)
-        except BrokenExecutor:
-            future = self._start().submit(_interruptible, self._calls, fn, *args, **kwargs)
+        future = self._submit(pool, _interruptible, self._calls, fn, *args, **kwargs)
         self._running.append(future)
         return future
 
-    @property
-    def has_started(self) -> bool:
-        """Whether there has been a process."""
-        return self._pool is not None
-
     def warm_up(self, modules: Sequence[str]) -> None:
-        """Start the process, and let it import modules meanwhile."""
-        self._start().submit(import_modules, modules)
+        """Start the process, if there is none, and let it import modules before its next call."""
+        self._submit(self._pool or self._start(), import_modules, modules)
+
+    def _submit(
+        self, pool: ProcessPoolExecutor, fn: Callable[..., T], *args: Any, **kwargs: Any
+    ) -> Future[T]:
+        try:
+            return pool.submit(fn, *args, **kwargs)
+        except BrokenExecutor:
+            return self._start().submit(fn, *args, **kwargs)
 
     def _start(self) -> ProcessPoolExecutor:
         self.shutdown(wait=False, cancel_futures=False)

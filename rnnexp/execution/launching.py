@@ -75,11 +75,11 @@ class Jobs(Protocol):
         """Let jobs work in the sweep's folder, or elsewhere on a machine that can't see it."""
 
     def warm_up(self, modules: Sequence[str], most: int | None = None) -> None:
-        """Start workers that have not started, and let them import modules meanwhile.
+        """Let workers without a job import modules; those that have not started start.
 
         Args:
             modules: What the jobs will import.
-            most: The number of workers that start at most; None for all.
+            most: The number of workers at most; None for all.
         """
 
     def submit(self, overrides: Sequence[str], number: int) -> Future[JobReturn]:

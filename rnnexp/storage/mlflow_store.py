@@ -19,10 +19,19 @@ from rnnexp.storage.mlflow_run import Run, now_ms, stored_names
 from rnnexp.storage.retry import FIRST_PAUSE, LONGEST_PAUSE, retry_transient
 from rnnexp.storage.schema import Files, Tags
 from rnnexp.storage.store_problems import new_store_problem, opening_problem, read_problem
-from rnnexp.storage.uris import absolute_uri, is_server, sqlite_file, write_problem
+from rnnexp.storage.uris import absolute_uri, is_database, is_server, sqlite_file, write_problem
 from rnnexp.storage.write_queue import read
 
 DEFAULT_URI = "sqlite:///mlflow.db"  # where a bare `mlflow ui` looks
+
+
+def modules_of_store(uri: str) -> list[str]:
+    """Return the modules that MLflow imports when a store is first used.
+
+    Args:
+        uri: MLflow's tracking URI, absolute.
+    """
+    return ["mlflow.store.tracking.sqlalchemy_store"] if is_database(uri) else []
 
 
 class MlflowStore:

@@ -34,6 +34,7 @@ from rnnexp.report.reporter import Reporter
 from rnnexp.search.sampling import DistinctSampler
 from rnnexp.search.study_definition import defaults_of
 from rnnexp.storage.mlflow_run import Run
+from rnnexp.storage.mlflow_store import modules_of_store
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.new_stores import NewStores
 from rnnexp.storage.optuna_store import open_storage
@@ -124,6 +125,7 @@ def _run_study(plan: SweepPlan, composer: Composer, jobs: Jobs) -> SweepOutcome:
     folder = Path(study.user_attrs[StudyAttrs.FOLDER])
     log.info("study %s searches: %s", study.study_name, plan.objectives)
     jobs.share(folder)
+    jobs.warm_up(modules_of_store(tracker.uri))  # while the study's run is made
     heartbeat = Heartbeat(study)
     if plan.resumed:
         deliver_all(folder)  # the writes of an earlier sweep come before those of this one

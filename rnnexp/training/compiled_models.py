@@ -57,6 +57,11 @@ def keep(config: DictConfig, model: "keras.Model") -> None:
             del _kept[next(iter(_kept))]
 
 
+def are_kept() -> bool:
+    """Return whether the process keeps compiled models."""
+    return bool(_kept)
+
+
 def forget() -> None:
     """Keep no model any more."""
     _kept.clear()

@@ -185,7 +185,7 @@ def begin_session(config: DictConfig) -> None:
     keras = keras_runtime.keras()
     if config.deterministic:
         keras_runtime.be_deterministic()
-    keras_runtime.new_session()
+    keras_runtime.new_session(has_compiled=compiled_models.are_kept())
     keras.utils.set_random_seed(config.seed)
 
 

@@ -49,12 +49,17 @@ def test_a_worker_starts_and_imports_modules_before_its_first_call() -> None:
         assert executor.submit(is_imported, "wave").result()
 
 
-def test_workers_that_have_started_import_nothing_more() -> None:
+def test_workers_import_more_between_their_calls() -> None:
     with WorkerExecutor(2) as executor:
-        for modules in (["wave"], ["colorsys"]):
-            executor.warm_up(modules, most=1)
+        executor.warm_up(["wave"], most=1)
+        sleeps = executor.submit(time.sleep, 0.5)
+        executor.warm_up(["colorsys"])  # the other worker, since the first has a call
         calls = [executor.submit(both_imported) for _ in range(2)]
         assert sorted(call.result() for call in calls) == [(False, True), (True, False)]
+        sleeps.result()
+        executor.warm_up(["wave", "colorsys"])
+        calls = [executor.submit(both_imported) for _ in range(2)]
+        assert [call.result() for call in calls] == 2 * [(True, True)]
 
 
 def test_in_process() -> None:

@@ -37,6 +37,7 @@ from rnnexp.training.checks.smallest_training import (
     structure_of,
     training_problems,
 )
+from rnnexp.training.compiled_models import is_of_keras
 from rnnexp.training.model import build
 from rnnexp.training.output_layer import output_of
 from rnnexp.version import __version__
@@ -86,7 +87,7 @@ def check(configs: Sequence[DictConfig]) -> list[str]:
     if without := backend_problems(configs):
         return problems + without
     built: set[str] = set()
-    trained: set[str] = set()
+    trained: dict[str, Sequence[str]] = {}
     for config in configs:
         try:
             problems += _problems(config, built, trained)
@@ -101,7 +102,7 @@ def check(configs: Sequence[DictConfig]) -> list[str]:
     return list(dict.fromkeys(problems))
 
 
-def _problems(config: DictConfig, built: set[str], trained: set[str]) -> list[str]:
+def _problems(config: DictConfig, built: set[str], trained: dict[str, Sequence[str]]) -> list[str]:
     settle_mode(config)
     if missing := _missing_keys(config):
         return [f"{key} is not given: set it with {key}=...{HINTS.get(key, '')}" for key in missing]
@@ -159,7 +160,7 @@ def _value_problems(config: DictConfig) -> list[str]:
     return problems
 
 
-def _data_and_model_problems(config: DictConfig, trained: set[str]) -> list[str]:
+def _data_and_model_problems(config: DictConfig, trained: dict[str, Sequence[str]]) -> list[str]:
     if problems := import_path_problems(config):
         return problems
     try:
@@ -173,7 +174,19 @@ def _data_and_model_problems(config: DictConfig, trained: set[str]) -> list[str]
     return _model_problems(config, dataset, trained)
 
 
-def _model_problems(config: DictConfig, dataset: Dataset, trained: set[str]) -> list[str]:
+def _model_problems(
+    config: DictConfig, dataset: Dataset, trained: dict[str, Sequence[str]]
+) -> list[str]:
+    """Return the problems of a model with the data.
+
+    A model that differs from a trained one in numbers of its layers alone is only built, which
+    looks at the shapes of all that its layers return.
+
+    Args:
+        config: The whole config.
+        dataset: The data.
+        trained: The names of loss and metrics, by the structure of the models that were trained.
+    """
     keras = keras_runtime.keras()
     output, train = output_of(config, dataset), dataset.train()
     structure = structure_of(config)
@@ -187,9 +200,11 @@ def _model_problems(config: DictConfig, dataset: Dataset, trained: set[str]) -> 
             wanted = f"for {output.units} classes" if output.units > 1 else "where one is needed"
             return [f"the model has {width} outputs {wanted}; give its last layer model.output_dim"]
         test = partial(model.test_on_batch, return_dict=True)
-        rows = train.x[:2], output.labels(train.y[:2])
-        # A model that differs in numbers alone from one that took all columns takes a few.
-        values = on_few_columns(test, *rows) if structure in trained else test(*rows)
+        rows, values = (train.x[:2], output.labels(train.y[:2])), dict[str, Any]()
+        if structure not in trained:
+            values = test(*rows)
+        elif not is_of_keras(config):
+            values = on_few_columns(test, *rows)
     except DataError as error:
         return list(error.problems)
     except Exception as error:  # whatever Keras, or a class of the user's, raises
@@ -200,12 +215,12 @@ def _model_problems(config: DictConfig, dataset: Dataset, trained: set[str]) -> 
         *number_problems(values),
         *_checkpoint_problems(config, model),
         *learning_rate_problems(config, model, len(train.x)),
-        *callback_problems(config, model, list(values)),
+        *callback_problems(config, model, trained.get(structure) or list(values)),
         *average_problems(config, dataset),
     ]
     if problems or structure in trained:
         return problems
-    trained.add(structure)
+    trained[structure] = list(values)
     return bucketing_problems(config, dataset, model) or training_problems(config, dataset, model)
 
 

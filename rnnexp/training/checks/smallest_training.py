@@ -26,20 +26,23 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ROWS, COLUMNS = 2, 8
-# In a config without numbers: models that differ in their sizes alone are saved alike.
-PARTS = ("data", "model", "compile", "callbacks")
+# In a config without numbers: models that differ in their sizes alone are saved alike. The numbers
+# of losses and metrics count, since only an evaluation shows what is wrong with these.
+PARTS = ("data", "model", "compile", "callbacks", "objective")
+COUNTED = ("loss", "metrics", "weighted_metrics")  # of `compile`
 PUBLISH = "hydra.sweeper.publish"
 
 
 def structure_of(config: DictConfig) -> str:
-    """Return a config without its numbers: what has the same text is trained and saved alike.
+    """Return a config without most of its numbers: equal texts are trained and saved alike.
 
     Args:
         config: The whole config.
     """
     plain: Any = OmegaConf.to_container(OmegaConf.masked_copy(config, list(PARTS)), resolve=False)
     publish = OmegaConf.select(config, PUBLISH)
-    return OmegaConf.to_yaml({"config": _without_numbers(plain), "publish": publish})
+    counted = {key: plain["compile"].get(key) for key in COUNTED}
+    return OmegaConf.to_yaml({"config": _without_numbers(plain), **counted, "publish": publish})
 
 
 def number_problems(values: Mapping[str, Any]) -> list[str]:

@@ -80,12 +80,33 @@ def test_a_model_that_is_not_published_need_not_be_loaded_without_its_config(
     assert check([composed(*own("anonymous"))]) == []  # a single run
 
 
+AUC = "compile.metrics=[{{_target_:keras.metrics.AUC,num_thresholds:{}}}]"
+
+
 def test_models_of_other_sizes_are_saved_alike(composed: Composed) -> None:
     usual = structure_of(composed())
     for overrides in (["model.units=8"], ["compile.optimizer.learning_rate=0.1"]):
         assert structure_of(composed(*overrides)) == usual
     for overrides in (["model=gru"], ["compile.optimizer._target_=keras.optimizers.SGD"]):
         assert structure_of(composed(*overrides)) != usual
+    one, other = (structure_of(composed(AUC.format(number))) for number in (100, 200))
+    assert one != other
+
+
+@pytest.mark.parametrize(
+    ("others", "problem"),
+    [
+        (["model.units=0"], "the model can't be built and evaluated: "),
+        (["compile.optimizer.learning_rate=-1"], "learning_rate"),
+        (["data.maxlen=3", "model=gru"], None),
+        ([AUC.format(1)], "the model can't be built and evaluated: "),
+    ],
+)
+def test_numbers_that_only_a_second_model_has_are_looked_at(
+    composed: Composed, others: list[str], problem: str | None
+) -> None:
+    found = check([of_a_sweep(composed()), of_a_sweep(composed(*others))])
+    assert (problem is None and not found) or problem in " ".join(found)
 
 
 @pytest.mark.parametrize(
