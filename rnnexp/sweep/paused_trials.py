@@ -68,6 +68,7 @@ class PausedTrials:
     space: Space | None = None
     # By the number of a trial that went on: before, the study's best value and the trial's epochs.
     _before: dict[int, tuple[float | None, int]] = field(default_factory=dict)
+    _since: set[int] = field(default_factory=set)  # trials that paused since the last reading
 
     @cached_property
     def trials(self) -> EndedTrials:
@@ -76,7 +77,10 @@ class PausedTrials:
 
     @retry_transient
     def thaw(self, sweep_id: str, *, can_begin: bool) -> int | None:
-        """Let a paused trial go on, if the scheduler says so; to be called with the lock.
+        """Let a paused trial go on, if the scheduler says so.
+
+        To be called with the lock, after a reading of the trials: what a reading costs, a free slot
+        waits for.
 
         Args:
             sweep_id: Id of the sweep that runs the trial.
@@ -85,6 +89,7 @@ class PausedTrials:
         Returns:
             The trial's number; None if no trial goes on.
         """
+        self._since.clear()
         orders = self._obey()
         paused, wanted = self._resting(orders), orders.trials_to(Action.RESUME)
         trials = self.trials
@@ -95,12 +100,12 @@ class PausedTrials:
             return None
         number = chosen.number
         stored = stored_trial(self.study, self.storage, number)
-        self._before[number] = self.trials.read().best_value, len(stored.intermediate_values)
+        self._before[number] = self.trials.best_value, len(stored.intermediate_values)
         first = max(stored.intermediate_values, default=-1) + 1
         # Until the last of these writes the trial is paused; then it is stale if the sweep dies.
-        self._set(number, TrialAttrs.SLICE, [first, first + chosen.epochs - 1])
-        self._set(number, TrialAttrs.SWEEP, sweep_id)
-        self._set(number, TrialAttrs.PAUSED, None)
+        self.set_attr(number, TrialAttrs.SLICE, [first, first + chosen.epochs - 1])
+        self.set_attr(number, TrialAttrs.SWEEP, sweep_id)
+        self.set_attr(number, TrialAttrs.PAUSED, None)
         if number in wanted:
             keep_done(self.study, number, wanted[number])
         return number
@@ -109,14 +114,20 @@ class PausedTrials:
         """Store that a trial is paused; prune the least promising of too many paused trials."""
         trial = retry_transient(stored_trial)(self.study, self.storage, number)
         if not trial.user_attrs.get(TrialAttrs.PAUSED):  # the job broke before it could store it
-            self._set(number, TrialAttrs.PAUSED, result.to_json())
-        self._set(number, TrialAttrs.SWEEP, None)
+            self.set_attr(number, TrialAttrs.PAUSED, result.to_json())
+        self.set_attr(number, TrialAttrs.SWEEP, None)
         self.ended(number, result)
+        self._since.add(number)
+        # Those that other sweeps have paused since the last reading are seen the next time.
+        if len(self._since.union(trial.number for trial in self.trials.paused)) <= self.keep:
+            return
         with self.lock.held():
+            self.trials.read()
+            self._since.clear()
             resting = self._resting(read_orders(self.study))
             for each in self.scheduler.least_promising(resting, self.keep):
                 reason = f"no more than {self.keep} paused trials are kept (keep_paused)"
-                self._end(each, reason, for_good=True)
+                _end(self, each, reason, for_good=True)
 
     def ended(self, number: int, result: Result) -> None:
         """Let the scheduler know what a slice of a trial has brought, if the trial had one."""
@@ -140,10 +151,13 @@ class PausedTrials:
             reason: Why no paused trial goes on.
         """
         with self.lock.held():
+            self.trials.read()
             budget = dict(self.budget) | self._obey().budget
             retry_transient(self.study.set_user_attr)(StudyAttrs.BUDGET, budget)
-            for trial in _left(self.trials):  # each of several sweeps that are stopped has its own
-                self._end(trial.number, reason, for_good=False)
+            for trial in _left(
+                self.trials.read()
+            ):  # each of several sweeps that are stopped has its own
+                _end(self, trial.number, reason, for_good=False)
 
     def _resting(self, orders: Orders) -> list[PausedTrial]:
         """Return the paused trials inside of the search space that nobody runs or holds."""
@@ -165,33 +179,40 @@ class PausedTrials:
         stopped = orders.trials_to(Action.STOP)
         for trial in _left(self.trials) if stopped else ():
             if order := stopped.get(trial.number):
-                self._end(trial.number, str(order), for_good=True, can_win=False)
+                _end(self, trial.number, str(order), for_good=True, can_win=False)
+        if stopped:
+            self.trials.read()
         return orders
 
     @retry_transient
-    def _set(self, number: int, name: str, value: object) -> None:
+    def set_attr(self, number: int, name: str, value: object) -> None:
+        """Store a user attribute of a trial."""
         set_trial_attr(self.study, self.storage, number, name, value)
 
-    def end_run(self, trial: FrozenTrial, state: State, reason: str) -> None:
-        """End the run of a paused trial in another state, or as paused again."""
-        if run_id := trial.user_attrs.get(TrialAttrs.RUN_ID):
-            tags = {Tags.TRIAL: trial.number, Tags.STATE: state, Tags.REASON: reason}
-            outbox = folder_of(trial, self.folder) / Files.OUTBOX
-            self.runs.end_paused(run_id, state, tags, outbox)
 
-    def _end(self, number: int, reason: str, *, for_good: bool, can_win: bool = True) -> None:
-        trial = retry_transient(stored_trial)(self.study, self.storage, number)
-        paused = paused_result(trial)
-        if paused is None:
-            return
-        is_best = can_win and _leads(self.trials.read(), trial)
-        state = State.COMPLETE if is_best else State.PRUNED
-        result = replace(paused, state=state, reason=f"{paused.reason}; {reason}")
-        self.end_run(trial, state, result.reason)
-        if for_good:
-            self._set(number, TrialAttrs.PAUSED, None)
-            self.runs.delete_backup(trial.user_attrs.get(TrialAttrs.RUN_ID))
-        tell(self.study, self.storage, self.folder, number, result, keep_backup=not for_good)
+def end_run(paused: PausedTrials, trial: FrozenTrial, state: State, reason: str) -> None:
+    """End the run of a paused trial in another state, or as paused again."""
+    if run_id := trial.user_attrs.get(TrialAttrs.RUN_ID):
+        tags = {Tags.TRIAL: trial.number, Tags.STATE: state, Tags.REASON: reason}
+        outbox = folder_of(trial, paused.folder) / Files.OUTBOX
+        paused.runs.end_paused(run_id, state, tags, outbox)
+
+
+def _end(
+    paused: PausedTrials, number: int, reason: str, *, for_good: bool, can_win: bool = True
+) -> None:
+    trial = retry_transient(stored_trial)(paused.study, paused.storage, number)
+    stored = paused_result(trial)
+    if stored is None:
+        return
+    is_best = can_win and _leads(paused.trials.read(), trial)
+    state = State.COMPLETE if is_best else State.PRUNED
+    result = replace(stored, state=state, reason=f"{stored.reason}; {reason}")
+    end_run(paused, trial, state, result.reason)
+    if for_good:
+        paused.set_attr(number, TrialAttrs.PAUSED, None)
+        paused.runs.delete_backup(trial.user_attrs.get(TrialAttrs.RUN_ID))
+    tell(paused.study, paused.storage, paused.folder, number, result, keep_backup=not for_good)
 
 
 def _leads(trials: EndedTrials, trial: FrozenTrial) -> bool:
@@ -203,14 +224,13 @@ def _leads(trials: EndedTrials, trial: FrozenTrial) -> bool:
 
 
 def _left(trials: EndedTrials) -> list[FrozenTrial]:
-    """Return the paused trials that are in no sweep's hands.
+    """Return the paused trials that were in no sweep's hands at the last reading.
 
     A job stores that its trial is paused before the job returns. The trial is its sweep's until the
     sweep has seen that, or has died.
     """
     alive = live_sweeps(trials.study)
-    paused = trials.read().paused
-    return [trial for trial in paused if trial.user_attrs.get(TrialAttrs.SWEEP) not in alive]
+    return [trial for trial in trials.paused if trial.user_attrs.get(TrialAttrs.SWEEP) not in alive]
 
 
 def _as_paused(trial: FrozenTrial) -> PausedTrial:

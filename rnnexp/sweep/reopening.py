@@ -10,7 +10,7 @@ from rnnexp.storage.optuna_store import reopenable
 from rnnexp.storage.retry import retry_transient
 from rnnexp.storage.schema import TrialAttrs
 from rnnexp.storage.trial_folder import folder_of
-from rnnexp.sweep.paused_trials import PausedTrials
+from rnnexp.sweep.paused_trials import PausedTrials, end_run
 
 
 def reopen(paused: PausedTrials) -> None:
@@ -28,7 +28,7 @@ def reopen(paused: PausedTrials) -> None:
         for old in left_paused(paused):
             retry_transient(study.add_trial)(_again(old, folder))
         for trial in paused.trials.read().paused:
-            paused.end_run(trial, State.PAUSED, trial.user_attrs[TrialAttrs.PAUSED]["reason"])
+            end_run(paused, trial, State.PAUSED, trial.user_attrs[TrialAttrs.PAUSED]["reason"])
 
 
 def left_paused(paused: PausedTrials) -> list[FrozenTrial]:

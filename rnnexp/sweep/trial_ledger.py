@@ -110,6 +110,7 @@ class TrialLedger:
             return NextTrial(None, str(order), order=order)
         budget = replace(budget, n_trials=orders.n_trials or budget.n_trials)
         with self.paused.lock.held():  # against other sweeps of the study
+            retry_transient(self.paused.trials.read)()
             if (number := self.claim_stale()) is not None:
                 return NextTrial(number, result=self.stored_result(number))
             over, reason = self.reasons_to_stop(budget, seconds)
@@ -131,15 +132,16 @@ class TrialLedger:
 
     @retry_transient
     def claim_stale(self) -> int | None:
-        """Take over a trial whose sweep has died or was interrupted.
+        """Take over a trial whose sweep has died or was interrupted, as of the last reading.
 
         Returns:
             The trial's number; None if there is no stale trial.
         """
-        for number in stale_trials(self.study, self.paused.trials.read().running):
+        for number in stale_trials(self.study, self.paused.trials.running):
             trial = open_trial(self.study, self.storage, number)
             if not self.space.admits(trial.params):
                 self.finish(number, OUTSIDE)
+                self.paused.trials.read()
                 continue
             complete(trial, self.space)  # the other sweep may have died while params were drawn
             trial.set_user_attr(TrialAttrs.SWEEP, self.sweep_id)
@@ -206,7 +208,7 @@ class TrialLedger:
     @retry_transient
     def reasons_to_stop(self, budget: Budget, seconds: float) -> tuple[str, str]:
         """Return why nothing goes on, not even a paused trial, and why no new trial begins."""
-        trials = self.paused.trials.read()
+        trials = self.paused.trials
         over = budget.over(seconds, trials.epochs, trials.lengths, trials.core_hours) or ""
         spent = budget.spent([*trials.results, *trials.paused_results], len(trials.running))
         return over, over or spent or reason_to_stop(self.study, self.space)

@@ -213,9 +213,14 @@ def paused_once(ledger: TrialLedger) -> None:
     ledger.finish(0, Result(State.PAUSED, 0.5, 0, "weak"))
 
 
+def let_go_on(ledger: TrialLedger) -> int | None:
+    ledger.paused.trials.read()
+    return ledger.paused.thaw(ledger.sweep_id, can_begin=False)
+
+
 def thawed(ledger: TrialLedger) -> None:
     paused_once(ledger)
-    assert ledger.paused.thaw(ledger.sweep_id, can_begin=False) == 0
+    assert let_go_on(ledger) == 0
 
 
 @pytest.mark.parametrize(
@@ -234,7 +239,7 @@ def test_a_dead_sweeps_trial_is_stale_only_while_it_runs(
     with ledger_in(tmp_path, ledger.study, pausing=PAUSING) as other:
         assert other.claim_stale() == claimed
         # A sweep that dies while it lets a trial go on has signed the trial first.
-        resumed = other.paused.thaw(other.sweep_id, can_begin=False)
+        resumed = let_go_on(other)
         assert resumed == (0 if claimed is None else None)
 
 
@@ -247,10 +252,10 @@ def test_a_paused_trial_is_its_sweeps_until_its_job_has_returned(
     )  # as the job does before it returns
     with ledger_in(tmp_path, ledger.study, pausing=PAUSING) as other:
         for each in (ledger, other):
-            assert each.paused.thaw(each.sweep_id, can_begin=False) is None
+            assert let_go_on(each) is None
         ledger.finish(0, result)
-        assert other.paused.thaw(other.sweep_id, can_begin=False) == 0
-        assert ledger.paused.thaw(ledger.sweep_id, can_begin=False) is None
+        assert let_go_on(other) == 0
+        assert let_go_on(ledger) is None
     assert states(ledger) == ["RUNNING"]
 
 
@@ -283,16 +288,16 @@ def test_a_user_decides_which_paused_trial_goes_on(
     two_paused(ledger)
     for text, number in orders:
         order(ledger, text, number)
-    assert ledger.paused.thaw(ledger.sweep_id, can_begin=False) == goes_on
+    assert let_go_on(ledger) == goes_on
     assert states(ledger) == expected
 
 
 def test_a_trial_is_let_go_on_once(ledger: TrialLedger) -> None:
     two_paused(ledger)
     order(ledger, "resume", 0)
-    assert ledger.paused.thaw(ledger.sweep_id, can_begin=False) == 0
+    assert let_go_on(ledger) == 0
     ledger.finish(0, Result(State.PAUSED, 0.5, 0, "weak"))
-    assert ledger.paused.thaw(ledger.sweep_id, can_begin=False) is None  # by the study's own rule
+    assert let_go_on(ledger) is None  # by the study's own rule
 
 
 def test_a_stopped_trial_does_not_win_at_the_end(ledger: TrialLedger) -> None:
