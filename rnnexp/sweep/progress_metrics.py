@@ -49,8 +49,8 @@ def log_progress(trials: EndedTrials, run: Run) -> None:
     metrics: dict[str, float] = {
         f"{Metrics.TRIALS}{state.lower()}": n for state, n in trials.counts.items()
     }
-    trial, result = trials.leader or (None, None)
-    if trial and result and result.value is not None:
-        metrics[Metrics.BEST_VALUE] = result.value
-        metrics[Metrics.BEST_TRIAL] = trial.number
+    if leader := trials.leader:
+        trial, result = leader
+        if result.value is not None:
+            metrics |= {Metrics.BEST_VALUE: result.value, Metrics.BEST_TRIAL: trial.number}
     run.log_batch(metrics=metrics, step=len(trials.results))
