@@ -2,18 +2,20 @@
 
 Keras's loop over batches takes a millisecond a batch, as long as a small model trains. Its argument
 ``steps_per_execution`` has a loop of TensorFlow's in its place; losses are equal to the last bit,
-and callbacks hear of several batches at once. ``auto`` turns the loop on where no callback needs
-to hear of each batch. JAX gains nothing: Keras writes the steps one after another, and XLA compiles
-each of them.
+and callbacks hear of several batches at once. ``auto`` turns the loop on where steps are short, and
+no callback needs to hear of each batch. JAX gains nothing: Keras writes the steps one after
+another, and XLA compiles each of them.
 """
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import keras_runtime
 from rnnexp.number_ranges import COUNT
+from rnnexp.training.array_arguments import BATCH_SIZE
 from rnnexp.training.streams import is_streamed
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 KEY = "compile.steps_per_execution"
 AUTO = "auto"
 STEPS = 16  # more are no faster
+# Multiplications of a step, forwards. Steps of more take longer than 40 ms on a core, and gain
+# nothing; Ctrl-C waits for the end of a loop.
+MOST_PRODUCTS = 500_000_000
 NUMBERS = ("steps_per_epoch", "validation_steps")  # of `fit`
 OF_BATCHES = (
     "on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end",
@@ -91,6 +96,19 @@ def needs_batches(callback: "keras.callbacks.Callback") -> bool:
     )
 
 
+def products(model: "keras.Model", arguments: Mapping[str, Any]) -> int:
+    """Return about how many multiplications a step takes forwards: each weight once a word.
+
+    Args:
+        model: The model.
+        arguments: The arguments of ``model.fit``, with an array of texts.
+    """
+    # A layer for embeddings looks its weights up.
+    weights = sum(math.prod(w.shape) for w in model.weights if w.name != "embeddings")
+    size = arguments.get("batch_size") or BATCH_SIZE
+    return int(weights * math.prod(arguments["x"].shape[1:]) * size)
+
+
 def _steps(
     model: "keras.Model",
     arguments: dict[str, Any],
@@ -99,5 +117,7 @@ def _steps(
     # Keras's bar would count the batches of the last loop that are not there.
     has_bar = arguments.get("verbose", AUTO) in (1, AUTO)
     if has_bar or model.run_eagerly or not is_streamed(arguments):
+        return 1
+    if products(model, arguments) > MOST_PRODUCTS:
         return 1
     return 1 if any(needs_batches(callback) for callback in callbacks) else STEPS

@@ -61,6 +61,7 @@ def test_needs_batches(make: Callable[[], callbacks.Callback], expected: bool) -
         (["+compile.run_eagerly=true"], [], 1),
         (["+fit.steps_per_epoch=2"], [], 1),
         (["data.bucketing=2"], [], 1),
+        (["model=lstm", "model.units=400", "fit.batch_size=100"], [], 1),  # long steps
     ],
 )
 def test_it_is_settled_before_the_training(
