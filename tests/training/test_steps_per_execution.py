@@ -89,7 +89,7 @@ def history(config: DictConfig) -> tuple[dict[str, list[float]], int]:
     return model.fit(**given).history, len(calls)
 
 
-@pytest.mark.parametrize("jit", ["false", "true"])
+@pytest.mark.parametrize("jit", ["false", pytest.param("true", marks=pytest.mark.slow)])
 def test_metrics_are_equal_to_the_last_bit(composed: Composed, jit: str) -> None:
     # 80 rows to train on in batches of 3: 27 steps, the last of 2 rows; 7 steps of validation.
     common = ["fit.batch_size=3", "fit.verbose=0", "fit.epochs=3", "model.dropout=0.2"]
