@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnnexp import keras_runtime
 from rnnexp.number_ranges import COUNT
+from rnnexp.training import jit
 from rnnexp.training.array_arguments import BATCH_SIZE
 from rnnexp.training.streams import is_streamed
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     import keras
 
 KEY = "compile.steps_per_execution"
-AUTO = "auto"
 STEPS = 16  # more are no faster
 # Multiplications of a step, forwards. Steps of more take longer than 40 ms on a core, and gain
 # nothing; Ctrl-C waits for the end of a loop.
@@ -40,10 +40,10 @@ def problems(config: DictConfig) -> list[str]:
     Args:
         config: The whole config.
     """
-    given = OmegaConf.select(config, KEY, default=AUTO)
-    if given == AUTO:
+    given = OmegaConf.select(config, KEY, default=jit.AUTO)
+    if given == jit.AUTO:
         return []
-    if found := COUNT.problems(KEY, given, f", or {AUTO}"):
+    if found := COUNT.problems(KEY, given, f", or {jit.AUTO}"):
         return found
     return [
         f"fit.{name}={steps}: Keras would run steps until there are a multiple of {KEY}={given}; "
@@ -71,8 +71,8 @@ def settle(
     Returns:
         The number of steps.
     """
-    given = OmegaConf.select(config, KEY, default=AUTO)
-    steps = given if given != AUTO else _steps(model, arguments, callbacks)
+    given = OmegaConf.select(config, KEY, default=jit.AUTO)
+    steps = given if given != jit.AUTO else _steps(model, arguments, callbacks)
     model.steps_per_execution = steps
     OmegaConf.update(config, KEY, steps, force_add=True)
     return int(steps)
@@ -115,7 +115,7 @@ def _steps(
     callbacks: "Iterable[keras.callbacks.Callback]",
 ) -> int:
     # Keras's bar would count the batches of the last loop that are not there.
-    has_bar = arguments.get("verbose", AUTO) in (1, AUTO)
+    has_bar = arguments.get("verbose", jit.AUTO) in (1, jit.AUTO)
     if has_bar or model.run_eagerly or not is_streamed(arguments):
         return 1
     if products(model, arguments) > MOST_PRODUCTS:

@@ -14,7 +14,8 @@ from rnnexp.execution.store_passwords import (
     hide_in_arguments,
     hide_store_passwords,
 )
-from rnnexp.passwords import with_password
+from rnnexp.passwords import may_have_secret, with_password
+from tests.helpers.commands import ROOT
 
 CONFIG = """
 defaults: [{override hydra/sweeper: rnnexp}]
@@ -110,3 +111,11 @@ def test_an_error_ends_the_run_before_it_begins(
     assert err.startswith("nothing was started: the config may have passwords in it, ")
     assert "s3cret" not in err
     assert list(folder.iterdir()) == [] or moment == "on_run_start"
+
+
+def test_no_config_of_the_project_looks_as_if_it_had_a_secret() -> None:
+    """Each job would read and write the files of such a config once more."""
+    files = [*(ROOT / "conf").rglob("*.yaml"), *(ROOT / "sweeps").glob("*.yaml")]
+    assert len(files) > 10
+    texts = {file.name: file.read_text(encoding="utf-8") for file in files}
+    assert [name for name, text in texts.items() if may_have_secret(text)] == []
