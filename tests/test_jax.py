@@ -14,9 +14,11 @@ from rnnexp.execution.executors import WorkerExecutor
 from rnnexp.storage.run_reader import RunReader
 from rnnexp.training.trial import evaluate
 from tests.helpers.commands import ROOT, TINY, Command, Ended, metrics
-from tests.helpers.pausing import PAUSING, TRAINING, WHOLE, assert_equal
+from tests.helpers.pausing import LEARNED, PAUSING, TRAINING, WHOLE, assert_equal
 
 MODEL = ("model=lstm", "model.dropout=0.3", "fit.batch_size=16", "fit.epochs=3")
+ALONE = ("sampler=grid", "compile.optimizer.learning_rate=0.01", "model.units=4", "pruner=none",
+         "hydra.sweeper.pausing=null")  # fmt: skip
 WITHOUT_JAX = """
 import runpy, sys
 sys.modules["jax"] = None
@@ -154,6 +156,18 @@ def test_a_checkpoint_of_tensorflow_is_evaluated_and_continued_on_jax(
     assert done.returncode == 0, done.stderr
     continued = next(run for run in ended.runs() if "continued_from" in run.data.tags)
     assert continued.data.tags["backend"] == "jax"
+
+
+@pytest.mark.slow
+def test_many_steps_at_once_are_equal_to_the_last_bit(command: Command) -> None:
+    # 96 rows to train on in batches of 5: 20 steps, the last of one row; 5 steps of validation.
+    given = ("backend=jax", "fit.batch_size=5", "model.dropout=0.3", "hydra/launcher=workers")
+    ended = command("-m", *given, "compile.steps_per_execution=1,auto", *ALONE)
+    assert ended.code == 0, ended.err
+    _, one, other = ended.runs()
+    assert {run.data.params["compile.steps_per_execution"] for run in (one, other)} == {"1", "auto"}
+    for name in LEARNED:
+        assert metrics(ended, one, name) == metrics(ended, other, name), name
 
 
 @pytest.mark.slow

@@ -1,10 +1,10 @@
-"""How many steps TensorFlow runs before it returns to Keras: ``compile.steps_per_execution``.
+"""How many steps run between two calls of the callbacks: ``compile.steps_per_execution``.
 
-Keras's loop over batches takes a millisecond a batch, as long as a small model trains. Its argument
-``steps_per_execution`` has a loop of TensorFlow's in its place; losses are equal to the last bit,
-and callbacks hear of several batches at once. ``auto`` turns the loop on where steps are short, and
-no callback needs to hear of each batch. JAX gains nothing: Keras writes the steps one after
-another, and XLA compiles each of them.
+Keras calls the callbacks after each batch, and on TensorFlow its loop over batches takes a
+millisecond a batch, as long as a small model trains. With Keras's argument ``steps_per_execution``,
+a loop of TensorFlow's stands in its place; on JAX, Keras's shorter loop doesn't wait for the values
+of each batch. Losses are equal to the last bit, and callbacks hear of several batches at once.
+``auto`` turns the loop on where steps are short, and no callback needs to hear of each batch.
 """
 
 import math
@@ -17,7 +17,7 @@ from rnnexp import keras_runtime
 from rnnexp.number_ranges import COUNT
 from rnnexp.training import jit
 from rnnexp.training.array_arguments import BATCH_SIZE
-from rnnexp.training.streams import is_streamed
+from rnnexp.training.streams import are_arrays
 
 if TYPE_CHECKING:
     import keras
@@ -116,7 +116,7 @@ def _steps(
 ) -> int:
     # Keras's bar would count the batches of the last loop that are not there.
     has_bar = arguments.get("verbose", jit.AUTO) in (1, jit.AUTO)
-    if has_bar or model.run_eagerly or not is_streamed(arguments):
+    if has_bar or model.run_eagerly or not are_arrays(arguments):
         return 1
     if products(model, arguments) > MOST_PRODUCTS:
         return 1

@@ -28,7 +28,7 @@ def fit_on_streams(arguments: Mapping[str, Any], seed: int) -> dict[str, Any]:
             arrays, or with numbers of steps, stay as they are; on JAX, a callback is added.
         seed: The seed of the order, if ``shuffle`` is not false.
     """
-    if not is_streamed(arguments):
+    if not _is_streamed(arguments):
         return dict(arguments) | _seeded_order(arguments, seed)
     given = ArrayArguments.of(arguments)
     order = _Order.drawn(seed, given.shuffle)
@@ -48,21 +48,24 @@ def evaluate_on_stream(arguments: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         arguments: The arguments; without arrays, they stay as they are.
     """
-    if not is_streamed(arguments):
+    if not _is_streamed(arguments):
         return dict(arguments)
     given = ArrayArguments.of(arguments)
     return given.others | {"x": _stream(given.arrays, given.batch_size)}
 
 
-def is_streamed(arguments: Mapping[str, Any]) -> bool:
-    """Return whether there are arrays, all rows of which are an epoch, on TensorFlow.
+def are_arrays(arguments: Mapping[str, Any]) -> bool:
+    """Return whether there are arrays, all rows of which are an epoch.
 
     Args:
         arguments: The arguments of ``model.fit`` or ``model.evaluate``.
     """
-    is_tensorflow = keras_runtime.keras().backend.backend() == "tensorflow"
     is_all = not any(arguments.get(key) for key in ("steps_per_epoch", "validation_steps", "steps"))
-    return is_tensorflow and is_all and isinstance(arguments["x"], np.ndarray)
+    return is_all and isinstance(arguments["x"], np.ndarray)
+
+
+def _is_streamed(arguments: Mapping[str, Any]) -> bool:
+    return keras_runtime.keras().backend.backend() == "tensorflow" and are_arrays(arguments)
 
 
 def _seeded_order(arguments: Mapping[str, Any], seed: int) -> dict[str, Any]:
