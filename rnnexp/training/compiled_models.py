@@ -74,6 +74,20 @@ def is_of_keras(config: DictConfig) -> bool:
     return all(target.startswith(("keras.", "rnnexp.", "${")) for target in targets)
 
 
+def have_own_seeds(config: DictConfig) -> bool:
+    """Return whether no part of a training draws from random numbers of the backend's own.
+
+    Keras's layers and initializers have seeds of their own, which Python's generator gives to them,
+    and the streams of batches have that of the config. With a number of steps, Keras shuffles with
+    TensorFlow's random numbers.
+
+    Args:
+        config: The whole config of the training.
+    """
+    has_steps = config.fit.get("steps_per_epoch") or config.fit.get("validation_steps")
+    return is_of_keras(config) and not has_steps
+
+
 def _variables(model: "keras.Model") -> list[Any]:
     return [*model.variables, *model.optimizer.variables]
 

@@ -182,11 +182,12 @@ class Training:
 def begin_session(config: DictConfig) -> None:
     """Reset Keras before a training, and seed its random numbers."""
     keras_runtime.choose(config.backend, deterministic=config.deterministic)
-    keras = keras_runtime.keras()
     if config.deterministic:
         keras_runtime.be_deterministic()
-    keras_runtime.new_session(has_compiled=compiled_models.are_kept())
-    keras.utils.set_random_seed(config.seed)
+    has_compiled = compiled_models.are_kept()
+    keras_runtime.new_session(has_compiled=has_compiled)
+    has_seeds = has_compiled and compiled_models.have_own_seeds(config)
+    keras_runtime.set_seed(config.seed, of_backend=not has_seeds)
 
 
 def train(

@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterator
 
 import keras
 import pytest
+import tensorflow as tf
 from omegaconf import DictConfig
 
 from rnnexp import data
 from rnnexp.training import compiled_models
 from rnnexp.training.fit_arguments import fit_arguments
 from rnnexp.training.model import build
+from rnnexp.training.one_training import begin_session
+from rnnexp.training.streams import fit_on_streams
 
 Composed = Callable[..., DictConfig]
 DROPOUT = "model.dropout=0.2", "model.recurrent_dropout=0.2"
@@ -25,14 +28,14 @@ def _none_is_kept() -> Iterator[None]:
 
 
 def new_model(config: DictConfig) -> keras.Model:
-    keras.utils.clear_session()
-    keras.utils.set_random_seed(config.seed)
+    begin_session(config)
     return build(config, data.load(config.data))
 
 
 def trained(config: DictConfig) -> tuple[keras.Model, dict[str, list[float]]]:
     model = compiled_models.take(config, new_model(config))
-    history = model.fit(**fit_arguments(config, data.load(config.data))).history
+    arguments = fit_arguments(config, data.load(config.data))
+    history = model.fit(**fit_on_streams(arguments, config.seed)).history
     compiled_models.keep(config, model)
     return model, history
 
@@ -74,6 +77,36 @@ def test_a_model_of_the_same_structure_is_taken(
     kept.optimizer.build(kept.trainable_variables)
     compiled_models.keep(usual, kept)
     assert (compiled_models.take(config, new_model(config)) is kept) == is_taken
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        ([], True),
+        (["model=lstm", *DROPOUT], True),
+        (["data.bucketing=2", "model.mask_zero=true"], True),
+        (["+fit.steps_per_epoch=2"], False),  # Keras shuffles
+        (["+fit.validation_steps=2"], False),
+        (["model=own", "model.function=tests.helpers.own_models.twice"], False),
+        (["+callbacks.mine._target_=tests.helpers.failing.KillAsOftenAs"], False),
+    ],
+)
+def test_own_seeds(composed: Composed, overrides: list[str], expected: bool) -> None:
+    assert compiled_models.have_own_seeds(composed(*overrides)) == expected
+
+
+@pytest.mark.parametrize(
+    ("overrides", "is_seeded"), [([], False), (["+fit.steps_per_epoch=2"], True)]
+)
+def test_a_session_seeds_tensorflow_where_a_training_draws_from_it(
+    composed: Composed, overrides: list[str], is_seeded: bool
+) -> None:
+    config = composed(*USUAL, *overrides)
+    model = new_model(config)  # no model is kept yet, so TensorFlow is seeded in any case
+    compiled_models.keep(config, model)
+    first = float(tf.random.uniform(()))
+    begin_session(config)
+    assert (float(tf.random.uniform(())) == first) == is_seeded
 
 
 @pytest.mark.parametrize(
