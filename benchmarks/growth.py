@@ -49,6 +49,7 @@ from rnnexp.storage.study_lock import FolderLock
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.display import LiveDisplay, LogDisplay
 from rnnexp.sweep.heartbeat import Heartbeat
+from rnnexp.sweep.loop_callbacks import ReadTrials
 from rnnexp.sweep.paused_trials import PausedTrials
 from rnnexp.sweep.progress_metrics import Progress
 from rnnexp.sweep.retention import Retention
@@ -157,10 +158,11 @@ class Sweep:
         ledger = TrialLedger(
             self.study, storage, SPACE, runs, "parent", self.heartbeat.sweep_id, self.folder, paused
         )
+        trials = paused.trials
         with timer("once a resume: retention looks for checkpoints"):
-            retention = Retention(self.study, 5, ["*.keras"], self.run, self.folder)  # type: ignore[arg-type]
-        progress = Progress(self.study, self.run)  # type: ignore[arg-type]
-        return ledger, [LogDisplay(self.study, BUDGET), progress, retention]
+            retention = Retention(trials, 5, ["*.keras"], self.run, self.folder)  # type: ignore[arg-type]
+        progress = Progress(trials, self.run)  # type: ignore[arg-type]
+        return ledger, [ReadTrials(trials), LogDisplay(trials, BUDGET), progress, retention]
 
     def one_trial(self, ledger: TrialLedger, callbacks: list[Any], timer: Timer) -> None:
         """Run one more trial, and time its steps."""
@@ -190,7 +192,7 @@ class Sweep:
     def others(self, timer: Timer) -> None:
         """Time what is not a step of every trial."""
         console = Console(file=io.StringIO(), force_terminal=True)
-        display = LiveDisplay(self.study, BUDGET, console)
+        display = LiveDisplay(EndedTrials(self.study), BUDGET, console)
         display.on_idle()
         with timer("twice a second on a terminal: live display"):
             display.on_idle()

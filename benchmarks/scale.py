@@ -53,6 +53,7 @@ from rnnexp.storage.schema import Artifacts, Kind, StudyAttrs, TrialAttrs
 from rnnexp.storage.study_lock import study_lock
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.heartbeat import Heartbeat
+from rnnexp.sweep.loop_callbacks import ReadTrials
 from rnnexp.sweep.paused_trials import PausedTrials
 from rnnexp.sweep.progress_metrics import Progress
 from rnnexp.sweep.scheduler import Scheduler
@@ -120,11 +121,12 @@ class Sweep:
             ledger = TrialLedger(
                 study, storage, SPACE, tracker, run.id, beat.sweep_id, self.folder, paused
             )
-            progress = Progress(study, run)
+            read, progress = ReadTrials(paused.trials), Progress(paused.trials, run)
 
             def turn(number: int | None = None, result: Result | None = None) -> int:
                 if number is not None and result:
                     ledger.finish(number, result)
+                    read.on_trial_end(number, result)
                     progress.on_trial_end(number, result)
                 following = ledger.next_trial(BUDGET, 1.0).number
                 if following is None:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 
-import optuna
 from optuna.trial import FrozenTrial
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -33,11 +32,11 @@ log = logging.getLogger(__name__)
 REFRESH = 0.5  # seconds
 
 
-def display_of(study: optuna.Study, budget: Budget) -> LoopCallback:
+def display_of(trials: EndedTrials, budget: Budget) -> LoopCallback:
     """Return a live display if the output is a terminal, else a display of log lines."""
     console = Console(file=sys.stdout)  # this very stream: a trial in this process redirects it
     is_live = can_redraw(console, os.environ)
-    return LiveDisplay(study, budget, console) if is_live else LogDisplay(study, budget)
+    return LiveDisplay(trials, budget, console) if is_live else LogDisplay(trials, budget)
 
 
 def can_redraw(console: Console, environ: Mapping[str, str]) -> bool:
@@ -58,19 +57,19 @@ class LogDisplay(LoopCallback):
     """A log line for every trial that ends.
 
     Args:
-        study: The study.
+        trials: The study's trials, which `ReadTrials` reads.
         budget: What the study may spend.
     """
 
-    def __init__(self, study: optuna.Study, budget: Budget) -> None:
-        self._trials = EndedTrials(study)
+    def __init__(self, trials: EndedTrials, budget: Budget) -> None:
+        self._trials = trials
         self._budget = budget
         self._began = time.monotonic()
         self._before = len(self._trials.results)
 
     def on_trial_end(self, number: int, result: Result) -> None:
         """Log how the trial ended, the best trial so far, and how far the study is."""
-        trials, seconds = self._trials.read(), time.monotonic() - self._began
+        trials, seconds = self._trials, time.monotonic() - self._began
         budget = _ordered(self._budget, read_orders(trials.study))
         tried, left = _progress(trials, budget, seconds, self._before)
         of = f" of {budget.n_trials}" if budget.n_trials else ""
@@ -110,15 +109,15 @@ class LiveDisplay(LoopCallback):
     """A live table of the running trials, the best trial and the time left.
 
     Args:
-        study: The study.
+        trials: The study's trials, which the display reads as often as it draws.
         budget: What the study may spend.
         console: The terminal.
     """
 
     interval: float | None = REFRESH
 
-    def __init__(self, study: optuna.Study, budget: Budget, console: Console) -> None:
-        self._trials = EndedTrials(study)
+    def __init__(self, trials: EndedTrials, budget: Budget, console: Console) -> None:
+        self._trials = trials
         self._budget = budget
         self._began = time.monotonic()
         self._before = len(self._trials.results)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Protocol
 
 from rnnexp.result import Result
+from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.retry import retry_transient
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,21 @@ class LoopCallback:
 
     def on_end(self) -> None:
         """Do nothing."""
+
+
+@dataclass
+class ReadTrials(LoopCallback):
+    """Reads the study's trials when one has ended, once for all callbacks that come later.
+
+    Attributes:
+        trials: The trials.
+    """
+
+    trials: EndedTrials
+
+    def on_trial_end(self, number: int, result: Result) -> None:  # noqa: ARG002
+        """Read the trials."""
+        self.trials.read()
 
 
 @dataclass

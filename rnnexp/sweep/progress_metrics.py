@@ -1,7 +1,5 @@
 """Progress of a study as metrics of its run in MLflow."""
 
-import optuna
-
 from rnnexp.result import Result
 from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.mlflow_run import Run
@@ -13,12 +11,12 @@ class Progress(LoopCallback):
     """Logs the number of trials by state, and the best trial, on the study's run.
 
     Args:
-        study: The study.
+        trials: The study's trials, which `ReadTrials` reads.
         run: The study's run.
     """
 
-    def __init__(self, study: optuna.Study, run: Run) -> None:
-        self._trials = EndedTrials(study)
+    def __init__(self, trials: EndedTrials, run: Run) -> None:
+        self._trials = trials
         self._run = run
         self._is_due = True  # at first, too: a sweep that died may have had no time to log
 
@@ -29,7 +27,7 @@ class Progress(LoopCallback):
     def on_idle(self) -> None:
         """Log, if trials have ended or were paused since."""
         if self._is_due:
-            log_progress(self._trials.read(), self._run)
+            log_progress(self._trials, self._run)
         self._is_due = False
 
     def on_end(self) -> None:

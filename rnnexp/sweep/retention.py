@@ -3,7 +3,6 @@
 from collections.abc import Container, Sequence
 from pathlib import Path
 
-import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from rnnexp.number_ranges import COUNT
@@ -73,7 +72,7 @@ class Retention(LoopCallback):
     knows the deletions that are left.
 
     Args:
-        study: The study.
+        trials: The study's trials, which `ReadTrials` reads.
         keep: How many of the best complete trials keep their checkpoints; see `trials_to_clear`.
         patterns: Which file names in a trial's folder are checkpoints; empty to delete nothing.
         run: The study's run.
@@ -83,15 +82,14 @@ class Retention(LoopCallback):
 
     def __init__(
         self,
-        study: optuna.Study,
+        trials: EndedTrials,
         keep: Keep,
         patterns: Sequence[str],
         run: Run,
         folder: Path,
         stored: Container[str] = (),
     ) -> None:
-        self._study = study
-        self._trials = EndedTrials(study)
+        self._trials = trials
         self._keep = keep
         self._patterns = list(patterns)
         self._run = run
@@ -112,9 +110,18 @@ class Retention(LoopCallback):
     def on_idle(self) -> None:
         """Delete checkpoints, if trials have ended since."""
         if self._is_due:
-            self.apply()
+            self._clear()
 
     def apply(self, *, is_over: bool = False) -> None:
+        """Read the trials, and delete the checkpoints that are not kept.
+
+        Args:
+            is_over: Whether the study has ended, and its best trial was evaluated.
+        """
+        self._trials.read()
+        self._clear(is_over=is_over)
+
+    def _clear(self, *, is_over: bool = False) -> None:
         """Delete the checkpoints that are not kept, but for one that another sweep evaluates.
 
         That sweep says so first, then looks whether the trial is still the best; here it is the
@@ -125,8 +132,8 @@ class Retention(LoopCallback):
         """
         if not self._patterns or self._keep == ALL:
             return
-        found = trials_to_clear(self._trials.read(), self._keep, self._cleared, is_over=is_over)
-        in_use = evaluated_trials(self._study)
+        found = trials_to_clear(self._trials, self._keep, self._cleared, is_over=is_over)
+        in_use = evaluated_trials(self._trials.study)
         for trial, rule in sorted(found, key=lambda pair: pair[0].number):
             if trial.number in in_use:
                 continue

@@ -56,7 +56,7 @@ from rnnexp.sweep.finalize import Finalizer
 from rnnexp.sweep.front_tags import FrontTags
 from rnnexp.sweep.heartbeat import Heartbeat
 from rnnexp.sweep.loop import Loop, signals
-from rnnexp.sweep.loop_callbacks import Callback
+from rnnexp.sweep.loop_callbacks import Callback, ReadTrials
 from rnnexp.sweep.on_end import run_on_end
 from rnnexp.sweep.order_tags import OrderTags
 from rnnexp.sweep.outcome import SweepOutcome
@@ -149,12 +149,14 @@ def _run_study(plan: SweepPlan, composer: Composer, jobs: Jobs) -> SweepOutcome:
             reopen(paused)
         budget = _budget(plan)
         stored = runs_with_checkpoint(tracker.client(), run.id) if plan.resumed else ()
-        retention = Retention(study, settings.keep, settings.checkpoints, run, folder, stored)
+        trials = paused.trials
+        retention = Retention(trials, settings.keep, settings.checkpoints, run, folder, stored)
         reporter = Reporter(study, folder, tracker, run, plan.space.overrides)
         tags = OrderTags(study, run, tracker.client(), heartbeat.sweep_id)
         front = FrontTags(study, tracker.client())
-        progress, display = Progress(study, run), display_of(study, budget)
-        callbacks: list[Callback] = [display, progress, reporter, retention, tags, front]
+        progress, display = Progress(trials, run), display_of(trials, budget)
+        read = ReadTrials(trials)
+        callbacks: list[Callback] = [read, display, progress, reporter, retention, tags, front]
         loop = Loop(
             jobs, ledger, budget, settings.max_failure_rate, callbacks, settings.trial_timeout
         )

@@ -17,6 +17,7 @@ from rnnexp.storage.schema import TrialAttrs
 from rnnexp.storage.stored_orders import give_order
 from rnnexp.sweep.budget import Budget
 from rnnexp.sweep.display import LiveDisplay, LogDisplay, can_redraw, draw
+from rnnexp.sweep.loop_callbacks import Calls, ReadTrials
 
 OBJECTIVE = Objective("value", "min")
 BUDGET = Budget(Objectives(OBJECTIVE), n_trials=10)
@@ -125,13 +126,15 @@ def test_the_best_trial_may_be_paused_or_go_on(
 ) -> None:
     pausing._storage.set_trial_intermediate_value(pausing.trials[7]._trial_id, 7, reported)
     with caplog.at_level("INFO"):
-        LogDisplay(pausing, BUDGET).on_trial_end(6, Result(State.PAUSED, 0.2, 5, "weak"))
+        LogDisplay(EndedTrials(pausing), BUDGET).on_trial_end(
+            6, Result(State.PAUSED, 0.2, 5, "weak")
+        )
     assert caplog.messages == [f"trial 6 PAUSED: weak (best: {best}); 6 of 10 tried"]
 
 
 def test_what_a_user_has_ordered_is_shown(study: optuna.Study) -> None:
     console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=120)
-    live = LiveDisplay(study, BUDGET, console)
+    live = LiveDisplay(EndedTrials(study), BUDGET, console)
     give_order(study, "trials=40", None, by="rnnexp budget", who="ann@laptop")
     give_order(study, "pause", None, by="rnnexp pause", who="ann@laptop")
     live.on_start()
@@ -166,7 +169,7 @@ def test_before_anything_has_ended() -> None:
 
 def test_it_follows_the_study(study: optuna.Study) -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=120)
-    display = LiveDisplay(study, BUDGET, console)
+    display = LiveDisplay(EndedTrials(study), BUDGET, console)
     display.on_start()
     study.tell(4, 0.1)
     display.on_trial_end(4, Result(State.COMPLETE, 0.1))
@@ -178,16 +181,19 @@ def test_it_follows_the_study(study: optuna.Study) -> None:
 
 
 def test_a_line_for_each_trial(study: optuna.Study, caplog: pytest.LogCaptureFixture) -> None:
-    display = LogDisplay(study, BUDGET)
+    read = ReadTrials(EndedTrials(study))
+    calls = Calls([read, LogDisplay(read.trials, BUDGET)])
+    calls.note(0, Result(State.COMPLETE, 0.5, 7))
     with caplog.at_level("INFO"):
-        display.on_trial_end(0, Result(State.COMPLETE, 0.5, 7))
+        calls.tell_of_ends()
     assert caplog.messages == [
         "trial 0 COMPLETE: 0.5000 at epoch 7 (best: 0.4000, trial 1); 4 of 10 tried"
     ]
     study.add_trial(create_trial(state=TrialState.FAIL))
     caplog.clear()
     with caplog.at_level("INFO"):
-        display.on_trial_end(6, Result(State.FAIL, reason="no"))
+        calls.note(6, Result(State.FAIL, reason="no"))
+        calls.tell_of_ends()
     (line,) = caplog.messages
     assert re.fullmatch(r"trial 6 FAIL: no \(best: .*\); 5 of 10 tried, about \d+:\d\d left", line)
 
@@ -195,7 +201,7 @@ def test_a_line_for_each_trial(study: optuna.Study, caplog: pytest.LogCaptureFix
 def test_lines_follow_an_ordered_number_of_trials(
     study: optuna.Study, caplog: pytest.LogCaptureFixture
 ) -> None:
-    display = LogDisplay(study, BUDGET)
+    display = LogDisplay(EndedTrials(study), BUDGET)
     give_order(study, "trials=30", None, by="rnnexp budget", who="ann@laptop")
     with caplog.at_level("INFO"):
         display.on_trial_end(0, Result(State.COMPLETE, 0.5, 7))

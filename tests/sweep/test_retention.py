@@ -211,7 +211,7 @@ def test_a_checkpoint_that_another_sweep_evaluates_stays_until_it_is_evaluated(
         def delete_checkpoint(self, _id: str | None, folder: Path, *_: object) -> None:
             deleted.append(folder.name)
 
-    retention = Retention(study, 1, ["*.fake"], Deleting(), tmp_path)
+    retention = Retention(EndedTrials(study), 1, ["*.fake"], Deleting(), tmp_path)
     with Heartbeat(study) as other:
         other.evaluates(0)  # the best when the other sweep looked
         retention.apply()
