@@ -9,13 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from mlflow import entities
 from mlflow.tracking import MlflowClient
 
 from rnnexp.errors import one_line
 from rnnexp.passwords import without_password
+from rnnexp.result import State
 from rnnexp.storage.outbox import Outbox
 from rnnexp.storage.retry import retry_transient
-from rnnexp.storage.schema import Artifacts, Metrics
+from rnnexp.storage.schema import Artifacts, Metrics, Tags
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +41,12 @@ class Run:
     """
 
     def __init__(
-        self, client: MlflowClient, run_id: str, experiment_id: str, outbox: Path | None = None
+        self,
+        client: MlflowClient,
+        run_id: str,
+        experiment_id: str,
+        outbox: Path | None = None,
+        before: entities.Run | None = None,
     ) -> None:
         self._client = client
         self._outbox = Outbox(client, run_id, outbox)
@@ -48,6 +55,7 @@ class Run:
         self.experiment_id = experiment_id
         self.page = f"#/experiments/{experiment_id}/runs"
         self.epochs: int | None = None
+        self._before = before  # as the run was stored when it went on
         self._status = "FINISHED"
         self._next_tags: dict[str, str] = {}
         self._began, self._seconds_before = time.monotonic(), 0.0
@@ -96,7 +104,9 @@ class Run:
     @retry_transient
     def continue_clock(self) -> None:
         """Count the seconds of the run's earlier attempts as well."""
-        self._seconds_before = seconds_so_far(self._client, self.id)
+        known = _seconds_at_pause(self._before) if self._before else None
+        seconds = seconds_so_far(self._client, self.id) if known is None else known
+        self._seconds_before = seconds
         self.log_batch(metrics={Metrics.SECONDS: self._seconds_before})
 
     @property
@@ -122,7 +132,9 @@ class Run:
     @retry_transient
     def has_params(self) -> bool:
         """Return whether the params have been written; they can't be changed."""
-        return bool(self._client.get_run(self.id).data.params)
+        if self._before and self._before.data.params:
+            return True
+        return bool(self._client.get_run(self.id).data.params)  # queued writes may have had them
 
     def log_file(self, path: Path, folder: str | None = None) -> None:
         """Store a file as artifact, in a folder of the run's artifacts."""
@@ -211,6 +223,12 @@ def stored_names(values: Mapping[str, T]) -> dict[str, T]:
 def _text(value: object) -> str:
     """Return a value as MLflow gets it; an error's message may have a URL with a password in it."""
     return without_password(str(value))
+
+
+def _seconds_at_pause(run: entities.Run) -> float | None:
+    """Return the seconds that a run took until it was paused, in order; None if it was not."""
+    is_paused = run.data.tags.get(Tags.STATE) == State.PAUSED
+    return run.data.metrics.get(Metrics.SECONDS) if is_paused else None
 
 
 def seconds_so_far(client: MlflowClient, run_id: str) -> float:

@@ -11,7 +11,7 @@ from rnnexp.storage import backup_artifact, schema
 from rnnexp.storage.mlflow_run import Run, seconds_so_far
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.retry import retry_transient
-from rnnexp.storage.run_creation import continue_run, create_run, experiment_id, is_gone
+from rnnexp.storage.run_creation import continue_run, create_run, existing_run, experiment_id
 from rnnexp.storage.schema import Kind, Metrics, Tags
 from rnnexp.storage.store_problems import experiment_problem
 
@@ -115,8 +115,8 @@ class Tracker(MlflowStore):
     ) -> Run:
         client = self.client()
         experiment = experiment_id(client, self._experiment, parent or continued)
-        if continued and not is_gone(client, continued):
-            return continue_run(client, continued, experiment, tags, outbox)
+        if continued and (before := existing_run(client, continued)):
+            return continue_run(client, before, experiment, tags, outbox)
         return Run(client, create_run(client, experiment, name, tags), experiment, outbox)
 
     @retry_transient

@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from hydra.utils import to_absolute_path
+from mlflow import entities
 from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -64,31 +65,40 @@ def _artifact_location(uri: str) -> str | None:
 
 
 @retry_transient
-def is_gone(client: MlflowClient, run_id: str) -> bool:
-    """Return whether a run was deleted in MLflow, or removed for good."""
+def existing_run(client: MlflowClient, run_id: str) -> entities.Run | None:
+    """Return a run as it is stored; None if it was deleted in MLflow, or removed for good."""
     try:
-        stage = client.get_run(run_id).info.lifecycle_stage
+        run = client.get_run(run_id)
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-        return True
-    return bool(stage == LifecycleStage.DELETED)
+        return None
+    return None if run.info.lifecycle_stage == LifecycleStage.DELETED else run
 
 
 @retry_transient
 def continue_run(
     client: MlflowClient,
-    run_id: str,
+    before: entities.Run,
     experiment: str,
     tags: Mapping[str, str],
     outbox: Path | None,
 ) -> Run:
-    """Open a run again, with new tags, after the writes that an earlier attempt has queued."""
-    client.update_run(run_id, status="RUNNING")
-    run = Run(client, run_id, experiment, outbox)
+    """Open a run again, with new tags, after the writes that an earlier attempt has queued.
+
+    Args:
+        client: MLflow's client of the store.
+        before: The run as it is stored.
+        experiment: The experiment's id.
+        tags: The new tags.
+        outbox: Where writes are queued while MLflow is unreachable; None to raise its errors.
+    """
+    client.update_run(before.info.run_id, status="RUNNING")
+    run = Run(client, before.info.run_id, experiment, outbox, before)
     run.log_batch(tags=tags)
     for name in (Tags.STATE, Tags.REASON):  # of an attempt that failed, or of a pause
-        run.delete_tag(name)
+        if name not in tags:
+            run.delete_tag(name)
     return run
 
 

@@ -9,7 +9,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from rnnexp.storage.run_creation import is_gone
+from rnnexp.storage.run_creation import existing_run
 from rnnexp.storage.run_reader import search_runs
 
 
@@ -57,7 +57,7 @@ def study_runs(client: MlflowClient, run_id: str) -> StudyRuns:
     nested = search_runs(client, [experiment], f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run_id}'")
     return StudyRuns(
         client,
-        None if is_gone(client, run_id) else run,
+        existing_run(client, run_id),
         nested,
         client.search_logged_models([experiment], f"source_run_id = '{run_id}'"),
         client.search_model_versions(f"run_id = '{run_id}'"),

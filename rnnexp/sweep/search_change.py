@@ -32,7 +32,7 @@ from rnnexp.search.study_definition import search_changes, searched_keys
 from rnnexp.storage.mlflow_tracker import Tracker
 from rnnexp.storage.optuna_store import replaced
 from rnnexp.storage.retry import retry_transient
-from rnnexp.storage.run_creation import is_gone
+from rnnexp.storage.run_creation import existing_run
 from rnnexp.storage.schema import StudyAttrs, TrialAttrs
 from rnnexp.storage.study_copy import load_study, rewrite_study
 from rnnexp.sweep.heartbeat import live_sweeps
@@ -154,7 +154,7 @@ class SearchChange:
             whole = carried(trial.params, self.added, self.space)
             new = {key: value for key, value in whole.items() if key not in trial.params}
             run_id = trial.user_attrs.get(TrialAttrs.RUN_ID)
-            if run_id and new and not is_gone(client, run_id):
+            if run_id and new and existing_run(client, run_id):
                 retry_transient(tracker.attach(run_id, "").log_batch)(params=new)
 
 

@@ -186,6 +186,27 @@ def test_a_run_that_was_deleted_is_made_anew(tracker: Tracker) -> None:
     assert second.id != first.id
 
 
+@pytest.mark.parametrize(("state", "before"), [("PAUSED", 7.5), ("RUNNING", 9.0)])
+def test_a_run_that_goes_on_is_running_and_counts_on(
+    tracker: Tracker, state: str, before: float
+) -> None:
+    client = tracker.client()
+    tags = {"state": state, "reason": "as the test says"}
+    run_id = client.create_run("0", start_time=1000, tags=tags).info.run_id
+    client.log_metric(run_id, "seconds", 7.5, timestamp=9000)
+    client.log_metric(run_id, "loss", 0.5, timestamp=10_500)  # of an attempt that has died
+    given = {"state": "RUNNING", "trial": 3}
+    with tracker.run(None, tags=given, params={"units": 8}, continued=run_id) as run:
+        run.continue_clock()
+        assert before <= run.seconds < before + 1
+        stored = client.get_run(run_id)
+        assert (stored.info.status, stored.data.params) == ("RUNNING", {"units": "8"})
+        assert (stored.data.tags["state"], stored.data.tags["trial"]) == ("RUNNING", "3")
+        assert "reason" not in stored.data.tags
+    with tracker.run(None, tags=given, params={"units": 9}, continued=run_id):
+        pass  # the params are there, and can't be changed
+
+
 def test_trials_belong_in_the_experiment_of_their_study(tmp_path: Path) -> None:
     tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db", "before")
     with tracker.run("study", tags={}, params={}) as study:
