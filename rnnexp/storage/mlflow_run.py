@@ -38,16 +38,13 @@ class Run:
         page: Where MLflow's UI shows the run among others, after the server's address.
         epochs: The number of epochs that the run has trained; None if nobody has counted.
         guard: Stops the writes once another attempt of the trial writes to the run.
+        before: The run as it was stored when it went on; None for a new run.
     """
 
     def __init__(
-        self,
-        client: MlflowClient,
-        run_id: str,
-        experiment_id: str,
-        outbox: Path | None = None,
+        self, client: MlflowClient, run_id: str, experiment_id: str, outbox: Path | None = None,
         before: entities.Run | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self._client = client
         self._outbox = Outbox(client, run_id, outbox)
         self.guard = self._outbox.guard
@@ -55,7 +52,7 @@ class Run:
         self.experiment_id = experiment_id
         self.page = f"#/experiments/{experiment_id}/runs"
         self.epochs: int | None = None
-        self._before = before  # as the run was stored when it went on
+        self.before = before
         self._status = "FINISHED"
         self._next_tags: dict[str, str] = {}
         self._began, self._seconds_before = time.monotonic(), 0.0
@@ -104,9 +101,8 @@ class Run:
     @retry_transient
     def continue_clock(self) -> None:
         """Count the seconds of the run's earlier attempts as well."""
-        known = _seconds_at_pause(self._before) if self._before else None
-        seconds = seconds_so_far(self._client, self.id) if known is None else known
-        self._seconds_before = seconds
+        paused = _seconds_at_pause(self.before) if self.before else None
+        self._seconds_before = paused or seconds_so_far(self._client, self.id)
         self.log_batch(metrics={Metrics.SECONDS: self._seconds_before})
 
     @property
@@ -128,13 +124,6 @@ class Run:
         """Return the steps at which a metric has been written."""
         history = self._client.get_metric_history(self.id, stored_name(metric))
         return {entry.step for entry in history}
-
-    @retry_transient
-    def has_params(self) -> bool:
-        """Return whether the params have been written; they can't be changed."""
-        if self._before and self._before.data.params:
-            return True
-        return bool(self._client.get_run(self.id).data.params)  # queued writes may have had them
 
     def log_file(self, path: Path, folder: str | None = None) -> None:
         """Store a file as artifact, in a folder of the run's artifacts."""

@@ -11,7 +11,13 @@ from rnnexp.storage import backup_artifact, schema
 from rnnexp.storage.mlflow_run import Run, seconds_so_far
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.retry import retry_transient
-from rnnexp.storage.run_creation import continue_run, create_run, existing_run, experiment_id
+from rnnexp.storage.run_creation import (
+    continue_run,
+    create_run,
+    existing_run,
+    experiment_id,
+    has_params,
+)
 from rnnexp.storage.schema import Kind, Metrics, Tags
 from rnnexp.storage.store_problems import experiment_problem
 
@@ -93,7 +99,7 @@ class Tracker(MlflowStore):
             all_tags[MLFLOW_PARENT_RUN_ID] = parent
         run = self._open(name, all_tags, parent, continued, outbox)
         try:
-            if not (continued and run.has_params()):
+            if not has_params(self.client(), run):
                 run.log_batch(params=params)
             yield run
         except Exception as error:
