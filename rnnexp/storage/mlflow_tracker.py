@@ -11,13 +11,7 @@ from rnnexp.storage import backup_artifact, schema
 from rnnexp.storage.mlflow_run import Run, seconds_so_far
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.retry import retry_transient
-from rnnexp.storage.run_creation import (
-    continue_run,
-    create_run,
-    existing_run,
-    experiment_id,
-    has_params,
-)
+from rnnexp.storage.run_creation import continue_run, create_run, existing_run, experiment_id
 from rnnexp.storage.schema import Kind, Metrics, Tags
 from rnnexp.storage.store_problems import experiment_problem
 
@@ -99,7 +93,7 @@ class Tracker(MlflowStore):
             all_tags[MLFLOW_PARENT_RUN_ID] = parent
         run = self._open(name, all_tags, parent, continued, outbox)
         try:
-            if not has_params(self.client(), run):
+            if not self._has_params(run):
                 run.log_batch(params=params)
             yield run
         except Exception as error:
@@ -124,6 +118,13 @@ class Tracker(MlflowStore):
         if continued and (before := existing_run(client, continued)):
             return continue_run(client, before, experiment, tags, outbox)
         return Run(client, create_run(client, experiment, name, tags), experiment, outbox)
+
+    def _has_params(self, run: Run) -> bool:
+        """Return whether the params of a run have been written; they can't be changed."""
+        if run.before is None or run.before.data.params:
+            return run.before is not None
+        # Writes that were queued when the run went on may have had them.
+        return bool(retry_transient(self.client().get_run)(run.id).data.params)
 
     @retry_transient
     def find(self, tags: Mapping[str, object], parent: str | None = None) -> str | None:

@@ -102,15 +102,6 @@ def continue_run(
     return run
 
 
-@retry_transient
-def has_params(client: MlflowClient, run: Run) -> bool:
-    """Return whether the params of a run have been written; they can't be changed."""
-    if run.before is None:
-        return False
-    # Writes that were queued may have had them.
-    return bool(run.before.data.params or client.get_run(run.id).data.params)
-
-
 def create_run(
     client: MlflowClient, experiment: str, name: str | None, tags: Mapping[str, str]
 ) -> str:
