@@ -93,7 +93,7 @@ class Tracker(MlflowStore):
             all_tags[MLFLOW_PARENT_RUN_ID] = parent
         run = self._open(name, all_tags, parent, continued, outbox)
         try:
-            if not self._has_params(run):
+            if not _has_params(self, run):
                 run.log_batch(params=params)
             yield run
         except Exception as error:
@@ -118,13 +118,6 @@ class Tracker(MlflowStore):
         if continued and (before := existing_run(client, continued)):
             return continue_run(client, before, experiment, tags, outbox)
         return Run(client, create_run(client, experiment, name, tags), experiment, outbox)
-
-    def _has_params(self, run: Run) -> bool:
-        """Return whether the params of a run have been written; they can't be changed."""
-        if run.before is None or run.before.data.params:
-            return run.before is not None
-        # Writes that were queued when the run went on may have had them.
-        return bool(retry_transient(self.client().get_run)(run.id).data.params)
 
     @retry_transient
     def find(self, tags: Mapping[str, object], parent: str | None = None) -> str | None:
@@ -173,3 +166,11 @@ class Tracker(MlflowStore):
     def delete_backup(self, run_id: str | None) -> None:
         """Delete the uploaded backup of a trial, if there is one and MLflow can be reached."""
         backup_artifact.try_to_delete(self.client(), run_id)
+
+
+def _has_params(tracker: Tracker, run: Run) -> bool:
+    """Return whether the params of a run have been written; they can't be changed."""
+    if run.before is None or run.before.data.params:
+        return run.before is not None
+    # Writes that were queued when the run went on may have had them.
+    return bool(retry_transient(tracker.client().get_run)(run.id).data.params)
