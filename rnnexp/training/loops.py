@@ -58,3 +58,13 @@ def while_traced(
                 setattr(layer, name, value)
 
     return changed
+
+
+def in_rows(ops: Any, tensor: Any) -> Any:
+    """Return a tensor as a matrix with its last axis.
+
+    Args:
+        ops: Keras's operations.
+        tensor: The tensor, such as ``(words, rows, units)``.
+    """
+    return ops.reshape(tensor, (-1, tensor.shape[-1]))
