@@ -27,16 +27,20 @@ def settle(model: "keras.Model") -> None:
     Args:
         model: The model, built and compiled, which has not been trained.
     """
-    layers = [layer for layer in loops(model) if _is_simple_rnn(layer) or _is_lstm(layer)]
+    layers = list(filter(_is_covered, loops(model)))
     if layers and not model.run_eagerly:
         own = {layer: _inner_loop(layer) for layer in layers}
         model.train_step = while_traced(model.train_step, "inner_loop", own)
 
 
 def covers(model: "keras.Model") -> bool:
-    """Return whether all loops of a model are SimpleRNNs that have this gradient in a training."""
+    """Return whether all loops of a model have this gradient in a training."""
     is_masked = any(getattr(layer, "mask_zero", False) for layer in model.layers)
-    return not is_masked and all(map(_is_simple_rnn, loops(model)))
+    return not is_masked and all(map(_is_covered, loops(model)))
+
+
+def _is_covered(layer: "keras.layers.RNN") -> bool:
+    return _is_simple_rnn(layer) or _is_lstm(layer)
 
 
 def _is_simple_rnn(layer: "keras.layers.RNN") -> bool:
