@@ -170,7 +170,9 @@ class Tracker(MlflowStore):
 
 def _has_params(tracker: Tracker, run: Run) -> bool:
     """Return whether the params of a run have been written; they can't be changed."""
-    if run.before is None or run.before.data.params:
-        return run.before is not None
+    if run.before is None:
+        return False
+    if run.before.data.params:
+        return True
     # Writes that were queued when the run went on may have had them.
     return bool(retry_transient(tracker.client().get_run)(run.id).data.params)

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlflow.entities import LoggedModel, Run
+from mlflow.entities import LifecycleStage, LoggedModel, Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from rnnexp.storage.run_creation import existing_run
 from rnnexp.storage.run_reader import search_runs
 
 
@@ -57,7 +56,7 @@ def study_runs(client: MlflowClient, run_id: str) -> StudyRuns:
     nested = search_runs(client, [experiment], f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run_id}'")
     return StudyRuns(
         client,
-        existing_run(client, run_id),
+        None if run.info.lifecycle_stage == LifecycleStage.DELETED else run,
         nested,
         client.search_logged_models([experiment], f"source_run_id = '{run_id}'"),
         client.search_model_versions(f"run_id = '{run_id}'"),

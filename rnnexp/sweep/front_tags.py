@@ -2,7 +2,6 @@
 
 import logging
 
-import optuna
 from mlflow.tracking import MlflowClient
 from optuna.trial import FrozenTrial
 
@@ -21,12 +20,12 @@ class FrontTags(LoopCallback):
     While the sweep runs, no error here fails it: the next look may succeed.
 
     Args:
-        study: The study; nothing is tagged if it has one objective, and no constraint.
+        trials: The study's trials; nothing is tagged if it has one objective, and no constraint.
         client: MLflow's client of the store of the runs.
     """
 
-    def __init__(self, study: optuna.Study, client: MlflowClient) -> None:
-        self._trials = EndedTrials(study)
+    def __init__(self, trials: EndedTrials, client: MlflowClient) -> None:
+        self._trials = trials
         self._client = client
         self._tagged: dict[str, str] = {}  # by run
         self._is_due = True

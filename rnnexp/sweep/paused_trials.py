@@ -68,7 +68,7 @@ class PausedTrials:
     space: Space | None = None
     # By the number of a trial that went on: before, the study's best value and the trial's epochs.
     _before: dict[int, tuple[float | None, int]] = field(default_factory=dict)
-    _since: set[int] = field(default_factory=set)  # trials that paused since the last reading
+    _since: set[int] = field(default_factory=set)  # trials that paused since a free slot was filled
 
     @cached_property
     def trials(self) -> EndedTrials:

@@ -153,7 +153,7 @@ def _run_study(plan: SweepPlan, composer: Composer, jobs: Jobs) -> SweepOutcome:
         retention = Retention(trials, settings.keep, settings.checkpoints, run, folder, stored)
         reporter = Reporter(study, folder, tracker, run, plan.space.overrides)
         tags = OrderTags(study, run, tracker.client(), heartbeat.sweep_id)
-        front = FrontTags(study, tracker.client())
+        front = FrontTags(trials, tracker.client())
         progress, display = Progress(trials, run), display_of(trials, budget)
         read = ReadTrials(trials)
         callbacks: list[Callback] = [read, display, progress, reporter, retention, tags, front]

@@ -10,6 +10,7 @@ from rnnexp.data.source import rows_to_train_on
 
 Array = npt.NDArray[Any]
 BATCH_SIZE = 32  # Keras's default
+NUMBERS_OF_STEPS = ("steps_per_epoch", "validation_steps")  # with which an epoch is not all rows
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.objective import value_in
+from rnnexp.training.array_arguments import NUMBERS_OF_STEPS
 from rnnexp.training.output_layer import monitored_metric
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def have_own_seeds(config: DictConfig) -> bool:
     Args:
         config: The whole config of the training.
     """
-    has_steps = config.fit.get("steps_per_epoch") or config.fit.get("validation_steps")
+    has_steps = any(config.fit.get(name) for name in NUMBERS_OF_STEPS)
     return is_of_keras(config) and not has_steps
 
 

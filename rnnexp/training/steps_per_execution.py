@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from rnnexp import keras_runtime
 from rnnexp.number_ranges import COUNT
 from rnnexp.training import jit
-from rnnexp.training.array_arguments import BATCH_SIZE
+from rnnexp.training.array_arguments import BATCH_SIZE, NUMBERS_OF_STEPS
 from rnnexp.training.streams import are_arrays
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ STEPS = 16  # more are no faster
 # Multiplications of a step, forwards. Steps of more take longer than 40 ms on a core, and gain
 # nothing; Ctrl-C waits for the end of a loop.
 MOST_PRODUCTS = 500_000_000
-NUMBERS = ("steps_per_epoch", "validation_steps")  # of `fit`
 OF_BATCHES = (
     "on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end",
     "on_test_batch_begin", "on_test_batch_end",
@@ -48,7 +47,7 @@ def problems(config: DictConfig) -> list[str]:
     return [
         f"fit.{name}={steps}: Keras would run steps until there are a multiple of {KEY}={given}; "
         "give such a multiple"
-        for name in NUMBERS
+        for name in NUMBERS_OF_STEPS
         if isinstance(steps := config.fit.get(name), int) and steps % given
     ]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from rnnexp import keras_runtime
-from rnnexp.training.array_arguments import Array, ArrayArguments
+from rnnexp.training.array_arguments import NUMBERS_OF_STEPS, Array, ArrayArguments
 
 if TYPE_CHECKING:
     import keras
@@ -60,7 +60,7 @@ def are_arrays(arguments: Mapping[str, Any]) -> bool:
     Args:
         arguments: The arguments of ``model.fit`` or ``model.evaluate``.
     """
-    is_all = not any(arguments.get(key) for key in ("steps_per_epoch", "validation_steps", "steps"))
+    is_all = not any(arguments.get(key) for key in (*NUMBERS_OF_STEPS, "steps"))
     return is_all and isinstance(arguments["x"], np.ndarray)
 
 

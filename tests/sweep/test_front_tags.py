@@ -11,6 +11,7 @@ from rnnexp.constraints import Constraint
 from rnnexp.objective import Objective
 from rnnexp.objectives import Objectives
 from rnnexp.result import Result, State
+from rnnexp.storage.ended_trials import EndedTrials
 from rnnexp.storage.schema import StudyAttrs, Tags, TrialAttrs
 from rnnexp.sweep.front_tags import FrontTags
 
@@ -46,7 +47,7 @@ def parts(tmp_path: Path) -> Parts:
 
 
 def test_a_trial_leaves_the_front(parts: Parts) -> None:
-    tags = FrontTags(parts.study, parts.client)
+    tags = FrontTags(EndedTrials(parts.study), parts.client)
     parts.add(0.5, 10)
     parts.add(0.6, 20)
     tags.on_idle()
@@ -62,7 +63,7 @@ def test_a_trial_leaves_the_front(parts: Parts) -> None:
 def test_with_one_objective_nothing_is_tagged(tmp_path: Path) -> None:
     parts = Parts(f"sqlite:///{tmp_path}/mlflow.db", Objectives(Objective("loss", "min")))
     parts.add(0.5)
-    FrontTags(parts.study, parts.client).tag_at_end()
+    FrontTags(EndedTrials(parts.study), parts.client).tag_at_end()
     assert parts.tags() == [None]
 
 
@@ -71,9 +72,9 @@ def test_a_store_that_fails_does_not_fail_the_sweep(
 ) -> None:
     parts.add(0.5, 10)
     parts.client.delete_run(parts.runs[0])
-    tags = FrontTags(parts.study, parts.client)
+    tags = FrontTags(EndedTrials(parts.study), parts.client)
     tags.on_idle()
-    FrontTags(parts.study, parts.client).tag_at_end()
+    FrontTags(EndedTrials(parts.study), parts.client).tag_at_end()
     assert f"the tags {Tags.FRONT} in MLflow are not up to date" in caplog.text
     parts.client.restore_run(parts.runs[0])
     tags.on_idle()  # once more
@@ -86,7 +87,7 @@ def test_of_constraints_alone_the_best_trial_is_the_front(tmp_path: Path) -> Non
     parts.add(0.1, size=20)
     parts.add(0.3, size=5)
     parts.add(0.4, size=1)
-    FrontTags(parts.study, parts.client).tag_at_end()
+    FrontTags(EndedTrials(parts.study), parts.client).tag_at_end()
     assert parts.tags() == ["false", "true", "false"]
 
 
@@ -96,16 +97,16 @@ def test_trials_without_a_value_or_a_run_have_no_tag(parts: Parts) -> None:
     parts.runs.append(attrs[TrialAttrs.RUN_ID])
     parts.study.add_trial(create_trial(state=TrialState.PRUNED, user_attrs=attrs))
     parts.study.add_trial(create_trial(values=[0.1, 1]))  # of another program
-    FrontTags(parts.study, parts.client).tag_at_end()
+    FrontTags(EndedTrials(parts.study), parts.client).tag_at_end()
     assert parts.tags() == ["false", None]
 
 
 def test_another_sweep_of_the_study_mends_the_tags(parts: Parts) -> None:
     parts.add(0.5, 10)
-    FrontTags(parts.study, parts.client).tag_at_end()
+    FrontTags(EndedTrials(parts.study), parts.client).tag_at_end()
     parts.add(0.4, 9)
-    FrontTags(parts.study, parts.client).tag_at_end()
+    FrontTags(EndedTrials(parts.study), parts.client).tag_at_end()
     assert parts.tags() == ["false", "true"]
     parts.client.delete_tag(parts.runs[1], Tags.FRONT)
-    FrontTags(parts.study, parts.client).on_idle()
+    FrontTags(EndedTrials(parts.study), parts.client).on_idle()
     assert parts.tags() == ["false", "true"]

@@ -118,7 +118,7 @@ def assert_equal(own: Any, plain: Any, shapes: list[tuple[int, ...]]) -> None:
         return tape.gradient(value, given)
 
     for state, expected in zip(own(*given), plain(*given), strict=True):
-        assert np.asarray(state) == pytest.approx(np.asarray(expected), rel=1e-6, abs=1e-6)
+        assert np.array_equal(state, expected)
     for found, expected in zip(gradients(own), gradients(plain), strict=True):
         assert found.shape == expected.shape
         assert np.asarray(found) == pytest.approx(np.asarray(expected), rel=1e-4, abs=1e-5)
