@@ -17,7 +17,7 @@ _OPTIONAL = ("patience", "epochs", "idle_epochs")
 
 LEAST_GAIN = 0.001  # of the value; what a slow trial gains can wait
 IDLE_EPOCHS = 3.0  # a trial
-IDLE_SHARE = 0.2  # of the epochs of a complete trial
+IDLE_SHARE = 0.2  # of the epochs of a trial
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,18 @@ class Pausing:
             a training takes time, too.
         idle_epochs: When no new trial begins, the study ends after this number of epochs, times the
             number of trials, in a row without a new best of the study. None for 3, or for less
-            where trials are short: once half of the trials are complete, for a fifth of the epochs
-            that these took. A longer wait would train nearly all trials to their ends.
+            where trials are short: at most for a fifth of `trial_epochs`, and once half of the
+            trials are complete, of the epochs that these took. A longer wait would train nearly all
+            trials to their ends.
+        trial_epochs: The most epochs of a trial. In conf/config.yaml these are ``fit.epochs``, which
+            have their own check, so that here whatever is no number of epochs counts as not known.
     """
 
     patience: int | None = 1
     epochs: int | None = 5
     seconds: float = 1.0
     idle_epochs: float | None = None
+    trial_epochs: Any = None
 
     @classmethod
     def of(cls, settings: Mapping[str, Any] | None) -> Self | None:
@@ -64,7 +68,7 @@ class Pausing:
             if name not in known:
                 names = ", ".join(known)
                 problems.append(f"{key}.{name}: there is no such setting; there are {names}")
-            elif not (value is None and name in _OPTIONAL):
+            elif name in _RANGES and not (value is None and name in _OPTIONAL):
                 problems += _RANGES[name].problems(f"{key}.{name}", value)
         return problems
 
@@ -77,9 +81,11 @@ class Pausing:
         """
         if self.idle_epochs is not None:
             return self.idle_epochs
-        if not lengths or 2 * len(lengths) < trials:  # the first to be complete are the shortest
-            return IDLE_EPOCHS
-        return min(IDLE_EPOCHS, IDLE_SHARE * fmean(lengths))
+        is_known = not COUNT.problems("trial_epochs", self.trial_epochs)
+        known: list[float] = [self.trial_epochs] if is_known else []
+        if lengths and 2 * len(lengths) >= trials:  # the first to be complete are the shortest
+            known.append(fmean(lengths))
+        return min([IDLE_EPOCHS, *(IDLE_SHARE * epochs for epochs in known)])
 
     def reason(
         self, values: Mapping[int, float], objective: Objective, first: int = 0

@@ -76,7 +76,7 @@ def test_a_slice_has_an_end(epochs: int, first: int, pauses: bool) -> None:
         (
             {"patient": 1},
             "hydra.sweeper.pausing.patient: there is no such setting; there are patience, epochs, "
-            "seconds, idle_epochs",
+            "seconds, idle_epochs, trial_epochs",
         ),
     ],
 )  # fmt: skip
@@ -85,16 +85,25 @@ def test_what_is_wrong_with_the_settings(settings: object, problem: str | None) 
 
 
 @pytest.mark.parametrize(
-    ("given", "lengths", "expected"),
+    ("given", "longest", "lengths", "expected"),
     [
-        (None, [], 3.0),
-        (None, [4, 4], 3.0),  # the shortest of six trials: the others may be long
-        (None, [4, 5, 6], 1.0),
-        (None, [8, 8, 8, 4], 1.4),
-        (None, [14, 15, 16], 3.0),
-        (None, [100, 100, 100], 3.0),
-        (5.0, [5, 5, 5], 5.0),
+        (None, None, [], 3.0),
+        (None, None, [4, 4], 3.0),  # the shortest of six trials: the others may be long
+        (None, None, [4, 5, 6], 1.0),
+        (None, None, [8, 8, 8, 4], 1.4),
+        (None, None, [14, 15, 16], 3.0),
+        (None, None, [100, 100, 100], 3.0),
+        (None, 8, [], 1.6),
+        (None, 8, [4, 5, 6], 1.0),
+        (None, 30, [], 3.0),
+        (None, 30, [4, 5, 6], 1.0),
+        (None, 0, [], 3.0),  # fit.epochs has its own check
+        (None, "8", [], 3.0),
+        (5.0, 8, [5, 5, 5], 5.0),
     ],
 )
-def test_idle_epochs_a_trial(given: float | None, lengths: list[int], expected: float) -> None:
-    assert Pausing(idle_epochs=given).idle(6, lengths) == pytest.approx(expected)
+def test_idle_epochs_a_trial(
+    given: float | None, longest: object, lengths: list[int], expected: float
+) -> None:
+    pausing = Pausing(idle_epochs=given, trial_epochs=longest)
+    assert pausing.idle(6, lengths) == pytest.approx(expected)

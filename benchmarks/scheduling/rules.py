@@ -45,12 +45,18 @@ class Rule:
         pruner: BasePruner = instantiate(config.pruner, **self.changes)
         return pruner
 
-    def make_pausing(self) -> Pausing | None:
-        """Make the settings of pausing; None if trials are pruned for good."""
+    def make_pausing(self, epochs: int) -> Pausing | None:
+        """Make the settings of pausing; None if trials are pruned for good.
+
+        Args:
+            epochs: The most epochs of a trial.
+        """
         if self.pausing is None:
             return None
-        config: Any = OmegaConf.to_container(OmegaConf.load(CONF / "config.yaml"))
-        return Pausing.of(config["hydra"]["sweeper"]["pausing"] | self.pausing)
+        file: Any = OmegaConf.load(CONF / "config.yaml")
+        settings = OmegaConf.create({"fit": {"epochs": epochs}, "own": file.hydra.sweeper.pausing})
+        own: Any = OmegaConf.to_container(settings.own, resolve=True)
+        return Pausing.of(own | self.pausing)
 
 
 HALVING = {"min_resource": 1, "reduction_factor": 3}

@@ -130,7 +130,8 @@ class TrialTask:
             objectives = objectives_in(config, hydra.sweeper.direction)
             with as_current(current):
                 result = self._result(config, current, objectives)
-            result = _measured(replace(result, seconds=run.seconds), current, objectives)
+            result = replace(result, seconds=run.seconds, epoch_seconds=current.epoch_seconds)
+            result = _measured(result, current, objectives)
             log_result(run, result, current.verdict, objectives)
         run.guard.check()
         _store(trial, result, began, uploads)

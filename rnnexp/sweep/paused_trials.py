@@ -235,4 +235,5 @@ def _left(trials: EndedTrials) -> list[FrozenTrial]:
 
 def _as_paused(trial: FrozenTrial) -> PausedTrial:
     paused = paused_result(trial)
-    return PausedTrial(trial.number, trial.intermediate_values, paused.seconds if paused else None)
+    seconds = paused.epoch_seconds if paused else None
+    return PausedTrial(trial.number, trial.intermediate_values, seconds)

@@ -24,12 +24,12 @@ class PausedTrial(NamedTuple):
     Attributes:
         number: The trial's number.
         values: The values that the trial has reported, by epoch.
-        seconds: The seconds that the trial took; None if they are not known.
+        epoch_seconds: The seconds of an epoch of the trial; None if they are not known.
     """
 
     number: int
     values: Mapping[int, float]
-    seconds: float | None = None
+    epoch_seconds: float | None = None
 
 
 class Slice(NamedTuple):
@@ -176,6 +176,4 @@ def forecast(values: Mapping[int, float], objective: Objective) -> float:
 
 def _epochs(trial: PausedTrial, seconds: float) -> int:
     """Return the least epochs of a slice that is worth the start of a training."""
-    if not trial.seconds or not trial.values:
-        return 1
-    return max(1, math.ceil(seconds * len(trial.values) / trial.seconds))
+    return max(1, math.ceil(seconds / trial.epoch_seconds)) if trial.epoch_seconds else 1

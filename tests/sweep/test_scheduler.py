@@ -46,8 +46,8 @@ A, B, C = paused(3, 1.0, 0.75), paused(1, 0.6), paused(7, 0.9, 0.8, 0.7, 0.65)  
         ([A, B], Slice(3, 1)),
         ([paused(2, nan), paused(5, 9.0)], Slice(5, 1)),
         ([paused(5, 1.0), paused(2, 1.0)], Slice(2, 1)),  # equal: the earlier
-        ([paused(0, 1.0, 0.9, 0.8, 0.7, seconds=1.0)], Slice(0, 8)),  # 2 seconds
-        ([paused(0, 1.0, 0.9, seconds=60.0)], Slice(0, 1)),
+        ([paused(0, 1.0, 0.9, 0.8, 0.7, seconds=0.25)], Slice(0, 8)),  # 2 seconds
+        ([paused(0, 1.0, 0.9, seconds=30.0)], Slice(0, 1)),
     ],
 )
 def test_the_most_promising_trial_goes_on(
@@ -100,7 +100,7 @@ def test_after_a_new_best_a_slice_lasts(value: float, least: int) -> None:
         scheduler.ended(value, 0.5, epochs=1)
         chosen = [scheduler.next([A], FIRST, can_begin=can_begin) for _ in range(4)]
         assert next(filter(None, chosen)) == Slice(A.number, least)
-    long = paused(4, 1.0, 0.9, 0.8, 0.7, seconds=1.0)
+    long = paused(4, 1.0, 0.9, 0.8, 0.7, seconds=0.25)
     scheduler.ended(0.4, 0.5, epochs=1)
     assert scheduler.next([long], FIRST, can_begin=False) == Slice(4, 8)  # 2 seconds are more
 
