@@ -2,6 +2,7 @@
 
 import pytest
 
+from rnnexp.storage.optuna_store import stored_result
 from tests.helpers.commands import ROOT, Command, metrics
 from tests.helpers.pausing import PAUSING, TRAINING, WHOLE, assert_equal
 
@@ -37,6 +38,11 @@ def test_an_application_goes_on_or_starts_anew(
     slices = [len(trial.user_attrs.get("slices", [])) for trial in trials]
     assert slices[0] == 0
     assert min(slices[1:]) >= 2
+    results = list(filter(None, map(stored_result, trials)))
+    assert len(results) == len(trials)
+    for result in results:  # an epoch takes far less than the start of a job
+        assert result.epoch_seconds is None or 0 < result.epoch_seconds < (result.seconds or 0)
+    assert results[0].epoch_seconds
     ends = {"COMPLETE": "FINISHED", "PRUNED": "KILLED"}
     for trial, run in zip(trials, ended.runs("app")[1:], strict=True):
         assert run.data.tags["state"] == trial.state.name

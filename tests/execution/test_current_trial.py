@@ -1,3 +1,4 @@
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,6 +38,18 @@ def test_a_retried_trial_writes_each_step_once(tmp_path: Path, metric: str) -> N
     history = MlflowClient(uri).get_metric_history(run.id, metric)
     assert [(entry.step, entry.value) for entry in history] == [(0, 0.5), (1, 0.4), (2, 0.3)]
     assert study.trials[0].intermediate_values == {0: 0.5, 1: 0.4, 2: 0.3}
+
+
+def test_the_seconds_of_an_epoch_are_those_between_reports() -> None:
+    trial = StudyTrial(optuna.create_study().ask())
+    time.sleep(0.5)  # the start of the training
+    trial.report(0.5, 0, None)
+    assert trial.epoch_seconds is None
+    since = time.monotonic()
+    trial.report(0.4, 1, None)
+    trial.report(0.3, 2, None)
+    assert trial.epoch_seconds is not None
+    assert 0 < trial.epoch_seconds <= (time.monotonic() - since + 0.25) / 2
 
 
 def test_a_thread_of_a_job_has_the_trial_of_the_job() -> None:
