@@ -39,8 +39,8 @@ class Pausing:
             where trials are short: at most for a fifth of `trial_epochs`, and once half of the
             trials are complete, of the epochs that these took. A longer wait would train nearly all
             trials to their ends.
-        trial_epochs: The most epochs of a trial. In conf/config.yaml these are ``fit.epochs``, which
-            have their own check, so that here whatever is no number of epochs counts as not known.
+        trial_epochs: The most epochs of a trial. In conf/config.yaml these are ``fit.epochs``,
+            which have their own check, so that whatever is no number of epochs counts as not known.
     """
 
     patience: int | None = 1

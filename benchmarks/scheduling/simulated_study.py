@@ -84,7 +84,8 @@ def run(search: Search, rule: Rule) -> Outcome:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         heartbeat = stack.enter_context(Heartbeat(study))
-        pausing, runs, storage = rule.make_pausing(search.task.epochs), MemoryTracker(), study._storage
+        pausing = rule.make_pausing(search.task.epochs)
+        runs, storage = MemoryTracker(), study._storage
         paused = PausedTrials(
             study,
             storage,

@@ -5,7 +5,6 @@ the study's name, storage and pruner are under ``hydra.sweeper``, and a job's nu
 of its trial.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -205,7 +204,6 @@ class StudyTrial:
         first, until = attrs.get(TrialAttrs.SLICE, (0, -1))
         self._first_of_slice: int = first
         self._until: int = max(until, self._step)
-        self._report_times: list[float] = []  # of the steps that this job has trained
         self._written: dict[str, set[int]] = {}  # steps in MLflow by metric, read when needed
         self.number = trial.number
         self.params = trial.params
@@ -232,7 +230,6 @@ class StudyTrial:
             )
             retry_transient(report)(trial_id, step, float(value))
             self.reported[step] = value
-            self._report_times.append(time.monotonic())
         if self.run:
             self.run.epochs = len(self.reported)
         self.end_of_epoch()
@@ -240,8 +237,7 @@ class StudyTrial:
     @property
     def epoch_seconds(self) -> float | None:
         """The seconds from one report of this job to the next; None before the second one."""
-        times = self._report_times
-        return (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else None
+        return self._measured.epoch_seconds
 
     @property
     def measures(self) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """What is measured of a running trial, next to the value that it reports."""
 
 import math
+import time
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ class TrialMeasures:
         self.values: dict[str, float] = {}
         self._trial = trial
         self._run = run
+        self._times: list[float] = []  # of the steps that this job has reported
         self._reported: dict[str, list[float]] = dict(trial.user_attrs.get(TrialAttrs.OTHERS, {}))
 
     @cached_property
@@ -45,10 +47,17 @@ class TrialMeasures:
         """Return what was measured so far, and the seconds that the trial has taken."""
         return ({SECONDS: self._run.seconds} if self._run else {}) | self.values
 
+    @property
+    def epoch_seconds(self) -> float | None:
+        """The mean seconds from one report of this job to the next; None before the second one."""
+        times = self._times
+        return (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else None
+
     def report(self, step: int) -> None:
         """Store the other objectives as they are at a step, so that the pruner can compare them."""
         from rnnexp.storage.retry import retry_transient
 
+        self._times.append(time.monotonic())
         if not self.objectives.others:
             return
         measured = self.now()
