@@ -81,8 +81,7 @@ class Pausing:
         """
         if self.idle_epochs is not None:
             return self.idle_epochs
-        is_known = not COUNT.problems("trial_epochs", self.trial_epochs)
-        known: list[float] = [self.trial_epochs] if is_known else []
+        known: list[float] = [self.trial_epochs] if self.trial_epochs in COUNT else []
         if lengths and 2 * len(lengths) >= trials:  # the first to be complete are the shortest
             known.append(fmean(lengths))
         return min([IDLE_EPOCHS, *(IDLE_SHARE * epochs for epochs in known)])

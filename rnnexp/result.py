@@ -30,13 +30,13 @@ class Result:
             trainings, rounded.
         reason: Why the trial was pruned, paused or failed; empty when it completed.
         seconds: How long all attempts of the trial took together; None if it is not known.
-        epoch_seconds: How long an epoch took, without the start of the training; None if it is not
-            known.
         std: The standard deviation of the values whose mean the value is, as with folds; None of
             fewer than two values.
         trainings: The number of these values; None if the value is that of one training.
         measures: What else was measured of the trial, by name: the other objectives, and what
             constraints are on.
+        epoch_seconds: How long an epoch took, without the start of the training; None if it is not
+            known.
     """
 
     state: State
@@ -44,10 +44,10 @@ class Result:
     best_epoch: int | None = None
     reason: str = ""
     seconds: float | None = None
-    epoch_seconds: float | None = None
     std: float | None = None
     trainings: int | None = None
     measures: Mapping[str, float] = field(default_factory=dict)
+    epoch_seconds: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""

@@ -8,7 +8,7 @@ taken, and a fifth of the training rows is the validation part. Each peer is ins
 once, into a folder of the cache. Each search is a command, timed as a whole; the rest is read from
 the record of its epochs (`common.Record`). Searches of one seed run one after the other, in turn.
 Without pruning, all train the same params, but hydra-optuna-sweeper and KerasTuner draw their own.
-A seed takes about 45 minutes. With ``--outcomes``, outcomes are kept in a file of JSON lines, so
+A seed takes 20 to 45 minutes. With ``--outcomes``, outcomes are kept in a file of JSON lines, so
 that a run that was broken off goes on.
 
 | figure  | meaning                                                                            |

@@ -137,7 +137,7 @@ class SimulatedJobs:
         epoch, value = OBJECTIVE.best(trial.reported) or (None, None)
         if value is None:  # NaN from the first epoch on
             state, reason = State.FAIL, "no value is a number"
-        return Result(state, value, epoch, reason, seconds, self.epoch)
+        return Result(state, value, epoch, reason, seconds, epoch_seconds=self.epoch)
 
     def interrupt(self, *, at_once: bool) -> None:  # noqa: ARG002
         """End all jobs, since the clock stands still once the loop has ended by an error."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TrialMeasures:
-    """The other objectives of a running trial, and what constraints are on.
+    """The other objectives of a running trial, what constraints are on, and its seconds.
 
     Args:
         trial: The trial.
@@ -54,7 +54,7 @@ class TrialMeasures:
         return (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else None
 
     def report(self, step: int) -> None:
-        """Store the other objectives as they are at a step, so that the pruner can compare them."""
+        """Note the time of a step, and store the other objectives as they are, for the pruner."""
         from rnnexp.storage.retry import retry_transient
 
         self._times.append(time.monotonic())
