@@ -10,8 +10,7 @@ import platform
 from contextlib import suppress
 from pathlib import Path
 
-import platformdirs
-
+from rnnexp.cache_folder import cache_folder
 from rnnexp.freed_memory import keep_freed_memory
 
 DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
@@ -45,7 +44,7 @@ def compiled_code() -> Path:
     that it was compiled for, and a home folder may be shared by machines.
     """
     digest = hashlib.sha256(_processor().encode()).hexdigest()[:8]
-    return Path(platformdirs.user_cache_dir("rnnexp"), "jax", digest)
+    return cache_folder() / "jax" / digest
 
 
 def _processor() -> str:

@@ -3,11 +3,9 @@
 import gc
 import random
 import shutil
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +17,6 @@ from rnnexp.library_defaults import set_library_defaults
 from tests.helpers.commands import ROOT, TINY, Command, Ended, run_here
 
 if TYPE_CHECKING:
-    import sqlalchemy
     from omegaconf import DictConfig
 
 set_library_defaults()
@@ -93,46 +90,8 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _tables_where_mlflow_is_used(request: pytest.FixtureRequest) -> None:
-    if "mlflow" in sys.modules:  # imported by a test module that was collected
-        request.getfixturevalue("tables_are_made_once")
-
-
 @pytest.fixture(scope="session")
-def tables_are_made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Copy the tables of MLflow's first SQLite file to each later one.
-
-    MLflow makes a new file's tables by all its migrations, which takes a second.
-    """
-    from mlflow.store.db import utils
-
-    make, made = utils._initialize_tables, tmp_path_factory.mktemp("tables") / "mlflow.db"
-
-    def copy(source: str, target: str) -> None:
-        with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
-            old.backup(new)
-
-    def initialize(engine: "sqlalchemy.Engine") -> None:
-        file = engine.url.database
-        if engine.dialect.name != "sqlite" or not file or not utils._is_empty_database(engine):
-            make(engine)
-        elif made.exists():
-            copy(str(made), file)
-        else:
-            make(engine)
-            copy(file, str(made))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(utils, "_initialize_tables", initialize)
-        yield
-
-
-@pytest.fixture(scope="session")
-def command(
-    tmp_path_factory: pytest.TempPathFactory,
-    tables_are_made_once: None,  # noqa: ARG001
-) -> Command:
+def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
     """Runs ``python sweep.py ...`` in this process, in a new folder or a given one."""
 
     def run(

@@ -85,7 +85,6 @@ def test_a_refused_question(
     lived_in: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    tables_are_made_once: None,  # noqa: ARG001
     line: str,
     has_study: bool,
 ) -> None:
@@ -99,11 +98,7 @@ def test_a_refused_question(
     assert snapshot(folder) == before
 
 
-def test_a_look_at_nothing(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    tables_are_made_once: None,  # noqa: ARG001
-) -> None:
+def test_a_look_at_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(main, ["studies"])
     assert result.output.startswith("Error: ")

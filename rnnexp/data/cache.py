@@ -15,9 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from rnnexp.atomic import atomic_folder, removal_lock, remove_abandoned, remove_folder
+from rnnexp.cache_folder import cache_folder
 
 # Raised when the encoding changes, so that arrays of the old encoding are not read.
 FORMAT = 2
@@ -25,11 +24,6 @@ _META = "meta.json"
 MAX_AGE = 30 * 24 * 3600  # seconds after which data that nobody reads are removed
 MAX_BYTES = 20 * 2**30  # of all data; data beyond are removed
 _in_use: dict[Path, int] = {}  # locked folders, and their descriptors
-
-
-def root() -> Path:
-    """Return this project's folder in the user's cache folder."""
-    return Path(platformdirs.user_cache_dir("rnnexp"))
 
 
 def get(key: Mapping[str, object], encode: Callable[[Path], None]) -> Path:
@@ -48,7 +42,7 @@ def get(key: Mapping[str, object], encode: Callable[[Path], None]) -> Path:
         Exception: Whatever ``encode`` raises; the cache is as it was then.
     """
     text = json.dumps({"format": FORMAT, **key}, sort_keys=True)
-    folder = root() / hashlib.sha256(text.encode()).hexdigest()[:32]
+    folder = cache_folder() / hashlib.sha256(text.encode()).hexdigest()[:32]
     if not _use(folder):
         remove_abandoned(folder.parent)
         with _alone(folder):

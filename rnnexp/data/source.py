@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from rnnexp.cache_folder import cache_folder
 from rnnexp.data import cache
 from rnnexp.data.counts import PARTS, Counts
 from rnnexp.data.dataset import Dataset, Label, array_file
@@ -177,7 +178,7 @@ class Source(Origin, ABC):
         try:
             folder = cache.get(key, encode)
         except OSError as error:
-            where = error.filename or cache.root()
+            where = error.filename or cache_folder()
             raise DataError([f"encoded data can't be stored: {where}: {error.strerror}"]) from error
         meta = cache.read_meta(folder)
         counts = Counts(**meta["counts"])

@@ -11,7 +11,7 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
-from rnnexp.data import cache
+from rnnexp.cache_folder import cache_folder
 from rnnexp.errors import DataError
 
 ENCODING = ("utf-8", "surrogatepass")
@@ -141,7 +141,7 @@ class _Nameless:
     """A file without a name, which is gone with this object, or with the process."""
 
     def __init__(self) -> None:
-        folder = cache.root()
+        folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
         self.stream = tempfile.TemporaryFile(  # noqa: SIM115, it lives as long as this
             buffering=_BLOCK, dir=folder
@@ -164,5 +164,5 @@ def digests(texts: Sequence[str]) -> list[bytes]:
 
 
 def _not_stored(error: OSError) -> DataError:
-    where = error.filename or cache.root()
+    where = error.filename or cache_folder()
     return DataError([f"encoded data can't be stored: {where}: {error.strerror}"])

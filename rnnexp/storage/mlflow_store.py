@@ -14,6 +14,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.tracking import MlflowClient, get_tracking_uri
 
 from rnnexp.passwords import for_mlflow, to_type
+from rnnexp.storage import empty_stores
 from rnnexp.storage.locks import locked
 from rnnexp.storage.mlflow_run import Run, now_ms, stored_names
 from rnnexp.storage.retry import FIRST_PAUSE, LONGEST_PAUSE, retry_transient
@@ -174,6 +175,7 @@ class MlflowStore:
         # Of two sweeps that begin at the same moment, one would find half of the other's tables.
         alone = locked(file.parent) if file and file.parent.exists() else nullcontext()
         with _start_folder(), alone:  # a new store remembers where its artifacts go
+            empty_stores.begin(self.uri, "mlflow", MlflowClient)
             return MlflowClient(for_mlflow(self.uri))
 
     def _is_default(self) -> bool:

@@ -13,6 +13,7 @@ from rnnexp.objective import Objective
 from rnnexp.objectives import Objectives, objectives_of_directions
 from rnnexp.passwords import with_password
 from rnnexp.result import Result, State
+from rnnexp.storage import empty_stores
 from rnnexp.storage.connections import engine_options
 from rnnexp.storage.locks import locked
 from rnnexp.storage.schema import StudyAttrs, StudyNames, TrialAttrs, version_problem
@@ -45,6 +46,7 @@ def open_storage(url: str) -> "BaseStorage":
         raise StoreError(problem)  # or Optuna would make its tables in it
     # Of two sweeps that begin at the same moment, one would find half of the other's tables.
     with locked(file.parent) if file else nullcontext():
+        empty_stores.begin(url, "optuna", optuna.storages.RDBStorage)
         if options := engine_options(url):
             kind = SparingStorage if is_known_server(url) else optuna.storages.RDBStorage
             return optuna.storages.get_storage(kind(with_password(url), options))

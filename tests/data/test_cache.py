@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from rnnexp.atomic import remove_folder
+from rnnexp.cache_folder import cache_folder
 from rnnexp.data import cache
 from rnnexp.data.dataset import Part
 
@@ -57,7 +58,7 @@ def test_an_array_that_could_run_code_is_refused(tmp_path: Path) -> None:
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return cache.root()
+    return cache_folder()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnexp.data import cache
+from rnnexp.cache_folder import cache_folder
 from rnnexp.data.stored_texts import digests
 from rnnexp.errors import DataError
 from tests.helpers.stored_texts import stored
@@ -32,7 +32,7 @@ def test_long_texts_are_read_whole_and_no_file_has_a_name() -> None:
     found = stored(texts)
     assert list(found) == texts
     assert list(found[::-1]) == texts[::-1]
-    assert not [file for file in cache.root().iterdir() if file.is_file()]
+    assert not [file for file in cache_folder().iterdir() if file.is_file()]
 
 
 @settings(deadline=None)
@@ -62,6 +62,6 @@ def test_a_full_disk_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with (
         small_files(),
-        pytest.raises(DataError, match=f"can't be stored: {cache.root()}: File too"),
+        pytest.raises(DataError, match=f"can't be stored: {cache_folder()}: File too"),
     ):
         stored(["a" * 50_000] * 4)

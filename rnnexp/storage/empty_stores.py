@@ -1,0 +1,65 @@
+"""Empty SQLite files of Optuna and MLflow, kept in the user's cache: a new store is a copy of one.
+
+A library makes the tables of a new file by all its migrations, which takes MLflow more than a
+second. So the library does so once, and again when its version is another one.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rnnexp.atomic import atomic_write
+from rnnexp.cache_folder import cache_folder
+from rnnexp.storage.uris import sqlite_file, sqlite_uri
+
+log = logging.getLogger(__name__)
+
+# Rows that a library writes into a new file, with what only holds for that file.
+OWN_ROWS = {"mlflow": "experiments", "optuna": None}
+
+
+def begin(uri: str, library: str, make: Callable[[str], object]) -> None:
+    """Put an empty store where a SQLite file is to be, if there is no file yet.
+
+    Where that fails, for any reason, there is still no file, and the library makes its tables
+    itself. The caller holds the lock of the file's folder.
+
+    Args:
+        uri: The store's URI, absolute. One of another kind, or with a query, is left alone.
+        library: One of `OWN_ROWS`.
+        make: Makes the tables in a new file; it gets the file's URI.
+    """
+    file = sqlite_file(uri)
+    if file is None or uri != sqlite_uri(file) or not _is_new(file):
+        return
+    try:
+        atomic_write(file, _empty(library, make))
+    except Exception:  # a full disk, no cache, or what a library raises, as it will raise again
+        log.debug("%s could not be copied from an empty store", file, exc_info=True)
+
+
+def _empty(library: str, make: Callable[[str], object]) -> bytes:
+    """Return the content of an empty store, which is kept from now on."""
+    kept = cache_folder() / "stores" / f"{library}-{version(library)}.db"
+    if kept.exists():
+        return kept.read_bytes()
+    with TemporaryDirectory(prefix="rnnexp-") as folder:
+        draft = Path(folder, kept.name)
+        make(sqlite_uri(draft))
+        if table := OWN_ROWS[library]:
+            with closing(sqlite3.connect(draft)) as connection, connection:
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608
+        content = draft.read_bytes()
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(kept, content)
+    return content
+
+
+def _is_new(file: Path) -> bool:
+    """Return whether a file is missing, with all that SQLite would read together with it."""
+    names = (file.name, f"{file.name}-journal", f"{file.name}-wal")
+    return file.parent.is_dir() and not any(file.with_name(name).exists() for name in names)
