@@ -57,8 +57,8 @@ def _backward(ops: Any, arguments: Sequence[Any], states: Any, gradient: Any) ->
 
     of_first, sums = ops.scan(step, gradient, states, reverse=True)
     rows = in_rows(ops, sums)
-    before = ops.concatenate([first[None], states[:-1]])
-    of_recurrent = ops.transpose(in_rows(ops, before)) @ rows
+    before = ops.transpose(in_rows(ops, states[:-1])) @ in_rows(ops, sums[1:])
+    of_recurrent = before + ops.transpose(first) @ sums[0]
     of_kernel = ops.transpose(in_rows(ops, words)) @ rows
     of_words = ops.reshape(rows @ ops.transpose(kernel), ops.shape(words))
     return of_words, of_first, of_kernel, of_recurrent, ops.sum(rows, 0)
