@@ -7,7 +7,7 @@ second. So the library does so once, and again when its version is another one.
 import logging
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,12 +38,12 @@ def begin(uri: str, library: str, make: Callable[[str], object]) -> None:
         return
     try:
         atomic_write(file, _empty(library, make))
-    except Exception:  # a full disk, no cache, or what a library raises, as it will raise again
+    except Exception:  # a full disk, or what a library raises, as it will raise again
         log.debug("%s could not be copied from an empty store", file, exc_info=True)
 
 
 def _empty(library: str, make: Callable[[str], object]) -> bytes:
-    """Return the content of an empty store, which is kept from now on."""
+    """Return the content of an empty store, which is kept from now on where the cache allows it."""
     kept = cache_folder() / "stores" / f"{library}-{version(library)}.db"
     if kept.exists():
         return kept.read_bytes()
@@ -54,8 +54,9 @@ def _empty(library: str, make: Callable[[str], object]) -> bytes:
             with closing(sqlite3.connect(draft)) as connection, connection:
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608
         content = draft.read_bytes()
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(kept, content)
+    with suppress(OSError):  # no cache, or a full one: the next store takes as long as this one
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(kept, content)
     return content
 
 

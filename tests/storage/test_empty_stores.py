@@ -26,9 +26,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return here
 
 
-def schema(file: Path) -> list[tuple[str, ...]]:
+def schema(file: Path) -> list[tuple[object, ...]]:
+    """Return the tables and indexes, with their columns: MLflow orders constraints by chance."""
+    query = "SELECT m.type, m.name, c.* FROM sqlite_master m LEFT JOIN pragma_table_info(m.name) c"
     with closing(sqlite3.connect(file)) as connection:
-        return sorted(connection.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_master"))
+        return sorted(connection.execute(query), key=str)
 
 
 def refuse(uri: str) -> None:
@@ -107,12 +109,10 @@ def test_other_stores_are_left_to_the_library(folder: Path, uri: str) -> None:
     assert list(folder.iterdir()) == []
 
 
-def test_without_a_cache_the_library_makes_the_tables(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_cache_each_store_is_made(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nothing")
     empty_stores.begin(f"sqlite:///{folder}/mlflow.db", "mlflow", MlflowClient)
-    assert list(folder.iterdir()) == []
+    assert len(schema(folder / "mlflow.db")) > 20
     client = MlflowStore("sqlite:///mlflow.db").client()
     assert [one.name for one in client.search_experiments()] == ["Default"]
 
