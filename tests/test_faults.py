@@ -270,10 +270,11 @@ def test_a_sweep_ends_on_a_signal_and_is_resumed(
     assert 1 <= len(running) <= 2
     parent, *runs = Ended(tmp_path, 0, "", "").runs()
     assert parent.info.status == "KILLED"
-    # A trial whose worker had not begun has no run yet.
-    stopped = [run for run in runs if run.data.tags["trial"] in running]
-    assert {run.data.tags["state"] for run in stopped} == {"INTERRUPTED"}
-    assert {run.info.status for run in stopped} == {"KILLED"}
+    stopped = {n: run for run in runs if (n := run.data.tags["trial"]) in running}
+    # A trial whose job had not begun has no run yet.
+    assert {n for n in running if trials[int(n)].intermediate_values} <= stopped.keys()
+    assert {run.data.tags["state"] for run in stopped.values()} == {"INTERRUPTED"}
+    assert {run.info.status for run in stopped.values()} == {"KILLED"}
     out, _ = start("hydra.sweeper.resume=s", command=command).communicate(timeout=LIMIT)
     assert_all_accounted_for(tmp_path)
 

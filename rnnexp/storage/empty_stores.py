@@ -18,7 +18,7 @@ from rnnexp.storage.uris import sqlite_file, sqlite_uri
 
 log = logging.getLogger(__name__)
 
-# Rows that a library writes into a new file, with what only holds for that file.
+# The table of the rows that a library writes into a new file, and that hold for that file alone.
 OWN_ROWS = {"mlflow": "experiments", "optuna": None}
 
 
@@ -34,7 +34,7 @@ def begin(uri: str, library: str, make: Callable[[str], object]) -> None:
         make: Makes the tables in a new file; it gets the file's URI.
     """
     file = sqlite_file(uri)
-    if file is None or uri != sqlite_uri(file) or not _is_new(file):
+    if file is None or not is_new(file) or uri != sqlite_uri(file):
         return
     try:
         atomic_write(file, _empty(library, make))
@@ -60,7 +60,11 @@ def _empty(library: str, make: Callable[[str], object]) -> bytes:
     return content
 
 
-def _is_new(file: Path) -> bool:
-    """Return whether a file is missing, with all that SQLite would read together with it."""
+def is_new(file: Path) -> bool:
+    """Return whether a SQLite file can be put into its folder.
+
+    Args:
+        file: The file. It has to be missing, with all that SQLite would read together with it.
+    """
     names = (file.name, f"{file.name}-journal", f"{file.name}-wal")
     return file.parent.is_dir() and not any(file.with_name(name).exists() for name in names)

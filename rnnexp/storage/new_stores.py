@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from rnnexp.atomic import atomic_write
+from rnnexp.storage.empty_stores import is_new
 from rnnexp.storage.locks import locked
 from rnnexp.storage.mlflow_store import MlflowStore
 from rnnexp.storage.optuna_store import open_storage
@@ -38,7 +39,7 @@ class NewStores:
             mlflow: lambda uri: MlflowStore(uri).client(),
         }
         files = {sqlite_file(uri): make for uri, make in makers.items()}
-        self._makers = {file: make for file, make in files.items() if file and _is_new(file)}
+        self._makers = {file: make for file, make in files.items() if file and is_new(file)}
         self._made: dict[Path, Path] = {}  # drafts, by their places
 
     def __enter__(self) -> Self:
@@ -69,9 +70,5 @@ class NewStores:
         """Put the files into their places, unless another sweep has made them meanwhile."""
         for place, draft in self._made.items():
             with contextlib.suppress(OSError), locked(place.parent):
-                if not place.exists():
+                if is_new(place):
                     atomic_write(place, draft.read_bytes())
-
-
-def _is_new(file: Path) -> bool:
-    return file.parent.is_dir() and not file.exists()

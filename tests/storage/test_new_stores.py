@@ -61,6 +61,14 @@ def test_a_store_that_is_there_stays(folder: Path) -> None:
     assert Path("mlflow.db").read_bytes() == b"another sweep's"
 
 
+def test_what_a_deleted_store_has_left_is_not_played_back(folder: Path) -> None:
+    Path("optuna.db-journal").write_bytes(b"left")
+    with stores(folder) as new:
+        new.make()
+        new.install()
+    assert {file.name for file in folder.iterdir()} == {"mlflow.db", "optuna.db-journal"}
+
+
 @pytest.mark.parametrize("uri", ["postgresql://host/db", "http://host:1", "sqlite:///no/such/a.db"])
 def test_other_stores_are_left_to_whoever_opens_them(folder: Path, uri: str) -> None:
     with NewStores(uri, uri) as new:
